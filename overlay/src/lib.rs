@@ -1,0 +1,1 @@
+//! The overlay engine of one Docker host.
