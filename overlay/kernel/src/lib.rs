@@ -10,14 +10,20 @@
 //! - [`entry`]: the executable started again inside a lab's namespaces; [`isolate`] does it for a test.
 //! - [`pass`]: descriptors sent over Unix sockets.
 //! - [`rtnl`]: links, addresses, routes, neighbours and fdb entries; many requests in one datagram.
+//! - [`nft`]: nftables tables as values, replaced whole.
+//! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
 
 pub mod caps;
 pub mod entry;
 pub mod error;
+pub mod icmp;
 pub mod mac;
 pub mod netns;
+pub mod nft;
 pub mod pass;
 pub mod rtnl;
+mod socket;
+mod sysctl;
 
 pub use error::{Context, Error, Result};
 pub use kernel_macros::isolate;
