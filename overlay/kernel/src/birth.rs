@@ -65,8 +65,9 @@ impl Report {
     }
 
     pub(crate) fn from_bytes(bytes: [u8; Self::SIZE]) -> Report {
-        let [a, b, c, d, e, f, g, h] = bytes;
-        Report { step: i32::from_ne_bytes([a, b, c, d]), errno: i32::from_ne_bytes([e, f, g, h]) }
+        let number = |half: &[u8]| half.try_into().map_or(0, i32::from_ne_bytes);
+        let (step, errno) = bytes.split_at(4);
+        Report { step: number(step), errno: number(errno) }
     }
 
     /// The number of the step that failed, `usize::MAX` for the namespaces, and why.

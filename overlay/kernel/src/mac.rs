@@ -24,8 +24,10 @@ impl Mac {
 
 impl Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        for (at, byte) in self.0.iter().enumerate() {
+            write!(f, "{}{byte:02x}", if at == 0 { "" } else { ":" })?;
+        }
+        Ok(())
     }
 }
 
@@ -88,9 +90,6 @@ mod tests {
             "0x:42:ac:12:00:02",
             "+2:42:ac:12:00:02",
         ] {
-            if wrong.starts_with('+') {
-                continue;
-            }
             assert!(wrong.parse::<Mac>().is_err(), "{wrong}");
         }
     }

@@ -18,6 +18,7 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, setsockopt, sockopt};
 
@@ -92,6 +93,13 @@ impl Machine {
     /// Its init. Readable when that has died; what [`crate::enter`] needs.
     pub fn init(&self) -> BorrowedFd<'_> {
         self.init.as_fd()
+    }
+
+    /// Waits until its init has died, at most for `limit`; whether it has.
+    pub fn wait_down(&self, limit: std::time::Duration) -> Result<bool> {
+        let patience = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+        let dead = poll(&mut [PollFd::new(self.init.as_fd(), PollFlags::POLLIN)], patience);
+        dead.map(|count| count > 0).doing("watch", format_args!("the init of {}", self.name))
     }
 
     /// Kills its init, and with it every process of the machine.

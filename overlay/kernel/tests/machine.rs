@@ -74,6 +74,10 @@ fn what_runs_on_a_machine_dies_with_its_init() {
     for child in [&mut on_host, &mut in_container] {
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&child.wait().unwrap()), Some(9));
     }
+    assert!(
+        host.wait_down(Duration::from_secs(10)).unwrap()
+            && container.wait_down(Duration::from_secs(10)).unwrap()
+    );
     let error = container.spawn(|| Command::new("/bin/true").spawn()).unwrap_err();
     assert_eq!(error.to_string(), "cannot start a process on C0: it is down");
     let error = Machine::start(&Netns::new("C1").unwrap(), Some(&host), &setup("C1")).unwrap_err();
