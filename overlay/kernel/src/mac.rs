@@ -47,12 +47,16 @@ impl FromStr for Mac {
 
     fn from_str(text: &str) -> Result<Mac, BadMac> {
         let bad = || BadMac(text.to_owned());
-        let bytes: Vec<u8> =
-            text.split(':')
-                .map(|part| {
-                    if part.len() == 2 { u8::from_str_radix(part, 16).map_err(|_| bad()) } else { Err(bad()) }
-                })
-                .collect::<Result<_, _>>()?;
+        let bytes: Vec<u8> = text
+            .split(':')
+            .map(|part| match part.as_bytes() {
+                // `from_str_radix` alone would take a sign.
+                [a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
+                    u8::from_str_radix(part, 16).map_err(|_| bad())
+                }
+                _ => Err(bad()),
+            })
+            .collect::<Result<_, _>>()?;
         Mac::from_bytes(&bytes).ok_or_else(bad)
     }
 }

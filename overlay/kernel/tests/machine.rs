@@ -110,5 +110,7 @@ fn a_crowd_of_machines_is_born_while_threads_allocate() {
         let machine = Machine::start(&Netns::new(&name).unwrap(), None, &setup(&name)).unwrap();
         assert_eq!(say(&machine, "cat /etc/hostname"), name);
     }
-    busy.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in busy {
+        thread.join().unwrap();
+    }
 }

@@ -43,16 +43,16 @@ pub(super) fn expressions(rule: &Rule) -> Attributes {
         push_match(&mut list, condition);
     }
     // Cheap, and `nft list ruleset` then shows which rule has been at work.
-    list = list.nested(1, element("counter", Attributes::default()));
+    list = list.nested(1, &element("counter", &Attributes::default()));
     match &rule.action {
-        Action::Accept => list.nested(1, verdict(ACCEPT)),
-        Action::Drop => list.nested(1, verdict(DROP)),
-        Action::Masquerade => list.nested(1, element("masq", Attributes::default())),
+        Action::Accept => list.nested(1, &verdict(ACCEPT)),
+        Action::Drop => list.nested(1, &verdict(DROP)),
+        Action::Masquerade => list.nested(1, &element("masq", &Attributes::default())),
         Action::Dnat(to) => {
             let address = immediate(REGISTER, &to.ip().octets());
             let port = immediate(SECOND, &to.port().to_be_bytes());
             let nat = Attributes::default().u32(1, DNAT).u32(2, IPV4).u32(3, REGISTER).u32(5, SECOND);
-            list.nested(1, address).nested(1, port).nested(1, element("nat", nat))
+            list.nested(1, &address).nested(1, &port).nested(1, &element("nat", &nat))
         }
     }
 }
@@ -68,7 +68,7 @@ fn push_match(list: &mut Attributes, condition: &Match) {
         Match::Destination(net) => address(16, *net),
         Match::DestinationIsLocal => {
             let fib = Attributes::default().u32(1, REGISTER).u32(2, FIB_ADDRTYPE).u32(3, FIB_DADDR);
-            vec![element("fib", fib), compare(EQUAL, &LOCAL.to_ne_bytes())]
+            vec![element("fib", &fib), compare(EQUAL, &LOCAL.to_ne_bytes())]
         }
         Match::Protocol(number) => vec![meta(META_L4PROTO), compare(EQUAL, &[*number])],
         // The destination port is bytes 2 and 3 of both TCP's and UDP's header.
@@ -76,33 +76,33 @@ fn push_match(list: &mut Attributes, condition: &Match) {
             vec![payload(TRANSPORT_HEADER, 2, 2), compare(EQUAL, &port.to_be_bytes())]
         }
         Match::Established => {
-            let state = element("ct", Attributes::default().u32(1, REGISTER).u32(2, CT_STATE));
+            let state = element("ct", &Attributes::default().u32(1, REGISTER).u32(2, CT_STATE));
             let mask = bitwise(&ESTABLISHED_OR_RELATED.to_ne_bytes());
             vec![state, mask, compare(NOT_EQUAL, &0_u32.to_ne_bytes())]
         }
     };
     for step in steps {
-        *list = std::mem::take(list).nested(1, step);
+        *list = std::mem::take(list).nested(1, &step);
     }
 }
 
 /// `NFTA_LIST_ELEM`'s content: the expression's name and its attributes.
-fn element(name: &str, data: Attributes) -> Attributes {
+fn element(name: &str, data: &Attributes) -> Attributes {
     Attributes::default().text(1, name).nested(2, data)
 }
 
 fn meta(key: u32) -> Attributes {
-    element("meta", Attributes::default().u32(2, key).u32(1, REGISTER))
+    element("meta", &Attributes::default().u32(2, key).u32(1, REGISTER))
 }
 
 fn compare(operation: u32, value: &[u8]) -> Attributes {
     let value = Attributes::default().bytes(1, value);
-    element("cmp", Attributes::default().u32(1, REGISTER).u32(2, operation).nested(3, value))
+    element("cmp", &Attributes::default().u32(1, REGISTER).u32(2, operation).nested(3, &value))
 }
 
 fn payload(base: u32, offset: u32, length: u32) -> Attributes {
     let load = Attributes::default().u32(1, REGISTER).u32(2, base).u32(3, offset).u32(4, length);
-    element("payload", load)
+    element("payload", &load)
 }
 
 fn bitwise(mask: &[u8]) -> Attributes {
@@ -112,19 +112,19 @@ fn bitwise(mask: &[u8]) -> Attributes {
         .u32(1, REGISTER)
         .u32(2, REGISTER)
         .u32(3, length)
-        .nested(4, Attributes::default().bytes(1, mask))
-        .nested(5, Attributes::default().bytes(1, &zero));
-    element("bitwise", data)
+        .nested(4, &Attributes::default().bytes(1, mask))
+        .nested(5, &Attributes::default().bytes(1, &zero));
+    element("bitwise", &data)
 }
 
 fn immediate(register: u32, value: &[u8]) -> Attributes {
     let value = Attributes::default().bytes(1, value);
-    element("immediate", Attributes::default().u32(1, register).nested(2, value))
+    element("immediate", &Attributes::default().u32(1, register).nested(2, &value))
 }
 
 fn verdict(code: u32) -> Attributes {
-    let code = Attributes::default().nested(2, Attributes::default().u32(1, code));
-    element("immediate", Attributes::default().u32(1, VERDICT).nested(2, code))
+    let code = Attributes::default().nested(2, &Attributes::default().u32(1, code));
+    element("immediate", &Attributes::default().u32(1, VERDICT).nested(2, &code))
 }
 
 /// Interface names are compared whole: 16 bytes, padded with zeros (`IFNAMSIZ`).

@@ -53,7 +53,7 @@ impl Attributes {
         self.bytes(kind, &[value.as_bytes(), b"\0"].concat())
     }
 
-    pub(super) fn nested(self, kind: u16, inner: Self) -> Self {
+    pub(super) fn nested(self, kind: u16, inner: &Self) -> Self {
         self.bytes(kind | NESTED, &inner.0)
     }
 }
@@ -136,7 +136,7 @@ pub(super) fn replace(table: &Table) -> Batch {
             let rule = Attributes::default()
                 .text(1, &table.name)
                 .text(2, &chain.name)
-                .nested(4, expr::expressions(rule));
+                .nested(4, &expr::expressions(rule));
             batch.add(NEW_RULE, CREATE | APPEND, table.family, &rule);
         }
     }
@@ -152,7 +152,7 @@ pub(super) fn remove(family: Family, name: &str) -> Batch {
 /// One text attribute of everything that `message` lists, in all families.
 pub(super) fn list(socket: &Socket, message: u16, wanted: u16) -> io::Result<Vec<String>> {
     let dumped = dump(socket, message)?;
-    Ok(dumped.iter().filter_map(|body| text(attribute(body.get(4..)?, wanted)?)).collect())
+    Ok(dumped.iter().filter_map(|body| Some(text(attribute(body.get(4..)?, wanted)?))).collect())
 }
 
 /// Every rule: its table, its chain, the names of its expressions.
@@ -160,9 +160,10 @@ pub(super) fn rules(socket: &Socket) -> io::Result<Vec<String>> {
     let dumped = dump(socket, GET_RULE)?;
     let line = |body: &Vec<u8>| {
         let attributes = body.get(4..)?;
-        let (table, chain) = (text(attribute(attributes, 1)?)?, text(attribute(attributes, 2)?)?);
+        let (table, chain) = (text(attribute(attributes, 1)?), text(attribute(attributes, 2)?));
         let list = attribute(attributes, 4).unwrap_or_default();
-        let names: Vec<String> = each(list).filter_map(|(_, element)| text(attribute(element, 1)?)).collect();
+        let names: Vec<String> =
+            each(list).filter_map(|(_, element)| attribute(element, 1).map(text)).collect();
         Some(format!("{table} {chain}: {}", names.join(" ")))
     };
     Ok(dumped.iter().filter_map(line).collect())
@@ -212,7 +213,7 @@ fn describe(table: &str, chain: &Chain) -> Attributes {
     Attributes::default()
         .text(1, table)
         .text(3, &chain.name)
-        .nested(4, hook)
+        .nested(4, &hook)
         .u32(5, u32::from(chain.accept))
         .text(7, kind)
 }
@@ -249,6 +250,6 @@ fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     each(attributes).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
 }
 
-fn text(value: &[u8]) -> Option<String> {
-    Some(String::from_utf8_lossy(value.strip_suffix(b"\0").unwrap_or(value)).into_owned())
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value.strip_suffix(b"\0").unwrap_or(value)).into_owned()
 }
