@@ -1,1 +1,4 @@
 //! Labs.
+
+pub mod scenario;
+pub mod topology;
