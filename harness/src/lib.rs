@@ -1,1 +1,2 @@
 //! Labs.
+pub mod consul;
