@@ -1,1 +1,2 @@
 //! The overlay engine of one Docker host.
+pub mod kv;
