@@ -1,0 +1,4 @@
+//! The store.
+
+pub mod keys;
+pub mod record;
