@@ -1,0 +1,237 @@
+//! Requests that go to the kernel together.
+
+use std::fmt::Display;
+use std::marker::PhantomData;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::BorrowedFd;
+
+use ipnet::IpNet;
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
+use netlink_packet_route::link::{LinkHeader, LinkMessage};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
+};
+use netlink_packet_route::route::{
+    RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+
+use super::link::{self, NewLink, NewVxlan};
+use crate::mac::Mac;
+
+/// A list of requests, each with the words for its failure. Built by chaining, sent by [`super::Rtnl::apply`].
+///
+/// The lifetime is that of the namespaces it refers to by descriptor.
+#[derive(Debug, Default)]
+pub struct Batch<'a> {
+    requests: Vec<Request>,
+    namespaces: PhantomData<BorrowedFd<'a>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) op: &'static str,
+    pub(super) object: String,
+    pub(super) message: RouteNetlinkMessage,
+    pub(super) flags: u16,
+}
+
+/// A new object that must not be there yet.
+const NEW: u16 = NLM_F_CREATE | NLM_F_EXCL;
+/// An object that is to be so, whether or not it is there.
+const SET: u16 = NLM_F_CREATE | NLM_F_REPLACE;
+
+impl<'a> Batch<'a> {
+    /// No requests.
+    pub fn new() -> Batch<'a> {
+        Batch::default()
+    }
+
+    /// Whether there is nothing to send.
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    pub(super) fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    fn push(
+        mut self,
+        op: &'static str,
+        object: impl Display,
+        flags: u16,
+        message: RouteNetlinkMessage,
+    ) -> Self {
+        self.requests.push(Request { op, object: object.to_string(), message, flags });
+        self
+    }
+
+    /// A bridge.
+    #[must_use]
+    pub fn bridge(self, new: &NewLink) -> Self {
+        let message = RouteNetlinkMessage::NewLink(link::bridge(new));
+        self.push("create", format_args!("bridge {}", new.name), NEW, message)
+    }
+
+    /// A veth pair: `new` here, `peer` directly in `netns` (here too, if none is given).
+    #[must_use]
+    pub fn veth(self, new: &NewLink, peer: &NewLink, netns: Option<BorrowedFd<'a>>) -> Self {
+        let message = RouteNetlinkMessage::NewLink(link::veth(new, peer, netns));
+        self.push("create", format_args!("veth pair {} and {}", new.name, peer.name), NEW, message)
+    }
+
+    /// A VXLAN device, directly in `netns`. Its packets travel in the namespace of the connection.
+    #[must_use]
+    pub fn vxlan(self, new: &NewVxlan, netns: Option<BorrowedFd<'a>>) -> Self {
+        let message = RouteNetlinkMessage::NewLink(link::vxlan(new, netns));
+        self.push("create", format_args!("vxlan {} with id {}", new.link.name, new.vni), NEW, message)
+    }
+
+    /// Forbids a bridge port to talk to other isolated ports.
+    #[must_use]
+    pub fn isolate(self, index: u32, name: &str) -> Self {
+        let message = RouteNetlinkMessage::SetLink(link::isolated(index));
+        self.push("isolate", format_args!("bridge port {name}"), 0, message)
+    }
+
+    /// Switches a link on.
+    #[must_use]
+    pub fn up(self, index: u32, name: &str) -> Self {
+        let message = RouteNetlinkMessage::SetLink(link::up(index, true));
+        self.push("switch on", format_args!("link {name}"), 0, message)
+    }
+
+    /// Switches a link off.
+    #[must_use]
+    pub fn down(self, index: u32, name: &str) -> Self {
+        let message = RouteNetlinkMessage::SetLink(link::up(index, false));
+        self.push("switch off", format_args!("link {name}"), 0, message)
+    }
+
+    /// Removes a link. Slow (an RCU grace period, 16 ms): where a namespace can be dropped instead, drop it.
+    #[must_use]
+    pub fn remove_link(self, index: u32, name: &str) -> Self {
+        let mut message = LinkMessage::default();
+        message.header = LinkHeader { index, ..LinkHeader::default() };
+        self.push("remove", format_args!("link {name}"), 0, RouteNetlinkMessage::DelLink(message))
+    }
+
+    /// An address, without a broadcast address: Docker 17.03 set none (20.10 does).
+    #[must_use]
+    pub fn address(self, dev: u32, net: IpNet) -> Self {
+        let mut message = AddressMessage::default();
+        message.header.family = family(net.addr());
+        message.header.prefix_len = net.prefix_len();
+        message.header.index = dev;
+        message.header.scope =
+            if net.addr().is_loopback() { AddressScope::Host } else { AddressScope::Universe };
+        message.attributes = vec![AddressAttribute::Local(net.addr()), AddressAttribute::Address(net.addr())];
+        self.push("add", format_args!("address {net}"), NEW, RouteNetlinkMessage::NewAddress(message))
+    }
+
+    /// The default route of IPv4.
+    #[must_use]
+    pub fn default_route(self, gateway: Ipv4Addr, dev: u32) -> Self {
+        let message = route(None, Some(gateway), dev);
+        self.push(
+            "add",
+            format_args!("default route via {gateway}"),
+            NEW,
+            RouteNetlinkMessage::NewRoute(message),
+        )
+    }
+
+    /// A route to `to` through `gateway`.
+    #[must_use]
+    pub fn route(self, to: ipnet::Ipv4Net, gateway: Ipv4Addr, dev: u32) -> Self {
+        let message = route(Some(to), Some(gateway), dev);
+        self.push(
+            "add",
+            format_args!("route {to} via {gateway}"),
+            NEW,
+            RouteNetlinkMessage::NewRoute(message),
+        )
+    }
+
+    /// A permanent neighbour entry: `ip` is at `mac`.
+    #[must_use]
+    pub fn neighbour(self, dev: u32, ip: IpAddr, mac: Mac) -> Self {
+        let message = RouteNetlinkMessage::NewNeighbour(arp(dev, ip, Some(mac)));
+        self.push("set", format_args!("neighbour {ip} at {mac}"), SET, message)
+    }
+
+    /// Removes a neighbour entry.
+    #[must_use]
+    pub fn remove_neighbour(self, dev: u32, ip: IpAddr) -> Self {
+        let message = RouteNetlinkMessage::DelNeighbour(arp(dev, ip, None));
+        self.push("remove", format_args!("neighbour {ip}"), 0, message)
+    }
+
+    /// A permanent forwarding entry of a VXLAN device: `mac` is behind `vtep`.
+    #[must_use]
+    pub fn fdb(self, dev: u32, mac: Mac, vtep: IpAddr) -> Self {
+        let message = RouteNetlinkMessage::NewNeighbour(fdb(dev, mac, Some(vtep), NeighbourFlags::Own));
+        self.push("set", format_args!("fdb entry {mac} behind {vtep}"), SET, message)
+    }
+
+    /// Removes a forwarding entry of a VXLAN device.
+    #[must_use]
+    pub fn remove_fdb(self, dev: u32, mac: Mac, vtep: Option<IpAddr>) -> Self {
+        let message = RouteNetlinkMessage::DelNeighbour(fdb(dev, mac, vtep, NeighbourFlags::Own));
+        self.push("remove", format_args!("fdb entry {mac}"), 0, message)
+    }
+
+    /// Removes what the bridge itself has learned of `mac` on the port `dev`.
+    #[must_use]
+    pub fn remove_learned(self, dev: u32, mac: Mac) -> Self {
+        let message = RouteNetlinkMessage::DelNeighbour(fdb(dev, mac, None, NeighbourFlags::Controller));
+        self.push("remove", format_args!("learned fdb entry {mac}"), 0, message)
+    }
+}
+
+fn family(ip: IpAddr) -> AddressFamily {
+    if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
+
+fn route(to: Option<ipnet::Ipv4Net>, gateway: Option<Ipv4Addr>, dev: u32) -> RouteMessage {
+    let mut message = RouteMessage::default();
+    message.header.address_family = AddressFamily::Inet;
+    message.header.table = RouteHeader::RT_TABLE_MAIN;
+    // What `ip route add` uses, and Docker; shown without `proto`.
+    message.header.protocol = RouteProtocol::Boot;
+    message.header.scope = if gateway.is_some() { RouteScope::Universe } else { RouteScope::Link };
+    message.header.kind = RouteType::Unicast;
+    message.attributes.push(RouteAttribute::Oif(dev));
+    if let Some(to) = to {
+        message.header.destination_prefix_length = to.prefix_len();
+        message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(to.network())));
+    }
+    if let Some(gateway) = gateway {
+        message.attributes.push(RouteAttribute::Gateway(RouteAddress::Inet(gateway)));
+    }
+    message
+}
+
+fn arp(dev: u32, ip: IpAddr, mac: Option<Mac>) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = family(ip);
+    message.header.ifindex = dev;
+    message.header.state = NeighbourState::Permanent;
+    message.header.kind = RouteType::Unspec;
+    message.attributes.push(NeighbourAttribute::Destination(NeighbourAddress::from(ip)));
+    message.attributes.extend(mac.map(|mac| NeighbourAttribute::LinkLayerAddress(mac.0.to_vec())));
+    message
+}
+
+fn fdb(dev: u32, mac: Mac, vtep: Option<IpAddr>, table: NeighbourFlags) -> NeighbourMessage {
+    let mut message = NeighbourMessage::default();
+    message.header.family = AddressFamily::Bridge;
+    message.header.ifindex = dev;
+    message.header.state = NeighbourState::Permanent;
+    message.header.flags = table;
+    message.attributes.push(NeighbourAttribute::LinkLayerAddress(mac.0.to_vec()));
+    message.attributes.extend(vtep.map(|ip| NeighbourAttribute::Destination(NeighbourAddress::from(ip))));
+    message
+}

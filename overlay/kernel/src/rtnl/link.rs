@@ -1,0 +1,119 @@
+//! Links to be made, as values.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
+use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
+
+use crate::mac::Mac;
+
+/// What every new link has. `NewLink { index: 6, name: "eth0".into(), ..NewLink::default() }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewLink {
+    /// The interface index, chosen by the caller; free in the namespace where the link is to be.
+    pub index: u32,
+    /// At most 15 bytes.
+    pub name: String,
+    /// Random if not given.
+    pub mac: Option<Mac>,
+    /// In bytes; the kind's own default if not given.
+    pub mtu: Option<u32>,
+    /// The index of the bridge it is a port of.
+    pub master: Option<u32>,
+    /// Whether it is switched on at once (it is, unless said otherwise).
+    pub up: bool,
+}
+
+impl Default for NewLink {
+    fn default() -> Self {
+        NewLink { index: 0, name: String::new(), mac: None, mtu: None, master: None, up: true }
+    }
+}
+
+/// A VXLAN device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "they are the device's own flags")]
+pub struct NewVxlan {
+    /// What every link has.
+    pub link: NewLink,
+    /// The VXLAN network identifier, 24 bits.
+    pub vni: u32,
+    /// The UDP port of the tunnel.
+    pub port: u16,
+    /// Answer ARP from the neighbour table.
+    pub proxy: bool,
+    /// Learn forwarding entries from what arrives.
+    pub learning: bool,
+    /// Report destinations that have no forwarding entry.
+    pub l2miss: bool,
+    /// Report addresses that have no neighbour entry.
+    pub l3miss: bool,
+    /// Seconds until a learned entry is forgotten.
+    pub ageing: u32,
+}
+
+impl NewLink {
+    fn dress<T>(&self, builder: LinkMessageBuilder<T>) -> LinkMessageBuilder<T> {
+        let mut builder = builder.name(self.name.clone()).index(self.index);
+        if let Some(mac) = self.mac {
+            builder = builder.address(mac.0.to_vec());
+        }
+        if let Some(mtu) = self.mtu {
+            builder = builder.mtu(mtu);
+        }
+        if let Some(master) = self.master {
+            builder = builder.controller(master);
+        }
+        if self.up { builder.up() } else { builder }
+    }
+}
+
+pub(super) fn bridge(link: &NewLink) -> LinkMessage {
+    link.dress(LinkBridge::new(&link.name)).build()
+}
+
+/// A pair; `peer` is made directly in `netns`.
+pub(super) fn veth(link: &NewLink, peer: &NewLink, netns: Option<BorrowedFd<'_>>) -> LinkMessage {
+    let mut other = peer.dress(LinkUnspec::new_with_name(&peer.name));
+    if let Some(netns) = netns {
+        other = other.setns_by_fd(netns.as_raw_fd());
+    }
+    let other = other.build();
+    let mut message = link.dress(LinkVeth::new(&link.name, &peer.name)).build();
+    // The builder only names the peer; its MTU, MAC, index and namespace go into its own message.
+    for attribute in &mut message.attributes {
+        if let LinkAttribute::LinkInfo(infos) = attribute {
+            for info in infos {
+                if let LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(peer))) = info {
+                    *peer = other.clone();
+                }
+            }
+        }
+    }
+    message
+}
+
+/// The device is made in `netns`; its UDP socket stays in the namespace of the connection that asks.
+pub(super) fn vxlan(vxlan: &NewVxlan, netns: Option<BorrowedFd<'_>>) -> LinkMessage {
+    let mut builder = vxlan.link.dress(LinkVxlan::new(&vxlan.link.name, vxlan.vni));
+    if let Some(netns) = netns {
+        builder = builder.setns_by_fd(netns.as_raw_fd());
+    }
+    builder
+        .port(vxlan.port)
+        .proxy(vxlan.proxy)
+        .learning(vxlan.learning)
+        .l2miss(vxlan.l2miss)
+        .l3miss(vxlan.l3miss)
+        .ageing(vxlan.ageing)
+        .build()
+}
+
+pub(super) fn isolated(index: u32) -> LinkMessage {
+    LinkBridgePort::new(index).isolated(true).build()
+}
+
+pub(super) fn up(index: u32, up: bool) -> LinkMessage {
+    let builder = LinkUnspec::new_with_index(index);
+    if up { builder.up().build() } else { builder.down().build() }
+}
