@@ -71,7 +71,7 @@ mod tests {
         for op in ops {
             match *op {
                 Op::RemoveFdb(mac, vtep) => {
-                    assert!(tables.fdb.remove(&(mac, vtep)), "removes what is not there")
+                    assert!(tables.fdb.remove(&(mac, vtep)), "removes what is not there");
                 }
                 Op::RemoveArp(ip, mac) => assert_eq!(tables.arp.remove(&ip), Some(mac)),
                 Op::SetArp(ip, mac) => drop(tables.arp.insert(ip, mac)),

@@ -37,6 +37,11 @@ impl BadRecord {
     fn field(field: &'static str, value: impl Into<String>) -> BadRecord {
         BadRecord::Field { field, value: value.into() }
     }
+
+    /// A bit sequence that is none.
+    pub(crate) fn bits(sequence: &str) -> BadRecord {
+        BadRecord::field("sequence", sequence)
+    }
 }
 
 /// Reads a value of the store.

@@ -137,6 +137,11 @@ impl NetworkRecord {
         }
     }
 
+    /// Whether it is an overlay; a Docker keeps other global networks in the same place.
+    pub fn is_overlay(&self) -> bool {
+        self.network_type == "overlay"
+    }
+
     /// Whether somebody is deleting the network.
     pub fn in_delete(&self) -> bool {
         self.in_delete

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
+use crate::docker;
 use crate::model::Subnet;
 
 /// All pools of the address space.
@@ -64,19 +65,16 @@ impl PoolsRecord {
     /// Enters a subnet's pool, and its range's if it has one.
     pub fn add(&mut self, subnet: &Subnet) {
         let whole = Subnet { range: None, ..subnet.clone() }.pool_id();
-        let parent_key = |child: bool| match child {
-            false => SubnetKey::default(),
-            true => SubnetKey {
-                address_space: crate::docker::ADDRESS_SPACE.to_owned(),
-                subnet: subnet.net.to_string(),
-                child_subnet: String::new(),
-            },
-        };
-        let plain = PoolRecord { parent_key: parent_key(false), pool: subnet.net, range: None, ref_count: 0 };
+        let plain =
+            PoolRecord { parent_key: SubnetKey::default(), pool: subnet.net, range: None, ref_count: 0 };
         self.subnets.entry(whole).or_insert(plain).ref_count += 1;
         if let Some(range) = subnet.range {
             let record = PoolRecord {
-                parent_key: parent_key(true),
+                parent_key: SubnetKey {
+                    address_space: docker::ADDRESS_SPACE.to_owned(),
+                    subnet: subnet.net.to_string(),
+                    child_subnet: String::new(),
+                },
                 pool: subnet.net,
                 range: Some(RangeRecord {
                     end: ordinal(subnet.net, range.broadcast()),
