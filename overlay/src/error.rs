@@ -119,8 +119,20 @@ impl Error {
     }
 }
 
-impl<T: Into<Cause>> From<T> for Error {
-    fn from(cause: T) -> Error {
-        Error(Box::new(cause.into()))
+impl From<Cause> for Error {
+    fn from(cause: Cause) -> Error {
+        Error(Box::new(cause))
+    }
+}
+
+impl From<kernel::Error> for Error {
+    fn from(error: kernel::Error) -> Error {
+        Cause::from(error).into()
+    }
+}
+
+impl From<kv::Error> for Error {
+    fn from(error: kv::Error) -> Error {
+        Cause::from(error).into()
     }
 }

@@ -1,0 +1,233 @@
+//! A store in memory, shared: the rules of [`store`](super::store) with a clock and with queries that block.
+//!
+//! It is what engines use in tests, and what stands behind the HTTP face of a lab's own store.
+
+use super::store::{
+    Behavior, Config, Entry, GoDuration, MAX_OPS, Op, Refusal, SessionRequest, Store, Verb, Watch,
+};
+use super::waiters::Waiters;
+use super::{Error, Listing, Pair, TxnOp};
+use bytes::Bytes;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::watch::{Receiver, Sender};
+use tokio::time::Instant;
+
+/// How long a query blocks when it does not say (Consul, `defaultQueryTime`).
+const WAIT_DEFAULT: Duration = Duration::from_mins(5);
+/// The longest that a query blocks (Consul, `maxQueryTime`).
+const WAIT_MAX: Duration = Duration::from_mins(10);
+/// Up to this fraction of the wait is added at random, so that clients spread out (Consul, `jitterFraction`).
+const WAIT_JITTER: u32 = 16;
+
+/// One store, used from any number of places. The store ends with the last of them.
+#[derive(Clone, Debug)]
+pub struct Shared(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    born: Instant,
+    state: Mutex<State>,
+    /// When something expires next, for the task that sees to it; closed with the store.
+    next_expiry: Sender<Option<Duration>>,
+}
+
+#[derive(Debug)]
+struct State {
+    store: Store,
+    waiters: Waiters,
+    jitter: fastrand::Rng,
+}
+
+impl Shared {
+    /// A new, empty store, with a task on the current runtime that lets sessions expire.
+    pub fn new(config: Config) -> Shared {
+        let jitter = fastrand::Rng::with_seed(config.seed);
+        let state = State { store: Store::new(config), waiters: Waiters::default(), jitter };
+        let inner = Inner { born: Instant::now(), state: Mutex::new(state), next_expiry: Sender::new(None) };
+        let shared = Shared(Arc::new(inner));
+        tokio::spawn(expire(Arc::downgrade(&shared.0), shared.0.next_expiry.subscribe(), shared.0.born));
+        shared
+    }
+
+    /// Does something with the store as it is now, and wakes whoever waits for what that changed.
+    pub fn with<R>(&self, act: impl FnOnce(&mut Store) -> R) -> R {
+        let mut state = self.state();
+        let State { store, waiters, .. } = &mut *state;
+        store.advance(self.0.born.elapsed());
+        let result = act(store);
+        for change in store.take_changes() {
+            waiters.wake(&change);
+        }
+        let next = store.next_expiry();
+        self.0.next_expiry.send_if_modified(|known| std::mem::replace(known, next) != next);
+        result
+    }
+
+    /// Blocks until the index of the watched thing is greater than `index`, but no longer than `wait` (zero means
+    /// 5 minutes) and a sixteenth. Wakes only on changes of what is watched. An `index` of 0 does not block.
+    pub async fn changed(&self, watch: &Watch, index: u64, wait: Duration) {
+        if index == 0 || self.with(|store| store.index_of(watch)) > index {
+            return;
+        }
+        let wait = if wait.is_zero() { WAIT_DEFAULT } else { wait.min(WAIT_MAX) };
+        let deadline = Instant::now() + wait + (wait / WAIT_JITTER).mul_f64(self.state().jitter.f64());
+        let mut waiting = Waiting { shared: self, watch, signal: None };
+        waiting.subscribe();
+        while self.with(|store| store.index_of(watch)) <= index {
+            let Some(signal) = &mut waiting.signal else { return };
+            if tokio::time::timeout_at(deadline, signal.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// How many queries are blocked.
+    pub fn blocked(&self) -> usize {
+        self.state().waiters.count()
+    }
+
+    /// The lock is held for a few lines only, none of which can leave the store half-written.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One blocked query; leaves nothing behind when it is dropped.
+struct Waiting<'a> {
+    shared: &'a Shared,
+    watch: &'a Watch,
+    signal: Option<Receiver<()>>,
+}
+
+impl Waiting<'_> {
+    fn subscribe(&mut self) {
+        self.signal = Some(self.shared.state().waiters.wait_for(self.watch));
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.signal = None;
+        self.shared.state().waiters.tidy(self.watch);
+    }
+}
+
+/// Lets time pass in a store for as long as somebody has it.
+async fn expire(store: Weak<Inner>, mut next: Receiver<Option<Duration>>, born: Instant) {
+    loop {
+        let due = *next.borrow_and_update();
+        let gone = match due {
+            Some(due) => match tokio::time::timeout_at(born + due, next.changed()).await {
+                Ok(changed) => changed.is_err(),
+                Err(_) => match store.upgrade() {
+                    Some(inner) => {
+                        Shared(inner).with(|_| ());
+                        false
+                    }
+                    None => true,
+                },
+            },
+            None => next.changed().await.is_err(),
+        };
+        if gone {
+            return;
+        }
+    }
+}
+
+/// The store as an engine sees it; see [`Kv`](super::Kv) for what each does.
+impl Shared {
+    pub(super) fn get(&self, key: &str) -> Option<Pair> {
+        self.with(|store| store.get(key.as_bytes()).map(|entry| pair(key.as_bytes(), entry)))
+    }
+
+    pub(super) fn list(&self, prefix: &str) -> Listing {
+        let prefix = prefix.as_bytes();
+        self.with(|store| Listing {
+            index: store.index_of(&Watch::Prefix(prefix.to_vec())),
+            pairs: store.list(prefix).map(|(key, entry)| pair(key, entry)).collect(),
+        })
+    }
+
+    pub(super) async fn watch(&self, prefix: &str, index: u64, wait: Duration) -> Listing {
+        self.changed(&Watch::Prefix(prefix.as_bytes().to_vec()), index, wait).await;
+        self.list(prefix)
+    }
+
+    pub(super) fn put(&self, key: &str, value: &[u8], flags: u64) {
+        self.with(|store| store.put(key.as_bytes(), Bytes::copy_from_slice(value), flags));
+    }
+
+    pub(super) fn cas(&self, key: &str, value: &[u8], flags: u64, index: u64) -> bool {
+        self.with(|store| store.cas(key.as_bytes(), Bytes::copy_from_slice(value), flags, index))
+    }
+
+    pub(super) fn delete(&self, key: &str) {
+        self.with(|store| store.delete(key.as_bytes()));
+    }
+
+    pub(super) fn delete_cas(&self, key: &str, index: u64) -> bool {
+        self.with(|store| store.delete_cas(key.as_bytes(), index))
+    }
+
+    pub(super) fn delete_tree(&self, prefix: &str) {
+        self.with(|store| store.delete_tree(prefix.as_bytes()));
+    }
+
+    pub(super) fn txn(&self, ops: Vec<TxnOp>, flags: u64) -> Result<Option<()>, Error> {
+        if ops.len() > MAX_OPS {
+            let refusal = Refusal::TooManyOps(ops.len());
+            return Err(Error::new("do", format!("a transaction of {}", ops.len()), refusal));
+        }
+        let ops: Vec<Op> = ops.into_iter().map(|op| operation(op, flags)).collect();
+        Ok(self.with(|store| store.txn(&ops)).ok().map(|_| ()))
+    }
+
+    pub(super) fn session_create(&self, ttl: Duration, lock_delay: Duration) -> Result<String, Error> {
+        let ttl = GoDuration::from(ttl).to_string();
+        let behavior = Behavior::Delete.as_str().to_owned();
+        let request = SessionRequest { ttl, lock_delay, behavior, ..SessionRequest::default() };
+        self.with(|store| store.create_session(request).map(|session| session.id.clone()))
+            .map_err(|refusal| Error::new("create", "a session", refusal))
+    }
+
+    pub(super) fn session_renew(&self, id: &str) -> bool {
+        self.with(|store| store.renew_session(id).is_some())
+    }
+
+    pub(super) fn session_destroy(&self, id: &str) {
+        self.with(|store| store.destroy_session(id));
+    }
+
+    pub(super) fn acquire(&self, key: &str, value: &[u8], flags: u64, session: &str) -> Result<bool, Error> {
+        let value = Bytes::copy_from_slice(value);
+        self.with(|store| store.acquire(key.as_bytes(), value, flags, session))
+            .map_err(|refusal| Error::new("acquire", key, refusal))
+    }
+}
+
+fn pair(key: &[u8], entry: &Entry) -> Pair {
+    Pair {
+        key: String::from_utf8_lossy(key).into_owned(),
+        value: entry.value.to_vec(),
+        flags: entry.flags,
+        session: entry.session.clone(),
+        create_index: entry.create_index,
+        modify_index: entry.modify_index,
+        lock_index: entry.lock_index,
+    }
+}
+
+fn operation(op: TxnOp, flags: u64) -> Op {
+    match op {
+        TxnOp::Set { key, value } => Op { value: value.into(), flags, ..Op::new(Verb::Set, key) },
+        TxnOp::Cas { key, value, index } => {
+            Op { value: value.into(), flags, index, ..Op::new(Verb::Cas, key) }
+        }
+        TxnOp::Delete { key } => Op::new(Verb::Delete, key),
+        TxnOp::DeleteCas { key, index } => Op { index, ..Op::new(Verb::DeleteCas, key) },
+        TxnOp::CheckIndex { key, index } => Op { index, ..Op::new(Verb::CheckIndex, key) },
+        TxnOp::CheckNotExists { key } => Op::new(Verb::CheckNotExists, key),
+    }
+}

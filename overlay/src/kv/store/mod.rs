@@ -1,0 +1,22 @@
+//! The store's rules, as a pure state machine with Consul's semantics: no clock, no I/O, no entropy of its own.
+//!
+//! - [`duration`]: Go's text form of durations, in which TTLs and waits travel
+//! - [`table`]: entries and tombstones, and which index a read reports
+//! - [`session`]: who may hold keys, and until when
+//! - [`state`]: the store itself
+//! - [`txn`]: several operations, all or nothing
+
+mod duration;
+mod session;
+mod state;
+mod table;
+mod txn;
+
+pub use duration::{DurationError, GoDuration};
+pub use session::{Behavior, LOCK_DELAY, Refusal, SERF_HEALTH, Session, SessionRequest};
+pub use state::{Change, Config, Store, Watch};
+pub use table::{Entry, Key};
+pub use txn::{Failure, MAX_OPS, Op, Shown, Verb, reads_only};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,1 @@
+//! Claims about the store as a whole.
