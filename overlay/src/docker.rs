@@ -44,11 +44,14 @@ pub const CONTAINER_PREFIX: &str = "eth";
 /// The bridge through which containers reach the outside (article).
 pub const GWBRIDGE: &str = "docker_gwbridge";
 
-/// The gateway bridge's subnet: the second of the local pools, `docker0` having the first (article).
-pub const GWBRIDGE_SUBNET: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16);
-
-/// The gateway bridge's own address (article).
-pub const GWBRIDGE_GATEWAY: Ipv4Addr = Ipv4Addr::new(172, 18, 0, 1);
+/// The gateway bridge's subnet: the first of the local pools that the underlay leaves free. `docker0` has
+/// 172.17.0.0/16, so it is 172.18.0.0/16 (article), then up to 172.31.0.0/16, then 192.168.0.0/20 and on (20.10: `ipamutils`).
+pub fn gwbridge_subnet(underlay: &[Ipv4Net]) -> Ipv4Net {
+    let free = |net: &Ipv4Net| !underlay.iter().any(|other| other.contains(net) || net.contains(other));
+    let wide = (18..=31).map(|second| Ipv4Net::new_assert(Ipv4Addr::new(172, second, 0, 0), 16));
+    let narrow = (0..=240).step_by(16).map(|third| Ipv4Net::new_assert(Ipv4Addr::new(192, 168, third, 0), 20));
+    wide.chain(narrow).find(free).unwrap_or(Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16))
+}
 
 /// The gateway bridge's options as `docker network inspect` shows them (article; 20.10: `default_gateway_linux.go`).
 pub const GWBRIDGE_OPTIONS: [(&str, &str); 3] = [

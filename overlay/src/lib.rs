@@ -3,6 +3,7 @@
 pub mod datapath;
 pub mod docker;
 mod error;
+mod host;
 pub mod id;
 pub mod ipam;
 pub mod kv;
@@ -10,3 +11,4 @@ pub mod ledger;
 pub mod model;
 
 pub use error::{Error, Result};
+pub use host::{ContainerRef, HostEnv, Sandbox, Sandboxes};
