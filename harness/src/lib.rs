@@ -1,1 +1,5 @@
 //! Labs.
+
+pub mod consul;
+pub mod scenario;
+pub mod topology;

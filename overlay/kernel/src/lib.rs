@@ -10,17 +10,31 @@
 //! - [`entry`]: the executable started again inside a lab's namespaces; [`isolate`] does it for a test.
 //! - [`pass`]: descriptors sent over Unix sockets.
 //! - [`rtnl`]: links, addresses, routes, neighbours and fdb entries; many requests in one datagram.
+//! - [`nft`]: nftables tables as values, replaced whole.
+//! - [`machine`]: PID, mount and UTS namespaces around a network namespace; [`enter`]: a command run on one.
+//! - [`canary`]: waiting until the kernel has freed a namespace.
+//! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
 
+mod birth;
+pub mod canary;
 pub mod caps;
+pub mod enter;
 pub mod entry;
 pub mod error;
+pub mod icmp;
 pub mod mac;
+pub mod machine;
 pub mod netns;
+pub mod nft;
 pub mod pass;
 pub mod rtnl;
+mod socket;
+mod sysctl;
 
+pub use canary::Canary;
 pub use error::{Context, Error, Result};
 pub use kernel_macros::isolate;
 pub use mac::Mac;
+pub use machine::{Machine, Setup};
 pub use netns::Netns;
 pub use rtnl::{Batch, NewLink, NewVxlan, Rtnl, Snapshot};

@@ -24,8 +24,10 @@ impl Mac {
 
 impl Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        for (at, byte) in self.0.iter().enumerate() {
+            write!(f, "{}{byte:02x}", if at == 0 { "" } else { ":" })?;
+        }
+        Ok(())
     }
 }
 
@@ -45,12 +47,16 @@ impl FromStr for Mac {
 
     fn from_str(text: &str) -> Result<Mac, BadMac> {
         let bad = || BadMac(text.to_owned());
-        let bytes: Vec<u8> =
-            text.split(':')
-                .map(|part| {
-                    if part.len() == 2 { u8::from_str_radix(part, 16).map_err(|_| bad()) } else { Err(bad()) }
-                })
-                .collect::<Result<_, _>>()?;
+        let bytes: Vec<u8> = text
+            .split(':')
+            .map(|part| match part.as_bytes() {
+                // `from_str_radix` alone would take a sign.
+                [a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
+                    u8::from_str_radix(part, 16).map_err(|_| bad())
+                }
+                _ => Err(bad()),
+            })
+            .collect::<Result<_, _>>()?;
         Mac::from_bytes(&bytes).ok_or_else(bad)
     }
 }
@@ -88,9 +94,6 @@ mod tests {
             "0x:42:ac:12:00:02",
             "+2:42:ac:12:00:02",
         ] {
-            if wrong.starts_with('+') {
-                continue;
-            }
             assert!(wrong.parse::<Mac>().is_err(), "{wrong}");
         }
     }

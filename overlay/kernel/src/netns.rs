@@ -169,16 +169,12 @@ fn spawn(
                 Err(mpsc::RecvTimeoutError::Timeout) => {
                     // Senders hold the lock while they send, so an empty inbox stays empty here.
                     let mut worker = lock(&worker);
-                    match inbox.try_recv() {
-                        Ok(job) => {
-                            drop(worker);
-                            job();
-                        }
-                        Err(_) => {
-                            worker.take();
-                            return;
-                        }
-                    }
+                    let Ok(job) = inbox.try_recv() else {
+                        worker.take();
+                        return;
+                    };
+                    drop(worker);
+                    job();
                 }
             }
         }

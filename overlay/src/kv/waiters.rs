@@ -11,6 +11,8 @@ pub(super) struct Waiters {
     prefixes: HashMap<Key, Sender<()>>,
     sessions: HashMap<String, Sender<()>>,
     all_sessions: Sender<()>,
+    /// Never sent.
+    catalog: Sender<()>,
 }
 
 impl Waiters {
@@ -21,6 +23,7 @@ impl Waiters {
             Watch::Prefix(prefix) => self.prefixes.entry(prefix.clone()).or_default(),
             Watch::Session(id) => self.sessions.entry(id.clone()).or_default(),
             Watch::Sessions => &mut self.all_sessions,
+            Watch::Catalog => &mut self.catalog,
         };
         signal.subscribe()
     }
@@ -55,13 +58,13 @@ impl Waiters {
             Watch::Key(key) => tidy(&mut self.keys, key),
             Watch::Prefix(prefix) => tidy(&mut self.prefixes, prefix),
             Watch::Session(id) => tidy(&mut self.sessions, id),
-            Watch::Sessions => {}
+            Watch::Sessions | Watch::Catalog => {}
         }
     }
 
     /// How many queries are blocked.
     pub(super) fn count(&self) -> usize {
         let signals = self.keys.values().chain(self.prefixes.values()).chain(self.sessions.values());
-        signals.chain([&self.all_sessions]).map(Sender::receiver_count).sum()
+        signals.chain([&self.all_sessions, &self.catalog]).map(Sender::receiver_count).sum()
     }
 }

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use super::{Inner, Life, Outcome, inside, report};
 
-/// Seconds a test may take inside, when the environment says nothing else.
-const LIMIT: Duration = Duration::from_secs(60);
+/// How long a test may take inside, when the environment says nothing else.
+const LIMIT: Duration = Duration::from_mins(1);
 /// The variable that says something else, in seconds.
 const LIMIT_VARIABLE: &str = "LAB_TEST_TIMEOUT";
 /// Marks the body's output among libtest's own.

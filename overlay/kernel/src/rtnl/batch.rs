@@ -75,7 +75,8 @@ impl<'a> Batch<'a> {
         self.push("create", format_args!("bridge {}", new.name), NEW, message)
     }
 
-    /// A veth pair: `new` here, `peer` directly in `netns` (here too, if none is given).
+    /// A veth pair: `new` here, `peer` directly in `netns` (here too, if none is given). The peer stays off until
+    /// [`Batch::up`] in its own namespace: the kernel cannot open it while the pair is made.
     #[must_use]
     pub fn veth(self, new: &NewLink, peer: &NewLink, netns: Option<BorrowedFd<'a>>) -> Self {
         let message = RouteNetlinkMessage::NewLink(link::veth(new, peer, netns));

@@ -72,9 +72,11 @@ pub(super) fn bridge(link: &NewLink) -> LinkMessage {
     link.dress(LinkBridge::new(&link.name)).build()
 }
 
-/// A pair; `peer` is made directly in `netns`.
+/// A pair; `peer` is made directly in `netns`. It is configured before the two ends know each other, and
+/// `veth_open` then refuses (`drivers/net/veth.c`), so it cannot be switched on in the same message.
 pub(super) fn veth(link: &NewLink, peer: &NewLink, netns: Option<BorrowedFd<'_>>) -> LinkMessage {
-    let mut other = peer.dress(LinkUnspec::new_with_name(&peer.name));
+    let off = NewLink { up: false, ..peer.clone() };
+    let mut other = off.dress(LinkUnspec::new_with_name(&peer.name));
     if let Some(netns) = netns {
         other = other.setns_by_fd(netns.as_raw_fd());
     }

@@ -15,6 +15,7 @@ use netlink_packet_core::{
     NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use crate::error::{Context, Error, Result};
@@ -153,6 +154,18 @@ fn dump(socket: &Socket, datagram: &[u8]) -> io::Result<Vec<RouteNetlinkMessage>
             }
         }
     }
+}
+
+/// The names of the links that `socket`'s namespace has. Notifications that come between are passed over.
+pub(crate) fn link_names(socket: &Socket) -> io::Result<Vec<String>> {
+    let mut datagram = Vec::new();
+    put(&mut datagram, RouteNetlinkMessage::GetLink(LinkMessage::default()), 1, NLM_F_REQUEST | NLM_F_DUMP);
+    let links = dump(socket, &datagram)?.into_iter().filter_map(|message| match message {
+        RouteNetlinkMessage::NewLink(link) => Some(link),
+        _ => None,
+    });
+    let name = |attribute| if let LinkAttribute::IfName(name) = attribute { Some(name) } else { None };
+    Ok(links.filter_map(|link| link.attributes.into_iter().find_map(name)).collect())
 }
 
 /// The messages of one datagram.

@@ -44,6 +44,8 @@ pub enum Watch {
     Session(String),
     /// All sessions.
     Sessions,
+    /// The catalog, which never changes.
+    Catalog,
 }
 
 /// Something that was really changed.
@@ -133,6 +135,7 @@ impl Store {
             Watch::Key(key) => self.table.key_index(key),
             Watch::Prefix(prefix) => self.table.prefix_index(prefix),
             Watch::Session(_) | Watch::Sessions => self.sessions.index(),
+            Watch::Catalog => FIRST_INDEX,
         };
         index.max(FIRST_INDEX)
     }

@@ -1,0 +1,222 @@
+//! Which path and method means what.
+
+use super::answer::{Answer, Answered};
+use super::request::{Query, ReadOptions, clean, decode, encode_path};
+use super::{kv, node, page, serve::Config, session, txn};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use hyper::header::HOST;
+use hyper::{HeaderMap, Method, Request, Version};
+use overlay::kv::memory::Shared;
+use overlay::kv::store::{Store, Watch};
+
+/// The largest value, and the largest transaction (Consul, `kv_max_value_size` and `txn_max_req_len`).
+pub(super) const BODY_MAX: u64 = 524_288;
+
+/// A store, and what it says of itself.
+#[derive(Debug)]
+pub(super) struct Face {
+    pub(super) store: Shared,
+    pub(super) config: Config,
+}
+
+/// A request whose path and query were understood.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) query: Query,
+    /// What the path says beyond the endpoint's own: a key, a session's id, a name.
+    pub(super) rest: Vec<u8>,
+    headers: HeaderMap,
+    body: Incoming,
+}
+
+impl Asked {
+    /// The rest of the path, as text.
+    pub(super) fn name(&self) -> String {
+        String::from_utf8_lossy(&self.rest).into_owned()
+    }
+
+    /// How large the client says that the body is.
+    pub(super) fn declared_length(&self) -> Option<u64> {
+        self.body.size_hint().exact()
+    }
+
+    /// The body, if it is not too large.
+    pub(super) async fn body(self) -> Result<Bytes, Answer> {
+        let too_large = |length: &str| {
+            let text = format!("Request body{length} too large, max size: {BODY_MAX} bytes.");
+            Answer::error(413, text).with("connection", "close")
+        };
+        if let Some(length) = self.declared_length().filter(|length| *length > BODY_MAX) {
+            return Err(too_large(&format!("({length} bytes)")));
+        }
+        let limit = usize::try_from(BODY_MAX).unwrap_or(usize::MAX);
+        match Limited::new(self.body, limit).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(too_large("")),
+            Err(error) => Err(Answer::error(400, error.to_string())),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Endpoint {
+    Kv,
+    SessionCreate,
+    SessionDestroy,
+    SessionRenew,
+    SessionInfo,
+    SessionNode,
+    SessionList,
+    Txn,
+    Node(node::Endpoint),
+    Acl,
+    Page,
+}
+
+const GET: &[&str] = &["GET"];
+const PUT: &[&str] = &["PUT"];
+
+/// Every path there is, with its methods. One that ends in a slash takes whatever follows.
+const ROUTES: &[(&str, &[&str], Endpoint)] = &[
+    ("/v1/kv/", &["GET", "PUT", "DELETE"], Endpoint::Kv),
+    ("/v1/session/create", PUT, Endpoint::SessionCreate),
+    ("/v1/session/destroy/", PUT, Endpoint::SessionDestroy),
+    ("/v1/session/renew/", PUT, Endpoint::SessionRenew),
+    ("/v1/session/info/", GET, Endpoint::SessionInfo),
+    ("/v1/session/node/", GET, Endpoint::SessionNode),
+    ("/v1/session/list", GET, Endpoint::SessionList),
+    ("/v1/txn", PUT, Endpoint::Txn),
+    ("/v1/status/leader", GET, Endpoint::Node(node::Endpoint::Leader)),
+    ("/v1/status/peers", GET, Endpoint::Node(node::Endpoint::Peers)),
+    ("/v1/agent/self", GET, Endpoint::Node(node::Endpoint::AgentSelf)),
+    ("/v1/agent/members", GET, Endpoint::Node(node::Endpoint::Members)),
+    ("/v1/agent/services", GET, Endpoint::Node(node::Endpoint::AgentServices)),
+    ("/v1/agent/checks", GET, Endpoint::Node(node::Endpoint::AgentChecks)),
+    ("/v1/catalog/datacenters", GET, Endpoint::Node(node::Endpoint::Datacenters)),
+    ("/v1/catalog/nodes", GET, Endpoint::Node(node::Endpoint::Nodes)),
+    ("/v1/catalog/services", GET, Endpoint::Node(node::Endpoint::Services)),
+    ("/v1/catalog/service/", GET, Endpoint::Node(node::Endpoint::Service)),
+    ("/v1/catalog/node/", GET, Endpoint::Node(node::Endpoint::Node)),
+    ("/v1/health/node/", GET, Endpoint::Node(node::Endpoint::HealthNode)),
+    ("/v1/health/state/", GET, Endpoint::Node(node::Endpoint::HealthState)),
+    ("/v1/health/checks/", GET, Endpoint::Node(node::Endpoint::HealthOfService)),
+    ("/v1/health/service/", GET, Endpoint::Node(node::Endpoint::HealthOfService)),
+    ("/v1/acl/", &["GET", "PUT", "DELETE"], Endpoint::Acl),
+    ("/ui/", GET, Endpoint::Page),
+];
+
+impl Face {
+    /// Answers one request, however long that takes.
+    pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let is_api = request.uri().path().starts_with("/v1/");
+        let answer = self.route(request).await.unwrap_or_else(|early| early);
+        if is_api { answer.with("x-consul-default-acl-policy", "allow") } else { answer }
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Answered {
+        let (parts, body) = request.into_parts();
+        if parts.version == Version::HTTP_11 && !parts.headers.contains_key(HOST) {
+            let text = "400 Bad Request: missing required Host header";
+            return Err(Answer::error(400, text).with("connection", "close"));
+        }
+        let path = decode(parts.uri.path().as_bytes())
+            .map_err(|_| Answer::error(400, "400 Bad Request").with("connection", "close"))?;
+        if String::from_utf8_lossy(&path).contains(char::is_control) {
+            return Err(Answer::empty(400));
+        }
+        let raw_query = parts.uri.query();
+        let cleaned = clean(&path);
+        if cleaned != path {
+            return Err(moved(&parts.method, &cleaned, raw_query));
+        }
+        if path == b"/" {
+            return Err(moved(&parts.method, b"/ui/", raw_query));
+        }
+        let Some((route, methods, endpoint)) = ROUTES.iter().find(|(route, ..)| matches(route, &path)) else {
+            let folder = [path.as_slice(), b"/"].concat();
+            if ROUTES.iter().any(|(route, ..)| route.as_bytes() == folder) {
+                return Err(moved(&parts.method, &folder, raw_query));
+            }
+            return Err(unknown(&path));
+        };
+        if !methods.contains(&parts.method.as_str()) {
+            let allow = format!("OPTIONS,{}", methods.join(","));
+            let refused = if parts.method == Method::OPTIONS {
+                Answer::empty(200)
+            } else {
+                Answer::error(405, format!("method {} not allowed", parts.method))
+            };
+            return Err(refused.with("allow", allow));
+        }
+        let query = Query::parse(raw_query.unwrap_or_default()).map_err(|_| Answer::empty(500))?;
+        let rest = path[route.len()..].to_vec();
+        let asked = Asked { method: parts.method, query, rest, headers: parts.headers, body };
+        self.dispatch(*endpoint, asked).await
+    }
+
+    async fn dispatch(&self, endpoint: Endpoint, asked: Asked) -> Answered {
+        match endpoint {
+            Endpoint::Acl => return Err(Answer::error(401, "ACL support disabled")),
+            Endpoint::Page => return Ok(self.store.with(|store| page::keys(store))),
+            _ => asked.query.check_place(&self.config.datacenter)?,
+        }
+        match endpoint {
+            Endpoint::Kv => match asked.method {
+                Method::GET => kv::read(self, asked).await,
+                Method::PUT => kv::write(self, asked).await,
+                _ => kv::delete(self, &asked),
+            },
+            Endpoint::SessionCreate => session::create(self, asked).await,
+            Endpoint::SessionDestroy => session::destroy(self, &asked),
+            Endpoint::SessionRenew => session::renew(self, &asked),
+            Endpoint::SessionInfo => session::info(self, &asked).await,
+            Endpoint::SessionNode => session::on_node(self, &asked).await,
+            Endpoint::SessionList => session::list(self, &asked).await,
+            Endpoint::Txn => txn::run(self, asked).await,
+            Endpoint::Node(endpoint) => node::read(self, endpoint, &asked).await,
+            Endpoint::Acl | Endpoint::Page => Err(Answer::empty(500)),
+        }
+    }
+
+    /// Reads something that can be waited for: blocks if the query says so, then answers with the index headers.
+    pub(super) async fn read(
+        &self,
+        asked: &Asked,
+        watch: &Watch,
+        read: impl FnOnce(&Store) -> Answer,
+    ) -> Answered {
+        let options = ReadOptions::parse(&asked.query, &asked.headers)?;
+        self.store.changed(watch, options.index, options.wait).await;
+        let (index, answer) = self.store.with(|store| (store.index_of(watch), read(store)));
+        Ok(answer.read_at(index, options.consistency))
+    }
+}
+
+fn matches(route: &str, path: &[u8]) -> bool {
+    if route.ends_with('/') { path.starts_with(route.as_bytes()) } else { path == route.as_bytes() }
+}
+
+fn moved(method: &Method, path: &[u8], query: Option<&str>) -> Answer {
+    let path = encode_path(path);
+    let location = query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"));
+    let answer = if method == Method::GET {
+        let href = location.replace('&', "&amp;").replace('"', "&#34;");
+        let html = format!("<a href=\"{href}\">Moved Permanently</a>.\n\n");
+        Answer::of(301, "text/html; charset=utf-8", html)
+    } else {
+        Answer::empty(301)
+    };
+    answer.with("location", location)
+}
+
+fn unknown(path: &[u8]) -> Answer {
+    let is_api = path.windows(4).any(|part| part == b"/v1/");
+    let why = if is_api {
+        "not a recognized HTTP API endpoint"
+    } else {
+        "if attempting to use the HTTP API, ensure the path starts with '/v1/'"
+    };
+    Answer::error(404, format!("Invalid URL path: {why}\n"))
+}

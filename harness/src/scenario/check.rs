@@ -1,0 +1,129 @@
+//! From the tables of a scenario to its steps, or to every mistake in them.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use super::expectations::check_expect;
+use super::fact::Check;
+use super::facts::check_fact;
+use super::file::{CheckTable, StepTable, WaitEntry};
+use super::step::{Step, Verb, Wait};
+use super::verbs::{
+    check_container_verb, check_exec, check_kv, check_network_verb, check_ping, check_tcp, check_udp,
+};
+use crate::topology::{At, Checker, Mistake, TIMEOUT, quote};
+
+/// Checks the steps in order, and what holds after each.
+pub(crate) fn check_scenario(
+    checker: &mut Checker,
+    steps: &[At<StepTable>],
+    always: &[At<CheckTable>],
+) -> (Vec<Step>, Vec<Check>) {
+    // First the facts that hold always: they may name only what is there from the start.
+    let always = always.iter().filter_map(|table| check_fact(checker, table, &table.span)).collect();
+    let steps = steps.iter().filter_map(|table| check_step(checker, table)).collect();
+    (steps, always)
+}
+
+fn check_step(checker: &mut Checker, table: &At<StepTable>) -> Option<Step> {
+    let within = table.within.as_ref().and_then(|text| checker.duration(text));
+    let holds_for = table.holds_for.as_ref().and_then(|text| checker.duration(text));
+    let timeout = checker.duration_or(table.timeout.as_ref(), TIMEOUT);
+    for (text, time) in [(&table.within, within), (&table.holds_for, holds_for)] {
+        if let (Some(text), Some(time)) = (text, time)
+            && time > timeout
+        {
+            check_limit(checker, text, timeout);
+        }
+    }
+    let requires = table.requires.iter().filter_map(|tool| check_tool(checker, tool)).collect();
+    let verb = one_verb(checker, table)?;
+    let verb = check_verb(checker, table, verb)?;
+    let expect = check_expect(checker, &verb, table.expect.as_ref());
+    let name = match &table.name {
+        Some(name) => name.value.split_whitespace().collect::<Vec<_>>().join(" "),
+        None => verb.to_string(),
+    };
+    Some(Step { name, requires, verb, expect, within, holds_for, timeout })
+}
+
+fn check_limit(checker: &mut Checker, text: &At<String>, timeout: Duration) {
+    let limit = crate::topology::show_duration(timeout);
+    let title = format!("{} is longer than the step may take", quote(text));
+    let mistake = Mistake::new(title, &text.span, format!("its `timeout` is {limit}"));
+    checker.mistake(mistake.help("give the step a longer `timeout`"));
+}
+
+/// A program that is looked for on the machine, by its name.
+fn check_tool(checker: &mut Checker, tool: &At<String>) -> Option<String> {
+    let good = !tool.is_empty() && !tool.contains(['/', '\0']) && !tool.contains(char::is_whitespace);
+    if !good {
+        let title = format!("{} is not a program's name", quote(tool));
+        checker.mistake(Mistake::new(title, &tool.span, "looked for in PATH"));
+    }
+    good.then(|| tool.value.clone())
+}
+
+/// The one verb of a step.
+fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str> {
+    fn of<T>(verb: &'static str, table: Option<&At<T>>) -> Option<(&'static str, Range<usize>)> {
+        table.map(|table| (verb, table.span.clone()))
+    }
+    let all = [
+        of("ping", table.ping.as_ref()),
+        of("exec", table.exec.as_ref()),
+        of("tcp", table.tcp.as_ref()),
+        of("udp", table.udp.as_ref()),
+        of("kv", table.kv.as_ref()),
+        of("network", table.network.as_ref()),
+        of("container", table.container.as_ref()),
+        of("check", table.check.as_ref()),
+        of("wait", table.wait.as_ref()),
+    ];
+    let mut given: Vec<_> = all.into_iter().flatten().collect();
+    given.sort_by_key(|(_, span)| span.start);
+    match &given[..] {
+        [(verb, _)] => Some(verb),
+        [] => {
+            let mistake = Mistake::new("a step needs a verb", &table.span, "does nothing");
+            checker.mistake(mistake.help(
+                "one of `ping`, `exec`, `tcp`, `udp`, `kv`, `network`, `container`, `check` and `wait`",
+            ));
+            None
+        }
+        [(first, at), (second, again), ..] => {
+            let title = format!("a step has one verb, this one has `{first}` and `{second}`");
+            let mistake = Mistake::new(title, again, "the second one").beside(at, "the first one");
+            checker.mistake(mistake.help(format!("put `{second}` into a `[[step]]` of its own")));
+            None
+        }
+    }
+}
+
+fn check_verb(checker: &mut Checker, table: &StepTable, verb: &str) -> Option<Verb> {
+    let fails = table.expect.as_ref().is_some_and(|expect| expect.error.is_some());
+    match verb {
+        "ping" => check_ping(checker, table.ping.as_ref()?).map(Verb::Ping),
+        "exec" => check_exec(checker, table.exec.as_ref()?).map(Verb::Exec),
+        "tcp" => check_tcp(checker, table.tcp.as_ref()?).map(Verb::Tcp),
+        "udp" => check_udp(checker, table.udp.as_ref()?).map(Verb::Udp),
+        "kv" => check_kv(checker, table.kv.as_ref()?).map(Verb::Kv),
+        "network" => check_network_verb(checker, table.network.as_ref()?, fails).map(Verb::Network),
+        "container" => check_container_verb(checker, table.container.as_ref()?, fails).map(Verb::Container),
+        "check" => {
+            let check = table.check.as_ref()?;
+            check_fact(checker, check, &check.span).map(Verb::Check)
+        }
+        _ => {
+            let wait = table.wait.as_ref()?;
+            match &wait.value {
+                WaitEntry::Time(text) => {
+                    checker.duration(&wait.with(text.clone())).map(|time| Verb::Wait(Wait::Time(time)))
+                }
+                WaitEntry::Until(check) => {
+                    check_fact(checker, check, &wait.span).map(|check| Verb::Wait(Wait::Until(check)))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The table `expect`, checked: its keys have to do with the step's verb.
+
+use std::ops::Range;
+use std::str::FromStr;
+
+use super::expect::{Bound, Expect, Percent};
+use super::file::{ExpectTable, TextTable};
+use super::step::{KvVerb, NetworkVerb, Verb};
+use super::text::Text;
+use crate::topology::{At, Checker, Mistake, list, quote};
+
+/// What a step with this verb expects: what the table says, else success.
+pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At<ExpectTable>>) -> Expect {
+    let nothing = ExpectTable::default();
+    let table = table.map_or(&nothing, |table| &table.value);
+    let (word, keys) = keys_of(verb);
+    for (key, span) in given(table) {
+        if !keys.contains(&key) {
+            let mistake =
+                Mistake::new(format!("`{key}` says nothing about `{word}`"), &span, "not of this verb");
+            checker.mistake(match keys {
+                [] => mistake.help(format!("`{word}` takes no `expect`: it holds or it does not")),
+                _ => mistake.help(format!("`{word}` can expect {}", list(keys))),
+            });
+        }
+    }
+    let mut texts = |table: &Option<At<TextTable>>| check_text(checker, table.as_ref());
+    match verb {
+        Verb::Ping(_) => Expect::Echoes {
+            loss: check_bound(checker, table.loss.as_ref()).unwrap_or(Bound::exactly(Percent::NONE)),
+            rtt: check_bound(checker, table.rtt.as_ref()),
+        },
+        Verb::Exec(_) => Expect::Exit {
+            status: table.status.as_ref().map_or(0, |status| status.value),
+            stdout: texts(&table.stdout),
+            stderr: texts(&table.stderr),
+        },
+        Verb::Tcp(tcp) => {
+            if let (Some(reply), None) = (&table.reply, &tcp.send) {
+                let mistake = Mistake::new("no answer is read", &reply.span, "expects one");
+                checker.mistake(mistake.help("say what to `send`; then an answer is read"));
+            }
+            answer(checker, table.connected.as_ref(), table.reply.as_ref())
+        }
+        Verb::Udp(_) => answer(checker, table.answered.as_ref(), table.reply.as_ref()),
+        Verb::Kv(KvVerb::Get { .. }) => {
+            let exists = table.exists.as_ref().is_none_or(|exists| exists.value);
+            if let (false, Some(value)) = (exists, &table.value) {
+                checker.mistake(Mistake::new("what is not there has no value", &value.span, "of no key"));
+            }
+            Expect::Value { exists, value: check_text(checker, table.value.as_ref()) }
+        }
+        Verb::Kv(KvVerb::Ls { .. }) => Expect::Keys {
+            present: table.keys.as_ref().map(|keys| keys.value.clone()).unwrap_or_default(),
+            absent: table.no_keys.as_ref().map(|keys| keys.value.clone()).unwrap_or_default(),
+        },
+        Verb::Kv(_) | Verb::Network(_) | Verb::Container(_) => match &table.error {
+            Some(error) => Expect::Refused { error: check_text(checker, Some(error)) },
+            None => Expect::Done { output: check_text(checker, table.output.as_ref()) },
+        },
+        Verb::Check(_) | Verb::Wait(_) => Expect::Holds,
+    }
+}
+
+/// A verb's word, and the keys of `expect` that have to do with it.
+fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
+    match verb {
+        Verb::Ping(_) => ("ping", &["loss", "rtt"]),
+        Verb::Exec(_) => ("exec", &["status", "stdout", "stderr"]),
+        Verb::Tcp(_) => ("tcp", &["connected", "reply"]),
+        Verb::Udp(_) => ("udp", &["answered", "reply"]),
+        Verb::Kv(KvVerb::Get { .. }) => ("kv.get", &["exists", "value"]),
+        Verb::Kv(KvVerb::Ls { .. }) => ("kv.ls", &["keys", "no_keys"]),
+        Verb::Kv(KvVerb::Put { .. }) => ("kv.put", &["error"]),
+        Verb::Kv(KvVerb::Rm { .. }) => ("kv.rm", &["error"]),
+        Verb::Network(NetworkVerb::Ls { .. }) => ("network.ls", &["output", "error"]),
+        Verb::Network(NetworkVerb::Inspect { .. }) => ("network.inspect", &["output", "error"]),
+        Verb::Network(NetworkVerb::Create(_)) => ("network.create", &["error"]),
+        Verb::Network(NetworkVerb::Rm { .. }) => ("network.rm", &["error"]),
+        Verb::Container(_) => ("container", &["error"]),
+        Verb::Check(_) => ("check", &[]),
+        Verb::Wait(_) => ("wait", &[]),
+    }
+}
+
+/// The keys that the table has, and where.
+fn given(table: &ExpectTable) -> Vec<(&'static str, Range<usize>)> {
+    fn of<T>(key: &'static str, value: Option<&At<T>>) -> Option<(&'static str, Range<usize>)> {
+        value.map(|value| (key, value.span.clone()))
+    }
+    let all = [
+        of("loss", table.loss.as_ref()),
+        of("rtt", table.rtt.as_ref()),
+        of("status", table.status.as_ref()),
+        of("stdout", table.stdout.as_ref()),
+        of("stderr", table.stderr.as_ref()),
+        of("connected", table.connected.as_ref()),
+        of("answered", table.answered.as_ref()),
+        of("reply", table.reply.as_ref()),
+        of("exists", table.exists.as_ref()),
+        of("value", table.value.as_ref()),
+        of("keys", table.keys.as_ref()),
+        of("no_keys", table.no_keys.as_ref()),
+        of("output", table.output.as_ref()),
+        of("error", table.error.as_ref()),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn answer(checker: &mut Checker, came: Option<&At<bool>>, reply: Option<&At<TextTable>>) -> Expect {
+    let came = came.is_none_or(|came| came.value);
+    if let (false, Some(reply)) = (came, reply) {
+        checker.mistake(Mistake::new("what does not come says nothing", &reply.span, "of no answer"));
+    }
+    Expect::Answer { came, reply: check_text(checker, reply) }
+}
+
+fn check_bound<T>(checker: &mut Checker, text: Option<&At<String>>) -> Option<Bound<T>>
+where
+    Bound<T>: FromStr<Err = String>,
+{
+    let text = text?;
+    match text.parse() {
+        Ok(bound) => Some(bound),
+        Err(why) => {
+            let mistake = Mistake::new(format!("{} is not a limit", quote(text)), &text.span, "a limit");
+            checker.mistake(mistake.help(format!("{why}; `<`, `<=`, `>` or `>=` may stand in front")));
+            None
+        }
+    }
+}
+
+fn check_text(checker: &mut Checker, table: Option<&At<TextTable>>) -> Vec<Text> {
+    let Some(table) = table else { return Vec::new() };
+    let mut texts: Vec<Text> = Vec::new();
+    texts.extend(table.contains.clone().map(Text::Contains));
+    texts.extend(table.matches.clone().map(Text::Matches));
+    texts.extend(table.equals.clone().map(Text::Equals));
+    if let Some(json) = &table.json {
+        match serde_json::to_value(&json.value) {
+            Ok(value) => texts.push(Text::Json(value)),
+            Err(why) => checker.mistake(Mistake::new(format!("this is not JSON: {why}"), &json.span, "here")),
+        }
+    }
+    if texts.is_empty() {
+        let mistake = Mistake::new("this says nothing of the text", &table.span, "no condition");
+        checker.mistake(mistake.help("say `contains`, `matches`, `equals` or `json`"));
+    }
+    texts
+}

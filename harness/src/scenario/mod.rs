@@ -1,0 +1,30 @@
+//! A scenario: steps played on a lab, and what is expected of them.
+//!
+//! - `step`: a step as a value, its verb and whom it names.
+//! - `fact`: what `check` and `[[always]]` look at.
+//! - `expect`: what a step expects, and whether an outcome is that; pure.
+//! - `text`: conditions on a text, with globs and JSON.
+//! - `file`: the tables of a step as written.
+//! - `check`: from those tables to steps.
+//! - `verbs`, `facts`, `expectations`: its parts, one family of tables each.
+
+mod check;
+mod expect;
+mod expectations;
+mod fact;
+mod facts;
+mod file;
+mod step;
+mod text;
+mod verbs;
+
+pub use expect::{Bound, Expect, Mismatch, Outcome, Percent};
+pub use fact::{Check, Mac, Route};
+pub use step::{
+    ContainerVerb, Destination, Exec, GATEWAY_BRIDGE, KvVerb, NetworkVerb, Ping, Step, Target, Tcp, Udp,
+    Verb, Via, Wait,
+};
+pub use text::Text;
+
+pub(crate) use check::check_scenario;
+pub(crate) use file::{CheckTable, StepTable};

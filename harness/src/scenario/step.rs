@@ -1,0 +1,280 @@
+//! A step as a value: one verb, whom it names, what is expected, how long it may take.
+//!
+//! Each verb's payload is a request of its own, the same whether a file, the command line or a test
+//! makes it.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::expect::Expect;
+use super::fact::Check;
+use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, show_duration};
+
+/// One step of a scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// A sentence; the verb in words if the file does not say.
+    pub name: String,
+    /// Tools of the machine without which the step is skipped.
+    pub requires: Vec<String>,
+    /// What is done.
+    pub verb: Verb,
+    /// What is expected of it.
+    pub expect: Expect,
+    /// Tried again until it holds, at most this long. `None`: one try.
+    pub within: Option<Duration>,
+    /// Has to hold all this time. `None`: once is enough.
+    pub holds_for: Option<Duration>,
+    /// How long the step may take in all.
+    pub timeout: Duration,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verb {
+    /// Sends ICMP echo requests.
+    Ping(Ping),
+    /// Runs a command.
+    Exec(Exec),
+    /// Opens a TCP connection.
+    Tcp(Tcp),
+    /// Sends a UDP datagram and waits for an answer.
+    Udp(Udp),
+    /// Asks the store.
+    Kv(KvVerb),
+    /// Asks an engine about its networks.
+    Network(NetworkVerb),
+    /// Runs or removes a container.
+    Container(ContainerVerb),
+    /// Looks at a fact.
+    Check(Check),
+    /// Waits.
+    Wait(Wait),
+}
+
+/// Echo requests from one place to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ping {
+    /// Who sends.
+    pub from: Target,
+    /// Who should answer.
+    pub to: Destination,
+    /// How many requests.
+    pub count: u32,
+    /// Time between two requests.
+    pub interval: Duration,
+}
+
+/// A command on a host or in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exec {
+    /// Where it runs.
+    pub on: Target,
+    /// The program and its arguments; never empty.
+    pub command: Vec<String>,
+    /// What it reads from its standard input; `None`: nothing.
+    pub stdin: Option<String>,
+}
+
+/// A TCP connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tcp {
+    /// Who connects.
+    pub from: Target,
+    /// To whom.
+    pub to: Destination,
+    /// To which port.
+    pub port: u16,
+    /// What is sent, once connected; then one answer is read. `None`: nothing is sent nor read.
+    pub send: Option<String>,
+    /// The lab opens an echo server at the far end, for the time of the step.
+    pub listen: bool,
+}
+
+/// A UDP datagram and the answer to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Udp {
+    /// Who sends.
+    pub from: Target,
+    /// To whom.
+    pub to: Destination,
+    /// To which port.
+    pub port: u16,
+    /// What is sent.
+    pub send: String,
+    /// The lab opens an echo server at the far end, for the time of the step.
+    pub listen: bool,
+}
+
+/// A request to the store, as made from its own host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KvVerb {
+    /// Reads one key.
+    Get {
+        /// The key.
+        key: String,
+    },
+    /// Lists the keys that start with a prefix.
+    Ls {
+        /// The prefix; empty: all keys.
+        prefix: String,
+    },
+    /// Writes one key.
+    Put {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Removes one key, or all below it.
+    Rm {
+        /// The key, or the prefix.
+        key: String,
+        /// Everything that starts with `key`.
+        recurse: bool,
+    },
+}
+
+/// A request to an engine about networks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NetworkVerb {
+    /// Creates one, on the engine of its `on`.
+    Create(Network),
+    /// Removes one.
+    Rm {
+        /// The host whose engine is asked.
+        on: HostName,
+        /// Which network.
+        name: NetworkName,
+    },
+    /// Shows one, as Docker's JSON.
+    Inspect {
+        /// The host whose engine is asked.
+        on: HostName,
+        /// Which network.
+        name: NetworkName,
+    },
+    /// Lists them, as a JSON array of objects with Docker's keys.
+    Ls {
+        /// The host whose engine is asked.
+        on: HostName,
+    },
+}
+
+/// A request to a host about containers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContainerVerb {
+    /// Runs one.
+    Run(Container),
+    /// Stops and removes one.
+    Rm {
+        /// Which container.
+        name: ContainerName,
+    },
+}
+
+/// What is waited for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wait {
+    /// Time. For what cannot be observed.
+    Time(Duration),
+    /// A fact; tried until it holds or the step's time is over.
+    Until(Check),
+}
+
+/// A place where something runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// A host.
+    Host(HostName),
+    /// A container.
+    Container(ContainerName),
+}
+
+/// Whom a packet is sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// An address, as it stands.
+    Address(IpAddr),
+    /// A host's address on the underlay.
+    Host(HostName),
+    /// A container's address: on the network named (`C0@demonet`), else on the first network that
+    /// the sender shares with it, else on its first one.
+    Container {
+        /// The container.
+        name: ContainerName,
+        /// The network; `docker_gwbridge` is its host's gateway bridge.
+        network: Option<Via>,
+    },
+}
+
+/// The network on which a container is addressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// An overlay network.
+    Network(NetworkName),
+    /// The gateway bridge of its host.
+    GatewayBridge,
+}
+
+/// How the gateway bridge is called where a network is named: Docker's name for it.
+pub const GATEWAY_BRIDGE: &str = "docker_gwbridge";
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(name) => name.fmt(f),
+            Self::Container(name) => name.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Via {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Network(name) => name.fmt(f),
+            Self::GatewayBridge => f.write_str(GATEWAY_BRIDGE),
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Host(name) => name.fmt(f),
+            Self::Container { name, network: None } => name.fmt(f),
+            Self::Container { name, network: Some(network) } => write!(f, "{name}@{network}"),
+        }
+    }
+}
+
+/// The verb in a few words, for a step that has no name.
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ping(ping) => write!(f, "{} pings {}", ping.from, ping.to),
+            Self::Exec(exec) => write!(f, "{} on {}", exec.command.join(" "), exec.on),
+            Self::Tcp(tcp) => write!(f, "{} connects to {} port {}", tcp.from, tcp.to, tcp.port),
+            Self::Udp(udp) => write!(f, "{} sends a datagram to {} port {}", udp.from, udp.to, udp.port),
+            Self::Kv(KvVerb::Get { key }) => write!(f, "get {key} from the store"),
+            Self::Kv(KvVerb::Ls { prefix }) => write!(f, "list {prefix} in the store"),
+            Self::Kv(KvVerb::Put { key, .. }) => write!(f, "put {key} into the store"),
+            Self::Kv(KvVerb::Rm { key, .. }) => write!(f, "remove {key} from the store"),
+            Self::Network(NetworkVerb::Create(network)) => {
+                write!(f, "create network {} on {}", network.name, network.on)
+            }
+            Self::Network(NetworkVerb::Rm { on, name }) => write!(f, "remove network {name} on {on}"),
+            Self::Network(NetworkVerb::Inspect { on, name }) => write!(f, "inspect network {name} on {on}"),
+            Self::Network(NetworkVerb::Ls { on }) => write!(f, "list the networks of {on}"),
+            Self::Container(ContainerVerb::Run(container)) => {
+                write!(f, "run container {} on {}", container.name, container.on)
+            }
+            Self::Container(ContainerVerb::Rm { name }) => write!(f, "remove container {name}"),
+            Self::Check(check) => check.fmt(f),
+            Self::Wait(Wait::Time(time)) => write!(f, "wait {}", show_duration(*time)),
+            Self::Wait(Wait::Until(check)) => write!(f, "wait until {check}"),
+        }
+    }
+}

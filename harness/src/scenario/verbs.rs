@@ -1,0 +1,259 @@
+//! The tables of verbs, checked: whom they name is there, and what they ask for can be asked.
+
+use std::mem;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::file::{
+    ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable, TcpTable,
+    UdpTable,
+};
+use super::step::{
+    ContainerVerb, Destination, Exec, GATEWAY_BRIDGE, KvVerb, NetworkVerb, Ping, Target, Tcp, Udp, Via,
+};
+use crate::topology::{
+    At, Checker, HostName, Mistake, NetworkName, check_command, check_container, check_network, no_such,
+    quote,
+};
+
+/// One request, as `lab ping` sends if it is not told otherwise.
+const PING_COUNT: u32 = 1;
+
+/// Most requests of one step.
+const PING_MOST: u32 = 1_000_000;
+
+/// Time between two requests: ten a second, so that a step is short.
+const PING_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Echo (RFC 862).
+const ECHO: u16 = 7;
+
+/// What a datagram carries if the step does not say.
+const DATAGRAM: &str = "ping";
+
+pub(super) fn check_ping(checker: &mut Checker, table: &PingTable) -> Option<Ping> {
+    let from = check_target(checker, &table.from);
+    let to = check_destination(checker, &table.to);
+    let interval = checker.duration_or(table.interval.as_ref(), PING_INTERVAL);
+    let count = table.count.as_ref().map_or(PING_COUNT, |count| {
+        if !(1..=PING_MOST).contains(&count.value) {
+            let title = format!("{} requests cannot be sent", count.value);
+            checker.mistake(Mistake::new(title, &count.span, format!("1 to {PING_MOST}")));
+        }
+        count.value
+    });
+    Some(Ping { from: from?, to: to?, count, interval })
+}
+
+pub(super) fn check_exec(checker: &mut Checker, table: &ExecTable) -> Option<Exec> {
+    let on = check_target(checker, &table.on);
+    let command = check_command(checker, &table.command);
+    Some(Exec { on: on?, command, stdin: table.stdin.clone() })
+}
+
+pub(super) fn check_tcp(checker: &mut Checker, table: &TcpTable) -> Option<Tcp> {
+    let from = check_target(checker, &table.from);
+    let to = check_destination(checker, &table.to);
+    let port = check_port(checker, table.port.as_ref());
+    let listen = check_listen(checker, table.listen.as_ref(), to.as_ref());
+    Some(Tcp { from: from?, to: to?, port, send: table.send.clone(), listen })
+}
+
+pub(super) fn check_udp(checker: &mut Checker, table: &UdpTable) -> Option<Udp> {
+    let from = check_target(checker, &table.from);
+    let to = check_destination(checker, &table.to);
+    let port = check_port(checker, table.port.as_ref());
+    let listen = check_listen(checker, table.listen.as_ref(), to.as_ref());
+    let send = table.send.clone().unwrap_or_else(|| DATAGRAM.to_owned());
+    Some(Udp { from: from?, to: to?, port, send, listen })
+}
+
+fn check_port(checker: &mut Checker, port: Option<&At<u16>>) -> u16 {
+    if let Some(port) = port
+        && port.value == 0
+    {
+        checker.mistake(Mistake::new("there is no port 0", &port.span, "1 to 65535"));
+    }
+    port.map_or(ECHO, |port| port.value)
+}
+
+fn check_listen(checker: &mut Checker, listen: Option<&At<bool>>, to: Option<&Destination>) -> bool {
+    let Some(listen) = listen else { return false };
+    if let (true, Some(Destination::Address(address))) = (listen.value, to) {
+        let title = format!("the lab cannot listen at {address}");
+        let mistake = Mistake::new(title, &listen.span, "where is that?");
+        checker.mistake(mistake.help("let `to` be a host or a container"));
+    }
+    listen.value
+}
+
+pub(super) fn check_kv(checker: &mut Checker, table: &At<KvTable>) -> Option<KvVerb> {
+    if !checker.has_store() {
+        let mistake = Mistake::new("there is no store", &table.span, "asks one");
+        checker.mistake(mistake.help("add a `[kv]` table, or a host that runs an engine"));
+    }
+    Some(match &table.value {
+        KvTable::Get(get) => KvVerb::Get { key: check_key(checker, &get.key)? },
+        KvTable::Put(put) => KvVerb::Put { key: check_key(checker, &put.key)?, value: put.value.clone() },
+        KvTable::Rm(rm) => KvVerb::Rm { key: check_key(checker, &rm.key)?, recurse: rm.recurse },
+        KvTable::Ls(ls) => KvVerb::Ls { prefix: ls.prefix.clone().unwrap_or_default() },
+    })
+}
+
+/// A key: not empty, and without the slash in front that Consul refuses.
+fn check_key(checker: &mut Checker, key: &At<String>) -> Option<String> {
+    if key.is_empty() || key.starts_with('/') {
+        let mistake =
+            Mistake::new(format!("{} is not a key", quote(key)), &key.span, "empty, or a slash in front");
+        checker.mistake(mistake.help("write it as `docker/network/v1.0/…`"));
+        return None;
+    }
+    Some(key.value.clone())
+}
+
+/// `fails`: the step expects a refusal, so what would be refused is not a mistake of the file.
+pub(super) fn check_network_verb(
+    checker: &mut Checker,
+    table: &At<NetworkVerbTable>,
+    fails: bool,
+) -> Option<NetworkVerb> {
+    match &table.value {
+        NetworkVerbTable::Create(create) if fails => {
+            let others = mem::take(&mut checker.networks);
+            let network = check_network(checker, create);
+            checker.networks = others;
+            network.map(|network| NetworkVerb::Create(network.value))
+        }
+        NetworkVerbTable::Create(create) => {
+            let network = check_network(checker, create)?;
+            checker.networks.push(network.clone());
+            Some(NetworkVerb::Create(network.value))
+        }
+        NetworkVerbTable::Rm(named) => {
+            let (on, name) = check_named(checker, named, table)?;
+            if !fails {
+                checker.remove_network(&name);
+            }
+            Some(NetworkVerb::Rm { on, name })
+        }
+        NetworkVerbTable::Inspect(named) => {
+            let (on, name) = check_named(checker, named, table)?;
+            Some(NetworkVerb::Inspect { on, name })
+        }
+        NetworkVerbTable::Ls(ls) => {
+            Some(NetworkVerb::Ls { on: checker.engine_or_first(ls.on.as_ref(), &table.span)? })
+        }
+    }
+}
+
+fn check_named(
+    checker: &mut Checker,
+    named: &NamedNetworkTable,
+    table: &At<NetworkVerbTable>,
+) -> Option<(HostName, NetworkName)> {
+    let on = checker.engine_or_first(named.on.as_ref(), &table.span);
+    let network = checker.network(&named.name);
+    Some((on?, network?.name))
+}
+
+/// `fails` as in [`check_network_verb`].
+pub(super) fn check_container_verb(
+    checker: &mut Checker,
+    table: &At<ContainerVerbTable>,
+    fails: bool,
+) -> Option<ContainerVerb> {
+    match &table.value {
+        ContainerVerbTable::Run(run) if fails => {
+            let others = mem::take(&mut checker.containers);
+            let container = check_container(checker, run);
+            checker.containers = others;
+            container.map(|container| ContainerVerb::Run(container.value))
+        }
+        ContainerVerbTable::Run(run) => {
+            let container = check_container(checker, run)?;
+            checker.containers.push(container.clone());
+            Some(ContainerVerb::Run(container.value))
+        }
+        ContainerVerbTable::Rm(named) => {
+            let name = checker.container(&named.name)?.name;
+            if !fails {
+                checker.remove_container(&name);
+            }
+            Some(ContainerVerb::Rm { name })
+        }
+    }
+}
+
+/// A host or a container, by its name; `host:X` or `container:X` if both are named so.
+pub(super) fn check_target(checker: &mut Checker, text: &At<String>) -> Option<Target> {
+    if let Some(name) = text.strip_prefix("host:") {
+        return checker.host(&text.with(name.to_owned())).map(|host| Target::Host(host.name));
+    }
+    if let Some(name) = text.strip_prefix("container:") {
+        let name = text.with(name.to_owned());
+        return checker.container(&name).map(|container| Target::Container(container.name));
+    }
+    match (checker.has_host(text), checker.has_container(text)) {
+        (true, false) => checker.host(text).map(|host| Target::Host(host.name)),
+        (false, true) => checker.container(text).map(|container| Target::Container(container.name)),
+        (true, true) => {
+            let title = format!("{} is a host and a container", quote(text));
+            let mistake = Mistake::new(title, &text.span, "which one?");
+            checker.mistake(mistake.help(format!("write `host:{0}` or `container:{0}`", text.value)));
+            None
+        }
+        (false, false) => {
+            let names = checker.all_names();
+            checker.mistake(no_such("host or container", "hosts and containers", text, &names));
+            None
+        }
+    }
+}
+
+/// An address, a host, a container, or a container on one of its networks: `C0@demonet`.
+pub(super) fn check_destination(checker: &mut Checker, text: &At<String>) -> Option<Destination> {
+    match text.parse::<IpAddr>() {
+        Ok(IpAddr::V6(_)) => {
+            let mistake = Mistake::new("IPv6 is not there yet", &text.span, "this version cannot do it");
+            checker.mistake(mistake);
+            return None;
+        }
+        Ok(address) => return Some(Destination::Address(address)),
+        Err(_) => {}
+    }
+    if let Some((name, network)) = text.split_once('@') {
+        let name = name.strip_prefix("container:").unwrap_or(name);
+        let container = checker.container(&text.with(name.to_owned()));
+        let network = check_via(checker, &text.with(network.to_owned()));
+        let (container, network) = (container?, network?);
+        if let Via::Network(network) = &network
+            && !container.networks.iter().any(|attachment| attachment.network == *network)
+        {
+            not_on(checker, &container.name, network, text);
+        }
+        return Some(Destination::Container { name: container.name, network: Some(network) });
+    }
+    Some(match check_target(checker, text)? {
+        Target::Host(name) => Destination::Host(name),
+        Target::Container(name) => Destination::Container { name, network: None },
+    })
+}
+
+/// A network that a container has an address on: an overlay, or the gateway bridge.
+pub(super) fn check_via(checker: &mut Checker, text: &At<String>) -> Option<Via> {
+    if *text.value == *GATEWAY_BRIDGE {
+        return Some(Via::GatewayBridge);
+    }
+    checker.network(text).map(|network| Via::Network(network.name))
+}
+
+pub(super) fn not_on(
+    checker: &mut Checker,
+    container: &crate::topology::ContainerName,
+    network: &NetworkName,
+    text: &At<String>,
+) {
+    let title = format!("`{container}` is not on `{network}`");
+    let mistake = Mistake::new(title, &text.span, "has no address there");
+    checker.mistake(mistake.help(format!("add `{network}` to the container's `networks`")));
+}

@@ -1,0 +1,304 @@
+//! From the tables of a file to what they mean, or to every mistake in them.
+
+use std::net::Ipv4Addr;
+use std::ops::Range;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+
+use super::at::At;
+use super::containers::check_container;
+use super::duration::parse_duration;
+use super::file::File;
+use super::hosts::{check_hosts, check_kv};
+use super::model::{Container, Host, Network, Topology, Underlay};
+use super::name::{ContainerName, HostName, NameError, NetworkName};
+use super::networks::check_network;
+use super::parse::nearest;
+use super::report::{Mistake, list, quote};
+use crate::scenario::check_scenario;
+
+/// Version of the format that this program reads.
+const SCHEMA: i64 = 1;
+
+/// Time limit of a scenario and of a step, unless the file says otherwise.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What a check has learned so far: the mistakes, and what the file has declared.
+///
+/// Whatever has a valid name is declared, even when the rest of it is wrong, so that one mistake is
+/// not reported again wherever the name is used.
+#[derive(Debug, Default)]
+pub(crate) struct Checker {
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) underlay: Option<Underlay>,
+    pub(crate) hosts: Vec<At<Host>>,
+    pub(crate) networks: Vec<At<Network>>,
+    pub(crate) containers: Vec<At<Container>>,
+    /// What a step has removed: it can be named still, and its name can be given again.
+    gone_networks: Vec<At<Network>>,
+    gone_containers: Vec<At<Container>>,
+    store: bool,
+}
+
+/// Checks the tables of a file; `stem` is its name if it does not say. `None`: there are mistakes.
+pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: String) -> Option<Topology> {
+    if let Some(schema) = &file.schema
+        && schema.value != SCHEMA
+    {
+        let title = format!("schema {} is not known", schema.value);
+        checker
+            .mistake(Mistake::new(title, &schema.span, "the schema").help("this version reads `schema = 1`"));
+    }
+    let name = file.name.map_or_else(|| Some(stem.to_owned()), |name| checker.lab_name(&name));
+    let timeout = checker.duration_or(file.timeout.as_ref(), TIMEOUT);
+    let underlay = check_hosts(checker, file.underlay, file.host);
+    checker.underlay.clone_from(&underlay);
+    let kv = check_kv(checker, file.kv.as_ref());
+    for table in &file.network {
+        if let Some(network) = check_network(checker, table) {
+            checker.networks.push(network);
+        }
+    }
+    for table in &file.container {
+        if let Some(container) = check_container(checker, table) {
+            checker.containers.push(container);
+        }
+    }
+    checker.store = kv.is_some();
+    // Steps declare more as they go; what is built at first is what the tables say.
+    let (networks, containers) = (checker.networks.clone(), checker.containers.clone());
+    let (steps, always) = check_scenario(checker, &file.step, &file.always);
+    if !checker.mistakes.is_empty() {
+        return None;
+    }
+    Some(Topology {
+        name: name?,
+        description: file.description.map(|text| text.value).unwrap_or_default(),
+        seed: file.seed.map_or(0, |seed| seed.value),
+        underlay: underlay?,
+        kv,
+        hosts: checker.hosts.drain(..).map(|host| host.value).collect(),
+        networks: networks.into_iter().map(|network| network.value).collect(),
+        containers: containers.into_iter().map(|container| container.value).collect(),
+        steps,
+        always,
+        timeout,
+        digest,
+    })
+}
+
+impl Checker {
+    /// A check that starts with what reading has found.
+    pub(super) fn new(mistakes: Vec<Mistake>) -> Self {
+        Self { mistakes, ..Self::default() }
+    }
+
+    /// Notes a mistake.
+    pub(crate) fn mistake(&mut self, mistake: Mistake) {
+        self.mistakes.push(mistake);
+    }
+
+    /// A lab's name: a word that can be a directory and an argument.
+    fn lab_name(&mut self, text: &At<String>) -> Option<String> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+        let good = text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(fits)
+            && text.len() <= 63;
+        if !good {
+            let mistake =
+                Mistake::new(format!("{} cannot be a lab's name", quote(text)), &text.span, "the name");
+            self.mistake(
+                mistake.help("letters, digits, `_`, `.` and `-`, a letter or digit first, at most 63"),
+            );
+        }
+        good.then(|| text.value.clone())
+    }
+
+    /// A name of a host, a container or a network.
+    pub(crate) fn name<N: FromStr<Err = NameError>>(&mut self, text: &At<String>) -> Option<N> {
+        match text.parse() {
+            Ok(name) => Some(name),
+            Err(why) => {
+                self.mistake(Mistake::new(
+                    format!("{} is not a name", quote(text)),
+                    &text.span,
+                    why.to_string(),
+                ));
+                None
+            }
+        }
+    }
+
+    /// An IPv4 address.
+    pub(crate) fn address(&mut self, text: &At<String>) -> Option<Ipv4Addr> {
+        let address = text.parse().ok();
+        if address.is_none() {
+            let mistake =
+                Mistake::new(format!("{} is not an IPv4 address", quote(text)), &text.span, "not an address");
+            self.mistake(mistake.help("write four numbers from 0 to 255, such as `192.168.0.100`"));
+        }
+        address
+    }
+
+    /// A subnet: an address without host bits, and the length of its prefix.
+    pub(crate) fn net(&mut self, text: &At<String>) -> Option<Ipv4Net> {
+        let Ok(net) = text.parse::<Ipv4Net>() else {
+            let mistake =
+                Mistake::new(format!("{} is not a subnet", quote(text)), &text.span, "not a subnet");
+            self.mistake(mistake.help("write an address and a prefix length, such as `192.168.0.0/24`"));
+            return None;
+        };
+        if net != net.trunc() {
+            let mistake = Mistake::new(
+                format!("{} is an address in a subnet", quote(text)),
+                &text.span,
+                "has host bits",
+            );
+            self.mistake(mistake.help(format!("did you mean `{}`?", net.trunc())));
+            return None;
+        }
+        Some(net)
+    }
+
+    /// A time.
+    pub(crate) fn duration(&mut self, text: &At<String>) -> Option<Duration> {
+        match parse_duration(text) {
+            Ok(time) => Some(time),
+            Err(why) => {
+                self.mistake(
+                    Mistake::new(format!("{} is not a time", quote(text)), &text.span, "a time").help(why),
+                );
+                None
+            }
+        }
+    }
+
+    /// A time, or what it is unless said.
+    pub(crate) fn duration_or(&mut self, text: Option<&At<String>>, default: Duration) -> Duration {
+        text.and_then(|text| self.duration(text)).unwrap_or(default)
+    }
+
+    /// The declared host of that name.
+    pub(crate) fn host(&mut self, text: &At<String>) -> Option<Host> {
+        let found = self.hosts.iter().find(|host| host.name == *text.as_str());
+        if let Some(host) = found {
+            return Some(host.value.clone());
+        }
+        let names: Vec<String> = self.hosts.iter().map(|host| host.name.to_string()).collect();
+        self.mistake(no_such("host", "hosts", text, &names));
+        None
+    }
+
+    /// The declared host of that name, which has to run an engine.
+    pub(crate) fn engine(&mut self, text: &At<String>) -> Option<HostName> {
+        let host = self.host(text)?;
+        if !host.engine {
+            let names: Vec<&str> = self.engines().map(HostName::as_str).collect();
+            let help = match names[..] {
+                [] => "no host runs one; leave out `engine = false` where one should run".to_owned(),
+                [one] => format!("`{one}` runs one"),
+                _ => format!("{} run one", list(&names)),
+            };
+            let title = format!("no engine runs on {}", quote(text));
+            self.mistake(Mistake::new(title, &text.span, "`engine = false` there").help(help));
+            return None;
+        }
+        Some(host.name)
+    }
+
+    /// The host named, or else the first one that runs an engine; `place` is shown if there is none.
+    pub(crate) fn engine_or_first(
+        &mut self,
+        on: Option<&At<String>>,
+        place: &Range<usize>,
+    ) -> Option<HostName> {
+        if let Some(on) = on {
+            return self.engine(on);
+        }
+        let first = self.engines().next().cloned();
+        if first.is_none() {
+            let mistake = Mistake::new("no host runs an engine", place, "needs one");
+            self.mistake(mistake.help("add a `[[host]]`; without `engine = false` it runs one"));
+        }
+        first
+    }
+
+    /// The hosts that run an engine, in order.
+    pub(crate) fn engines(&self) -> impl Iterator<Item = &HostName> {
+        self.hosts.iter().filter(|host| host.engine).map(|host| &host.name)
+    }
+
+    /// The declared network of that name.
+    pub(crate) fn network(&mut self, text: &At<String>) -> Option<Network> {
+        let mut all = self.networks.iter().chain(&self.gone_networks);
+        let found = all.find(|network| network.name == *text.as_str());
+        if let Some(network) = found {
+            return Some(network.value.clone());
+        }
+        let names: Vec<String> = self.networks.iter().map(|network| network.name.to_string()).collect();
+        self.mistake(no_such("network", "networks", text, &names));
+        None
+    }
+
+    /// The declared container of that name.
+    pub(crate) fn container(&mut self, text: &At<String>) -> Option<Container> {
+        let mut all = self.containers.iter().chain(&self.gone_containers);
+        let found = all.find(|container| container.name == *text.as_str());
+        if let Some(container) = found {
+            return Some(container.value.clone());
+        }
+        let names: Vec<String> = self.containers.iter().map(|container| container.name.to_string()).collect();
+        self.mistake(no_such("container", "containers", text, &names));
+        None
+    }
+
+    /// A step removes the network; others may have its name and its subnet from then on.
+    pub(crate) fn remove_network(&mut self, name: &NetworkName) {
+        self.gone_networks.extend(self.networks.extract_if(.., |network| network.name == *name));
+    }
+
+    /// A step removes the container.
+    pub(crate) fn remove_container(&mut self, name: &ContainerName) {
+        self.gone_containers.extend(self.containers.extract_if(.., |container| container.name == *name));
+    }
+
+    /// Whether there is a store to ask.
+    pub(crate) fn has_store(&self) -> bool {
+        self.store
+    }
+
+    /// Whether a host has that name.
+    pub(crate) fn has_host(&self, name: &str) -> bool {
+        self.hosts.iter().any(|host| host.name == *name)
+    }
+
+    /// Whether a container has that name, or had it.
+    pub(crate) fn has_container(&self, name: &str) -> bool {
+        self.containers.iter().chain(&self.gone_containers).any(|container| container.name == *name)
+    }
+
+    /// The names of all hosts and containers.
+    pub(crate) fn all_names(&self) -> Vec<String> {
+        let hosts = self.hosts.iter().map(|host| host.name.to_string());
+        hosts.chain(self.containers.iter().map(|container| container.name.to_string())).collect()
+    }
+}
+
+/// Nothing has that name; here is what has one.
+pub(crate) fn no_such(what: &str, plural: &str, text: &At<String>, names: &[String]) -> Mistake {
+    let mistake = Mistake::new(format!("no {what} is named {}", quote(text)), &text.span, "used here");
+    match (nearest(text, names.iter().map(String::as_str)), names) {
+        (Some(near), _) => mistake.help(format!("did you mean `{near}`?")),
+        (None, []) => mistake.help(format!("the file has no {plural}")),
+        (None, [one]) => mistake.help(format!("the only {what} is `{one}`")),
+        (None, _) => mistake.help(format!("the {plural} are {}", list(names))),
+    }
+}
+
+/// The name is taken; there is the first one.
+pub(crate) fn taken(what: &str, text: &At<String>, first: &Range<usize>) -> Mistake {
+    Mistake::new(format!("two {what} are named {}", quote(text)), &text.span, "again")
+        .beside(first, "the first one")
+}

@@ -1,0 +1,116 @@
+//! Containers: where they run, and addresses that their networks can give.
+
+use std::net::Ipv4Addr;
+
+use super::at::At;
+use super::check::{Checker, taken};
+use super::file::{AttachmentEntry, ContainerTable};
+use super::hosts::misplaced;
+use super::model::{Attachment, Container, Subnet};
+use super::name::{ContainerName, HostName};
+use super::report::{Mistake, quote};
+
+/// Checks a container. `None`: it has no valid name, or one that is taken.
+pub(crate) fn check_container(checker: &mut Checker, table: &At<ContainerTable>) -> Option<At<Container>> {
+    let name: ContainerName = checker.name(&table.name)?;
+    if let Some(first) = checker.containers.iter().find(|container| container.name == name) {
+        let mistake = taken("containers", &table.name, &first.span.clone());
+        checker.mistake(mistake);
+        return None;
+    }
+    let on = check_on(checker, table);
+    let mut networks: Vec<Attachment> = Vec::new();
+    for entry in &table.networks {
+        let Some(attachment) = check_attachment(checker, entry) else { continue };
+        if networks.iter().any(|other| other.network == attachment.network) {
+            let title = format!("`{name}` is on `{}` twice", attachment.network);
+            checker.mistake(Mistake::new(title, &entry.span, "again"));
+            continue;
+        }
+        networks.push(attachment);
+    }
+    let container = Container {
+        name,
+        on: on.or_else(|| checker.hosts.first().map(|host| host.name.clone()))?,
+        networks,
+        command: table.command.as_ref().map(|command| check_command(checker, command)).unwrap_or_default(),
+        env: table.env.iter().map(|(key, value)| (key.clone(), check_env(checker, key, value))).collect(),
+    };
+    Some(table.name.with(container))
+}
+
+/// The host: any for a bare sandbox, one with an engine for a container that has networks.
+fn check_on(checker: &mut Checker, table: &ContainerTable) -> Option<HostName> {
+    match &table.on {
+        Some(on) if table.networks.is_empty() => checker.host(on).map(|host| host.name),
+        on => checker.engine_or_first(on.as_ref(), &table.name.span),
+    }
+}
+
+/// A command to run: a program, and nothing that cannot be passed to one.
+pub(crate) fn check_command(checker: &mut Checker, command: &At<Vec<String>>) -> Vec<String> {
+    if command.first().is_none_or(String::is_empty) {
+        let mistake = Mistake::new("a command needs a program", &command.span, "nothing to run");
+        checker.mistake(mistake.help("write the program and its arguments: `[\"sleep\", \"3600\"]`"));
+    }
+    if command.iter().any(|word| word.contains('\0')) {
+        checker.mistake(Mistake::new("a command cannot have a NUL", &command.span, "in here"));
+    }
+    command.value.clone()
+}
+
+fn check_env(checker: &mut Checker, key: &str, value: &At<String>) -> String {
+    if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
+        let title = format!("{} cannot be in an environment", quote(key));
+        checker.mistake(Mistake::new(title, &value.span, "this variable"));
+    }
+    value.value.clone()
+}
+
+fn check_attachment(checker: &mut Checker, entry: &At<AttachmentEntry>) -> Option<Attachment> {
+    let table = match &entry.value {
+        AttachmentEntry::Name(name) => {
+            let network = checker.network(&entry.with(name.clone()))?.name;
+            return Some(Attachment { network, ip: None, aliases: Vec::new() });
+        }
+        AttachmentEntry::Table(table) => table,
+    };
+    let network = checker.network(&table.name)?;
+    let ip = table.ip.as_ref().and_then(|text| {
+        let address = checker.address(text)?;
+        let Some(pool) = network.subnets.first() else {
+            let mistake = Mistake::new("an address needs a subnet", &text.span, "of which subnet?");
+            checker.mistake(mistake.help(format!("give `{}` a `subnet`", network.name)));
+            return None;
+        };
+        let whose = format!("the subnet of `{}`", network.name);
+        if let Some(mistake) = misplaced(pool.subnet, address, &text.span, &whose) {
+            checker.mistake(mistake);
+            return None;
+        }
+        if let Some(owner) = reserved(pool, address) {
+            checker.mistake(Mistake::new(format!("{address} is taken"), &text.span, owner));
+            return None;
+        }
+        let other = checker.containers.iter().find(|container| {
+            container.networks.iter().any(|other| other.network == network.name && other.ip == Some(address))
+        });
+        if let Some(other) = other {
+            let mistake = Mistake::new(format!("{address} is taken"), &text.span, "wanted again")
+                .beside(&other.span, format!("`{}` has it", other.name));
+            checker.mistake(mistake);
+            return None;
+        }
+        Some(address)
+    });
+    Some(Attachment { network: network.name, ip, aliases: table.aliases.clone() })
+}
+
+/// What a pool keeps an address for.
+fn reserved(pool: &Subnet, address: Ipv4Addr) -> Option<String> {
+    if pool.first_gateway() == Some(address) {
+        return Some("the gateway's, said or by default".into());
+    }
+    let (key, _) = pool.aux.iter().find(|(_, aux)| **aux == address)?;
+    Some(format!("kept for {}", quote(key)))
+}

@@ -1,0 +1,178 @@
+//! The tables of a topology file as written: nearly every key optional, every value with its place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::at::At;
+use crate::scenario::{CheckTable, StepTable};
+
+/// A lab and the scenario played on it.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(title = "A lab and its scenario", deny_unknown_fields)]
+pub(super) struct File {
+    /// Version of this format: 1.
+    #[schemars(extend("const" = 1))]
+    pub(super) schema: Option<At<i64>>,
+    /// What the lab is called; the file's stem unless said.
+    pub(super) name: Option<At<String>>,
+    /// What it shows, for people.
+    pub(super) description: Option<At<String>>,
+    /// Where everything random starts from; 0 unless said.
+    pub(super) seed: Option<At<u64>>,
+    /// Time limit of the whole scenario; 60s unless said.
+    pub(super) timeout: Option<At<String>>,
+    /// The physical network.
+    pub(super) underlay: Option<At<UnderlayTable>>,
+    /// The store.
+    pub(super) kv: Option<At<KvTable>>,
+    /// The machines.
+    #[schemars(default)]
+    pub(super) host: Vec<At<HostTable>>,
+    /// The overlay networks.
+    #[schemars(default)]
+    pub(super) network: Vec<At<NetworkTable>>,
+    /// The containers.
+    #[schemars(default)]
+    pub(super) container: Vec<At<ContainerTable>>,
+    /// What happens.
+    #[schemars(default)]
+    pub(super) step: Vec<At<StepTable>>,
+    /// What holds after every step.
+    #[schemars(default)]
+    pub(super) always: Vec<At<CheckTable>>,
+}
+
+/// The physical network.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UnderlayTable {
+    /// The subnet of all hosts; 10.0.0.0/24 unless said.
+    pub(super) subnet: Option<At<String>>,
+    /// The MTU of every wire; 1500 unless said.
+    pub(super) mtu: Option<At<u32>>,
+    /// The way out; the first free address unless said.
+    pub(super) gateway: Option<At<String>>,
+    /// Addresses of the outside world, behind the gateway.
+    #[serde(default)]
+    pub(super) internet: Vec<At<String>>,
+}
+
+/// The store.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KvTable {
+    /// The host that the embedded stub runs on; the first one without an engine unless said.
+    pub(super) host: Option<At<String>>,
+    /// The shortest TTL of a session; 10s, Consul's, unless said.
+    pub(super) session_ttl_min: Option<At<String>>,
+}
+
+/// A machine.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HostTable {
+    /// Its host name.
+    pub(super) name: At<String>,
+    /// Its address on the underlay; the first free one unless said.
+    pub(super) ip: Option<At<String>>,
+    /// Whether an overlay engine runs on it; true unless said.
+    pub(super) engine: Option<bool>,
+}
+
+/// An overlay network.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NetworkTable {
+    /// Its name.
+    pub(super) name: At<String>,
+    /// The host whose engine is asked to create it; the first one with an engine unless said.
+    pub(super) on: Option<At<String>>,
+    /// Its addresses; the engine chooses unless said.
+    pub(super) subnet: Option<At<String>>,
+    /// The gateway's address; the first free one unless said.
+    pub(super) gateway: Option<At<String>>,
+    /// The part of the subnet that addresses are given out from.
+    pub(super) ip_range: Option<At<String>>,
+    /// Addresses never given out, by name.
+    #[serde(default)]
+    pub(super) aux: BTreeMap<String, At<String>>,
+    /// No way out of the overlay.
+    #[serde(default)]
+    pub(super) internal: bool,
+    /// Docker's flag of that name.
+    #[serde(default)]
+    pub(super) attachable: bool,
+    /// Driver options.
+    #[serde(default)]
+    pub(super) options: BTreeMap<String, At<String>>,
+    /// Labels.
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+/// A container.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ContainerTable {
+    /// Its name.
+    pub(super) name: At<String>,
+    /// The host that it runs on; the first one with an engine unless said.
+    pub(super) on: Option<At<String>>,
+    /// The networks it is attached to, names and tables alike.
+    #[serde(default)]
+    pub(super) networks: Vec<At<AttachmentEntry>>,
+    /// The program that runs in it and its arguments; nothing runs unless said.
+    pub(super) command: Option<At<Vec<String>>>,
+    /// The program's environment.
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, At<String>>,
+}
+
+/// A network that a container is attached to: its name, or a table that says more.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub(super) enum AttachmentEntry {
+    /// The network's name.
+    Name(String),
+    /// The name and more.
+    Table(AttachmentTable),
+}
+
+/// A container's place on a network.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttachmentTable {
+    /// The network.
+    pub(super) name: At<String>,
+    /// The address asked for; the engine chooses unless said.
+    pub(super) ip: Option<At<String>>,
+    /// Further names of the container on that network.
+    #[serde(default)]
+    pub(super) aliases: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for AttachmentEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = AttachmentEntry;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "a network's name, or a table such as { name = \"demonet\", ip = \"192.168.0.100\" }",
+                )
+            }
+            fn visit_str<E>(self, text: &str) -> Result<AttachmentEntry, E> {
+                Ok(AttachmentEntry::Name(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<AttachmentEntry, A::Error> {
+                AttachmentTable::deserialize(MapAccessDeserializer::new(map)).map(AttachmentEntry::Table)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}

@@ -1,0 +1,256 @@
+//! The underlay, its hosts and the store: addresses that fit together.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::ops::Range;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+
+use super::at::At;
+use super::check::{Checker, taken};
+use super::file::{HostTable, KvTable, UnderlayTable};
+use super::model::{Host, Kv, Underlay};
+use super::name::HostName;
+use super::report::{Mistake, quote};
+
+/// Where the article's servers are.
+const SUBNET: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 24);
+
+/// Ethernet's payload (RFC 894).
+const MTU: u32 = 1500;
+
+/// Least MTU that leaves an overlay the 68 bytes of IPv4's smallest MTU (RFC 791) under the 50 of VXLAN (RFC 7348 §5).
+const LEAST_MTU: u32 = 68 + 50;
+
+/// Greatest MTU of a veth: the largest IPv4 packet (`ETH_MAX_MTU`, `linux/if_ether.h`).
+const GREATEST_MTU: u32 = 65_535;
+
+/// The gateway bridge's subnet, on every Docker host: the article and Docker 20.10.
+pub(super) const GATEWAY_BRIDGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16);
+
+/// Consul's shortest session (`session_ttl_min`).
+const SESSION_TTL_MIN: Duration = Duration::from_secs(10);
+
+/// What the store's host is called if the file has none.
+const STORE: &str = "consul";
+
+/// Checks the underlay and declares the hosts. `None`: the underlay itself is wrong.
+pub(super) fn check_hosts(
+    checker: &mut Checker,
+    underlay: Option<At<UnderlayTable>>,
+    hosts: Vec<At<HostTable>>,
+) -> Option<Underlay> {
+    let table = underlay.map(|table| table.value).unwrap_or_default();
+    let subnet = check_subnet(checker, table.subnet.as_ref());
+    let mtu = table.mtu.map_or(MTU, |mtu| check_mtu(checker, &mtu));
+    let mut used = Used { subnet, taken: BTreeMap::new() };
+    let gateway = table.gateway.and_then(|text| {
+        let address = checker.address(&text)?;
+        used.claim(checker, address, &text.span, "the gateway").then_some(address)
+    });
+    for table in &hosts {
+        declare(checker, &mut used, &table.value);
+    }
+    let internet = check_internet(checker, subnet, &table.internet);
+    let Some(subnet) = subnet else { return None };
+    let mut free = subnet.hosts().filter(|address| !used.taken.contains_key(address));
+    let gateway = gateway.or_else(|| free.next());
+    for host in &mut checker.hosts {
+        // Declared without an address, or with a wrong one.
+        if host.value.ip.is_unspecified() {
+            host.value.ip = free.next().unwrap_or(Ipv4Addr::UNSPECIFIED);
+        }
+    }
+    if let Some(host) = checker.hosts.iter().find(|host| host.ip.is_unspecified()) {
+        let mistake = Mistake::new(format!("{subnet} has no address left"), &host.span, "for this host");
+        checker.mistake(mistake.help("give `[underlay]` a larger `subnet`"));
+    }
+    Some(Underlay { subnet, mtu, gateway: gateway?, internet })
+}
+
+fn check_subnet(checker: &mut Checker, text: Option<&At<String>>) -> Option<Ipv4Net> {
+    let Some(text) = text else { return Some(SUBNET) };
+    let subnet = checker.net(text)?;
+    usable(checker, subnet, text).then_some(subnet)
+}
+
+/// Whether a subnet can be used at all; notes why not.
+pub(super) fn usable(checker: &mut Checker, subnet: Ipv4Net, text: &At<String>) -> bool {
+    let first = subnet.network();
+    let why = if first.is_loopback() || first.is_multicast() || first.is_unspecified() || first.is_broadcast()
+    {
+        "not for hosts: loopback, multicast or unspecified"
+    } else if subnet.prefix_len() > 30 {
+        "no room for two addresses"
+    } else if subnet.prefix_len() < 8 {
+        "larger than a /8"
+    } else if overlap(subnet, GATEWAY_BRIDGE) {
+        let mistake = Mistake::new(
+            format!("{subnet} overlaps {GATEWAY_BRIDGE}"),
+            &text.span,
+            "taken on every Docker host",
+        );
+        checker.mistake(mistake.help("docker_gwbridge has 172.18.0.0/16; choose another subnet"));
+        return false;
+    } else {
+        return true;
+    };
+    checker.mistake(Mistake::new(format!("{subnet} cannot be used"), &text.span, why));
+    false
+}
+
+/// Whether two subnets share an address.
+pub(super) fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
+    a.contains(&b) || b.contains(&a)
+}
+
+fn check_mtu(checker: &mut Checker, mtu: &At<u32>) -> u32 {
+    if !(LEAST_MTU..=GREATEST_MTU).contains(&mtu.value) {
+        let title = format!("an MTU of {} does not work", mtu.value);
+        let label = format!("{LEAST_MTU} to {GREATEST_MTU}");
+        checker.mistake(Mistake::new(title, &mtu.span, label));
+    }
+    mtu.value
+}
+
+fn check_internet(checker: &mut Checker, subnet: Option<Ipv4Net>, texts: &[At<String>]) -> Vec<Ipv4Addr> {
+    let mut internet = Vec::new();
+    for text in texts {
+        let Some(address) = checker.address(text) else { continue };
+        let why = if subnet.is_some_and(|subnet| subnet.contains(&address)) {
+            "inside the underlay"
+        } else if GATEWAY_BRIDGE.contains(&address) {
+            "inside docker_gwbridge, 172.18.0.0/16"
+        } else if address.is_loopback()
+            || address.is_multicast()
+            || address.is_unspecified()
+            || address.is_broadcast()
+        {
+            "loopback, multicast or unspecified"
+        } else if internet.contains(&address) {
+            "said twice"
+        } else {
+            internet.push(address);
+            continue;
+        };
+        checker.mistake(Mistake::new(format!("{address} cannot be outside"), &text.span, why));
+    }
+    internet
+}
+
+/// The addresses of the underlay that are taken, and by what.
+struct Used {
+    subnet: Option<Ipv4Net>,
+    taken: BTreeMap<Ipv4Addr, Range<usize>>,
+}
+
+impl Used {
+    /// Takes an address, or notes why it cannot be had.
+    fn claim(&mut self, checker: &mut Checker, address: Ipv4Addr, span: &Range<usize>, what: &str) -> bool {
+        if let Some(subnet) = self.subnet {
+            if let Some(mistake) = misplaced(subnet, address, span, "the underlay") {
+                checker.mistake(mistake);
+                return false;
+            }
+        }
+        if let Some(first) = self.taken.get(&address) {
+            let mistake = Mistake::new(format!("{address} is taken"), span, format!("wanted by {what}"));
+            checker.mistake(mistake.beside(first, "taken here"));
+            return false;
+        }
+        self.taken.insert(address, span.clone());
+        true
+    }
+}
+
+/// Why an address of a subnet cannot be given to anybody.
+pub(super) fn misplaced(
+    subnet: Ipv4Net,
+    address: Ipv4Addr,
+    span: &Range<usize>,
+    whose: &str,
+) -> Option<Mistake> {
+    if !subnet.contains(&address) {
+        let mistake = Mistake::new(format!("{address} is outside {subnet}"), span, format!("not in {whose}"));
+        let (first, last) = (subnet.hosts().next()?, subnet.hosts().next_back()?);
+        return Some(mistake.help(format!("addresses from `{first}` to `{last}` are inside")));
+    }
+    if address == subnet.network() {
+        return Some(Mistake::new(
+            format!("{address} is the address of {subnet} itself"),
+            span,
+            "not a host's",
+        ));
+    }
+    if address == subnet.broadcast() {
+        return Some(Mistake::new(
+            format!("{address} is the broadcast address of {subnet}"),
+            span,
+            "not a host's",
+        ));
+    }
+    None
+}
+
+fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable) {
+    let ip = table.ip.as_ref().and_then(|text| {
+        let address = checker.address(text)?;
+        let whose = quote(&table.name);
+        used.claim(checker, address, &text.span, &whose).then_some(address)
+    });
+    let Some(name) = checker.name::<HostName>(&table.name) else { return };
+    if let Some(first) = checker.hosts.iter().find(|host| host.name == name) {
+        let mistake = taken("hosts", &table.name, &first.span.clone());
+        checker.mistake(mistake);
+        return;
+    }
+    let host = Host { name, ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED), engine: table.engine.unwrap_or(true) };
+    checker.hosts.push(table.name.with(host));
+}
+
+/// Finds the store's host, or adds one.
+pub(super) fn check_kv(checker: &mut Checker, table: Option<&At<KvTable>>) -> Option<Kv> {
+    let session_ttl_min =
+        checker.duration_or(table.and_then(|table| table.session_ttl_min.as_ref()), SESSION_TTL_MIN);
+    if let Some(text) = table.and_then(|table| table.host.as_ref()) {
+        let host = checker.host(text)?;
+        if host.engine {
+            let mistake =
+                Mistake::new(format!("{} runs an engine", quote(text)), &text.span, "for the store");
+            checker.mistake(mistake.help("the store needs a host with `engine = false`"));
+            return None;
+        }
+        return Some(Kv::Stub { host: host.name, session_ttl_min });
+    }
+    if table.is_none() && checker.engines().next().is_none() {
+        return None;
+    }
+    let host = match checker.hosts.iter().find(|host| !host.engine) {
+        Some(host) => host.name.clone(),
+        None => add_store(checker)?,
+    };
+    Some(Kv::Stub { host, session_ttl_min })
+}
+
+/// Adds a host for the store, at the first free address, after all others.
+fn add_store(checker: &mut Checker) -> Option<HostName> {
+    if let Some(host) = checker.hosts.iter().find(|host| host.name == STORE) {
+        let mistake = Mistake::new("the store has no host", &host.span, "runs an engine");
+        checker.mistake(mistake.help("give this host `engine = false`, or add another one that has it"));
+        return None;
+    }
+    let underlay = checker.underlay.clone()?;
+    let taken: Vec<Ipv4Addr> = checker.hosts.iter().map(|host| host.ip).collect();
+    let free = underlay.subnet.hosts().find(|ip| *ip != underlay.gateway && !taken.contains(ip));
+    let Some(ip) = free else {
+        let span = checker.hosts.last().map_or(0..0, |host| host.span.clone());
+        let title = format!("{} has no address left", underlay.subnet);
+        let mistake = Mistake::new(title, &span, "after this host, one for the store is wanted");
+        checker.mistake(mistake.help("give `[underlay]` a larger `subnet`"));
+        return None;
+    };
+    let name: HostName = STORE.parse().ok()?;
+    checker.hosts.push(At { value: Host { name: name.clone(), ip, engine: false }, span: 0..0 });
+    Some(name)
+}

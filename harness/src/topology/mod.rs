@@ -1,0 +1,43 @@
+//! The topology of a lab: what a file says, what it means, and what is wrong with it.
+//!
+//! - `name`: names of hosts, containers and networks, each checked once.
+//! - `at`: a value together with its place in the file.
+//! - `file`: the tables of a file as written.
+//! - `parse`: from text to those tables, going on past mistakes.
+//! - `model`: [`Topology`], what the file means; nothing in it is left open.
+//! - `check`, `hosts`, `networks`, `containers`: from the tables to the model.
+//! - `duration`: times as people write them, `5s` and `100ms`.
+//! - `report`: mistakes shown in the file's own text.
+//! - `write`: a topology written as TOML; `article`: the article's, as a value.
+//! - `schema`: the JSON schema of the format.
+//! - `load`: reads and checks a file.
+
+mod article;
+mod at;
+mod check;
+mod containers;
+mod duration;
+mod file;
+mod hosts;
+mod load;
+mod model;
+mod name;
+mod networks;
+mod parse;
+mod report;
+mod schema;
+mod write;
+
+pub use duration::{parse_duration, show_duration};
+pub use load::{Error, load, parse};
+pub use model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay};
+pub use name::{ContainerName, HostName, NameError, NetworkName};
+pub use report::{Mistake, Report};
+pub use schema::schema;
+
+pub(crate) use at::At;
+pub(crate) use check::{Checker, TIMEOUT, no_such};
+pub(crate) use containers::{check_command, check_container};
+pub(crate) use file::{ContainerTable, NetworkTable};
+pub(crate) use networks::check_network;
+pub(crate) use report::{list, quote};

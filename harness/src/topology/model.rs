@@ -1,0 +1,167 @@
+//! What a topology file means: a value in which nothing is left open.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use ipnet::{Ipv4AddrRange, Ipv4Net};
+
+use super::name::{ContainerName, HostName, NetworkName};
+use crate::scenario::{Check, Step};
+
+/// A lab before it is built: hosts on an underlay, networks, containers, and the scenario played on them.
+///
+/// It comes from a file ([`load`](super::load), [`parse`](super::parse)) or is written in Rust; either
+/// way every default has been filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Topology {
+    /// What the lab is called; a file that does not say is called after its stem.
+    pub name: String,
+    /// What the lab shows, for people. Empty if the file does not say.
+    pub description: String,
+    /// Where everything random starts from.
+    pub seed: u64,
+    /// The physical network.
+    pub underlay: Underlay,
+    /// The store. `None` when no host runs an engine and no store was asked for.
+    pub kv: Option<Kv>,
+    /// The hosts, in the file's order; a store host that the file leaves out comes last.
+    pub hosts: Vec<Host>,
+    /// The overlay networks to create, in order.
+    pub networks: Vec<Network>,
+    /// The containers to run, in order.
+    pub containers: Vec<Container>,
+    /// What happens then.
+    pub steps: Vec<Step>,
+    /// What holds after every step.
+    pub always: Vec<Check>,
+    /// How long the whole scenario may take.
+    pub timeout: Duration,
+    /// FNV-1a, 64 bits, in hex, of the text it was read from: to tell whether a file has changed.
+    pub digest: String,
+}
+
+/// The network that joins the hosts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Underlay {
+    /// The subnet of all hosts.
+    pub subnet: Ipv4Net,
+    /// The MTU of every wire.
+    pub mtu: u32,
+    /// The way out, towards `internet`.
+    pub gateway: Ipv4Addr,
+    /// Addresses of the outside world, behind the gateway. Empty: there is none.
+    pub internet: Vec<Ipv4Addr>,
+}
+
+/// The key-value store that the engines share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kv {
+    /// The embedded stub, on a host of the lab that runs no engine.
+    Stub {
+        /// Where it listens.
+        host: HostName,
+        /// The shortest TTL that a session may have.
+        session_ttl_min: Duration,
+    },
+}
+
+/// A simulated machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Its host name.
+    pub name: HostName,
+    /// Its address on the underlay.
+    pub ip: Ipv4Addr,
+    /// Whether an overlay engine runs on it.
+    pub engine: bool,
+}
+
+/// An overlay network to create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// Its name.
+    pub name: NetworkName,
+    /// The host whose engine is asked to create it.
+    pub on: HostName,
+    /// Its address pools. Empty: the engine chooses one.
+    pub subnets: Vec<Subnet>,
+    /// No way out of the overlay.
+    pub internal: bool,
+    /// Docker's flag of that name; stored and shown.
+    pub attachable: bool,
+    /// Driver options, such as `com.docker.network.driver.mtu`.
+    pub options: BTreeMap<String, String>,
+    /// Labels, stored and shown.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// One address pool of a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subnet {
+    /// The pool.
+    pub subnet: Ipv4Net,
+    /// The gateway's address. `None`: the engine takes the first free one.
+    pub gateway: Option<Ipv4Addr>,
+    /// The part of the pool that addresses are given out from. `None`: all of it.
+    pub ip_range: Option<Ipv4Net>,
+    /// Addresses never given out, by name.
+    pub aux: BTreeMap<String, Ipv4Addr>,
+}
+
+/// A container to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its name.
+    pub name: ContainerName,
+    /// The host that it runs on.
+    pub on: HostName,
+    /// The networks it is attached to, in the order of its interfaces. Empty: a loopback only.
+    pub networks: Vec<Attachment>,
+    /// What runs in it. Empty: nothing, a bare sandbox.
+    pub command: Vec<String>,
+    /// The command's environment, on top of the default one.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A container's place on a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    /// The network.
+    pub network: NetworkName,
+    /// The address asked for. `None`: the engine chooses.
+    pub ip: Option<Ipv4Addr>,
+    /// Further names on that network.
+    pub aliases: Vec<String>,
+}
+
+impl Topology {
+    /// The host of that name.
+    pub fn host(&self, name: &str) -> Option<&Host> {
+        self.hosts.iter().find(|host| host.name == *name)
+    }
+
+    /// The network of that name.
+    pub fn network(&self, name: &str) -> Option<&Network> {
+        self.networks.iter().find(|network| network.name == *name)
+    }
+
+    /// The container of that name.
+    pub fn container(&self, name: &str) -> Option<&Container> {
+        self.containers.iter().find(|container| container.name == *name)
+    }
+}
+
+impl Subnet {
+    /// The gateway asked for, or the one that the engine takes: the first address that it may give out,
+    /// which in a range is the range's own first one (observed on Docker 20.10).
+    pub fn first_gateway(&self) -> Option<Ipv4Addr> {
+        let range = self.ip_range.unwrap_or(self.subnet);
+        let free = |address: &Ipv4Addr| {
+            *address != self.subnet.network()
+                && *address != self.subnet.broadcast()
+                && !self.aux.values().any(|aux| aux == address)
+        };
+        self.gateway.or_else(|| Ipv4AddrRange::new(range.network(), range.broadcast()).find(free))
+    }
+}

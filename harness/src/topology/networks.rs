@@ -1,0 +1,121 @@
+//! Overlay networks: where they are made, and subnets that overlap nothing.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::at::At;
+use super::check::{Checker, taken};
+use super::file::NetworkTable;
+use super::hosts::{misplaced, overlap, usable};
+use super::model::{Network, Subnet};
+use super::name::NetworkName;
+use super::report::{Mistake, quote};
+
+/// Docker's option for the MTU of an overlay's interfaces (libnetwork `netlabel.DriverMTU`).
+const MTU_OPTION: &str = "com.docker.network.driver.mtu";
+
+/// Least MTU of IPv4 (RFC 791), and the greatest of a veth.
+const MTUS: std::ops::RangeInclusive<u32> = 68..=65_535;
+
+/// Checks a network. `None`: it has no valid name, or one that is taken.
+pub(crate) fn check_network(checker: &mut Checker, table: &At<NetworkTable>) -> Option<At<Network>> {
+    let name: NetworkName = checker.name(&table.name)?;
+    if let Some(first) = checker.networks.iter().find(|network| network.name == name) {
+        let mistake = taken("networks", &table.name, &first.span.clone());
+        checker.mistake(mistake);
+        return None;
+    }
+    let on = checker.engine_or_first(table.on.as_ref(), &table.name.span);
+    let subnets = check_subnet(checker, &name, table);
+    for (key, value) in &table.options {
+        let mtu = value.parse().ok().filter(|mtu| MTUS.contains(mtu));
+        if key == MTU_OPTION && mtu.is_none() {
+            let title = format!("{} is not an MTU", quote(value));
+            checker.mistake(Mistake::new(title, &value.span, format!("{} to {}", MTUS.start(), MTUS.end())));
+        }
+    }
+    let network = Network {
+        name,
+        on: on.or_else(|| checker.hosts.first().map(|host| host.name.clone()))?,
+        subnets,
+        internal: table.internal,
+        attachable: table.attachable,
+        options: table.options.iter().map(|(key, value)| (key.clone(), value.value.clone())).collect(),
+        labels: table.labels.clone(),
+    };
+    Some(table.name.with(network))
+}
+
+fn check_subnet(checker: &mut Checker, name: &NetworkName, table: &NetworkTable) -> Vec<Subnet> {
+    let Some(text) = &table.subnet else {
+        let alone = [&table.gateway, &table.ip_range].into_iter().flatten().chain(table.aux.values()).next();
+        if let Some(text) = alone {
+            let mistake = Mistake::new("this needs a `subnet`", &text.span, "an address of which subnet?");
+            checker.mistake(mistake.help(format!("add `subnet = …` to `{name}`")));
+        }
+        return Vec::new();
+    };
+    let Some(subnet) = checker.net(text) else { return Vec::new() };
+    if !usable(checker, subnet, text) || !alone(checker, subnet, text) {
+        return Vec::new();
+    }
+    let whose = format!("the subnet of `{name}`");
+    let mut taken: BTreeMap<Ipv4Addr, &At<String>> = BTreeMap::new();
+    let mut claim = |checker: &mut Checker, text| {
+        let text: &At<String> = text;
+        let address = checker.address(text)?;
+        if let Some(mistake) = misplaced(subnet, address, &text.span, &whose) {
+            checker.mistake(mistake);
+            return None;
+        }
+        if let Some(first) = taken.insert(address, text) {
+            let mistake = Mistake::new(format!("{address} is taken"), &text.span, "again");
+            checker.mistake(mistake.beside(&first.span, "taken here"));
+        }
+        Some(address)
+    };
+    let gateway = table.gateway.as_ref().and_then(|text| claim(checker, text));
+    let aux = table
+        .aux
+        .iter()
+        .filter_map(|(key, text)| claim(checker, text).map(|address| (key.clone(), address)))
+        .collect();
+    let ip_range = table.ip_range.as_ref().and_then(|text| {
+        let range = checker.net(text)?;
+        if !subnet.contains(&range) {
+            let title = format!("{range} is outside {subnet}");
+            checker.mistake(Mistake::new(title, &text.span, format!("not in {whose}")));
+        }
+        Some(range)
+    });
+    vec![Subnet { subnet, gateway, ip_range, aux }]
+}
+
+/// Whether a subnet overlaps nothing that was declared before it; notes what it overlaps.
+fn alone(checker: &mut Checker, subnet: Ipv4Net, text: &At<String>) -> bool {
+    let Some(underlay) = checker.underlay.clone() else { return true };
+    if overlap(subnet, underlay.subnet) {
+        let title = format!("{subnet} overlaps the underlay, {}", underlay.subnet);
+        let mistake = Mistake::new(title, &text.span, "the hosts are there");
+        checker.mistake(mistake.help("an overlay's addresses are other than its hosts'"));
+        return false;
+    }
+    if let Some(outside) = underlay.internet.iter().find(|address| subnet.contains(*address)) {
+        let mistake =
+            Mistake::new(format!("{subnet} covers {outside}"), &text.span, "which is in `internet`");
+        checker.mistake(mistake.help("choose another subnet, or another outside address"));
+        return false;
+    }
+    let other = checker.networks.iter().find_map(|network| {
+        let pool = network.subnets.iter().find(|pool| overlap(pool.subnet, subnet))?;
+        Some((network.name.clone(), pool.subnet, network.span.clone()))
+    });
+    if let Some((name, pool, span)) = other {
+        let mistake = Mistake::new(format!("{subnet} overlaps {pool}"), &text.span, "this subnet");
+        checker.mistake(mistake.beside(&span, format!("`{name}` has {pool}")));
+        return false;
+    }
+    true
+}

@@ -1,0 +1,281 @@
+//! From a file's text to its tables, going on past mistakes so that all of them are reported at once.
+
+use serde::de::DeserializeOwned;
+use std::ops::Range;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
+
+use super::file::File;
+use super::report::{Mistake, list, quote};
+
+/// Keys that the format has and this version does not act on. They are refused, never ignored.
+const NOT_YET: [(&str, &[&str]); 10] = [
+    ("", &["resolution"]),
+    ("underlay", &["dns"]),
+    ("kv", &["url"]),
+    ("host", &["wire", "resolution"]),
+    ("network", &["ipv6", "subnets", "resolution"]),
+    ("container", &["dns", "publish"]),
+    ("container.networks", &["ip6"]),
+    ("step", &["resolve", "throughput", "fault", "heal", "repeat", "parallel"]),
+    ("step.network", &["connect", "disconnect"]),
+    ("step.network.create", &["ipv6", "subnets", "resolution"]),
+];
+
+/// Keys at the top of a file.
+const TOP: [&str; 12] = [
+    "schema",
+    "name",
+    "description",
+    "seed",
+    "timeout",
+    "underlay",
+    "kv",
+    "host",
+    "network",
+    "container",
+    "step",
+    "always",
+];
+
+/// What could be read of a file.
+pub(super) struct Parsed {
+    pub(super) file: File,
+    pub(super) mistakes: Vec<Mistake>,
+    /// Something could not be read at all, so that names it would have declared are missing.
+    pub(super) lost: bool,
+}
+
+/// Reads a file's tables.
+pub(super) fn read_tables(source: &str) -> Parsed {
+    let (root, errors) = DeTable::parse_recoverable(source);
+    let mut reader = Reader { mistakes: Vec::new(), lost: false };
+    if !errors.is_empty() {
+        let mistakes = errors.iter().map(|error| syntax(error, source)).collect();
+        return Parsed { file: File::default(), mistakes, lost: true };
+    }
+    let file = reader.file(root.into_inner());
+    Parsed { file, mistakes: reader.mistakes, lost: reader.lost }
+}
+
+/// A mistake in the TOML itself.
+fn syntax(error: &toml::de::Error, source: &str) -> Mistake {
+    let end = source.len();
+    Mistake::new(one_line(error.message()), &error.span().unwrap_or(end..end), "not TOML from here on")
+}
+
+struct Reader {
+    mistakes: Vec<Mistake>,
+    lost: bool,
+}
+
+impl Reader {
+    fn file(&mut self, root: DeTable<'_>) -> File {
+        let mut file = File::default();
+        for (key, value) in root {
+            let at = key.span();
+            let key = key.get_ref().as_ref();
+            match key {
+                "schema" => file.schema = self.read(key, value),
+                "name" => file.name = self.read(key, value),
+                "description" => file.description = self.read(key, value),
+                "seed" => file.seed = self.read(key, value),
+                "timeout" => file.timeout = self.read(key, value),
+                "underlay" => file.underlay = self.read(key, value),
+                "kv" => file.kv = self.read(key, value),
+                "host" => file.host = self.read_all(key, value),
+                "network" => file.network = self.read_all(key, value),
+                "container" => file.container = self.read_all(key, value),
+                "step" => file.step = self.read_all(key, value),
+                "always" => file.always = self.read_all(key, value),
+                _ if is_not_yet("", key) => self.mistakes.push(not_yet(key, &at)),
+                _ => self.mistakes.push(unknown(key, &TOP, "", &at)),
+            }
+        }
+        file
+    }
+
+    /// Every table of a `[[list]]`, each with its own mistakes.
+    fn read_all<T: DeserializeOwned>(&mut self, key: &str, value: Spanned<DeValue<'_>>) -> Vec<T> {
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Array(array) => array.into_iter().filter_map(|value| self.read(key, value)).collect(),
+            DeValue::Table(table) => {
+                let mistake = Mistake::new(format!("`{key}` is a list of tables"), &span, "one table");
+                self.mistakes.push(mistake.help(format!("write `[[{key}]]`")));
+                let _ = table;
+                self.lost = true;
+                Vec::new()
+            }
+            other => {
+                let found = format!("this is {}", article(other.type_str()));
+                let mistake = Mistake::new(format!("`{key}` is a list of tables"), &span, found);
+                self.mistakes.push(mistake.help(format!("write `[[{key}]]`")));
+                self.lost = true;
+                Vec::new()
+            }
+        }
+    }
+
+    /// One value. Keys that are unknown or not there yet are taken out and reported; the rest is read.
+    fn read<T: DeserializeOwned>(&mut self, place: &str, mut value: Spanned<DeValue<'_>>) -> Option<T> {
+        let before = self.mistakes.len();
+        self.refuse_not_yet(place, &mut value);
+        if place == "step" && self.mistakes.len() > before {
+            return None;
+        }
+        let mut unknown_seen = false;
+        loop {
+            let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
+                Ok(read) => return Some(read),
+                Err(error) => error,
+            };
+            let span = error.span().unwrap_or_else(|| value.span());
+            let missing = error.message().starts_with("missing field");
+            if !(missing && unknown_seen) {
+                self.mistakes.push(explain(&error, place, &span));
+            }
+            if !remove_key(&mut value, &span) {
+                self.lost = true;
+                return None;
+            }
+            unknown_seen = true;
+        }
+    }
+
+    fn refuse_not_yet(&mut self, place: &str, value: &mut Spanned<DeValue<'_>>) {
+        match value.get_mut() {
+            DeValue::Array(array) => {
+                for item in array.iter_mut() {
+                    self.refuse_not_yet(place, item);
+                }
+            }
+            DeValue::Table(table) => {
+                for key in take_keys(table, |key| is_not_yet(place, key.get_ref())) {
+                    self.mistakes.push(not_yet(key.get_ref(), &key.span()));
+                }
+                for (key, value) in table.iter_mut() {
+                    let below = format!("{place}.{}", key.get_ref());
+                    self.refuse_not_yet(&below, value);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn is_not_yet(place: &str, key: &str) -> bool {
+    NOT_YET.iter().any(|(table, keys)| *table == place && keys.contains(&key))
+}
+
+fn not_yet(key: &str, span: &Range<usize>) -> Mistake {
+    Mistake::new(format!("`{key}` is not there yet"), span, "this version cannot do it")
+        .help("leave it out; it is refused so that nothing is tested that does not happen")
+}
+
+type Key<'i> = Spanned<DeString<'i>>;
+
+/// Takes keys out of a table, with their values.
+fn take_keys<'i>(table: &mut DeTable<'i>, doomed: impl Fn(&Key<'i>) -> bool) -> Vec<Key<'i>> {
+    let keys: Vec<Key<'i>> = table.keys().filter(|key| doomed(key)).cloned().collect();
+    for key in &keys {
+        table.remove(key);
+    }
+    keys
+}
+
+/// Takes out the key with that span, wherever below it is.
+fn remove_key(value: &mut Spanned<DeValue<'_>>, span: &Range<usize>) -> bool {
+    match value.get_mut() {
+        DeValue::Array(array) => array.iter_mut().any(|item| remove_key(item, span)),
+        DeValue::Table(table) => {
+            !take_keys(table, |key| key.span() == *span).is_empty()
+                || table.iter_mut().any(|(_, value)| remove_key(value, span))
+        }
+        _ => false,
+    }
+}
+
+/// What the parser's library says, in this project's words.
+fn explain(error: &toml::de::Error, place: &str, span: &Range<usize>) -> Mistake {
+    let message = one_line(error.message());
+    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let within = place.split('.').next().unwrap_or(place);
+    if (message.starts_with("unknown field") || message.starts_with("unknown variant"))
+        && let Some((key, known)) = names.split_first()
+    {
+        return unknown(key, known, within, span);
+    }
+    if message.starts_with("missing field")
+        && let Some(key) = names.first()
+    {
+        return Mistake::new(format!("`{key}` is missing"), span, "in here").help(format!("add `{key} = …`"));
+    }
+    if let Some(rest) = message.strip_prefix("invalid type: ")
+        && let Some((found, expected)) = rest.split_once(", expected ")
+    {
+        let expected = match expected {
+            "u64" | "u32" | "u16" | "i32" | "i64" => "a whole number",
+            other => other,
+        };
+        return Mistake::new(
+            format!("{expected} is expected here"),
+            span,
+            format!("this is {}", article(found)),
+        );
+    }
+    if let Some(rest) = message.strip_prefix("invalid value: ")
+        && let Some((found, expected)) = rest.split_once(", expected ")
+    {
+        return Mistake::new(format!("{found} does not fit here"), span, format!("{expected} is expected"));
+    }
+    Mistake::new(message, span, "here")
+}
+
+fn unknown(key: &str, known: &[&str], within: &str, span: &Range<usize>) -> Mistake {
+    let place = match within {
+        "" => "at the top of a file".to_owned(),
+        table => format!("in `{table}`"),
+    };
+    let mistake = Mistake::new(format!("there is no key {} {place}", quote(key)), span, "unknown key");
+    match nearest(key, known.iter().copied()) {
+        Some(near) => mistake.help(format!("did you mean `{near}`?")),
+        None => mistake.help(format!("the keys here are {}", list(known))),
+    }
+}
+
+/// The name that was probably meant.
+pub(super) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = wrong.chars().count().min(30) / 3;
+    names
+        .into_iter()
+        .map(|name| (distance(wrong, name), name))
+        .filter(|(distance, _)| *distance <= limit.max(1))
+        .min()
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance of two names, capped for long ones.
+fn distance(left: &str, right: &str) -> usize {
+    let right: Vec<char> = right.chars().take(64).collect();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (i, a) in left.chars().take(64).enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, b) in right.iter().enumerate() {
+            let change = corner + usize::from(a != *b);
+            corner = row[j + 1];
+            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
+        }
+    }
+    row[right.len()]
+}
+
+fn article(what: &str) -> String {
+    let vowel = what.starts_with(['a', 'e', 'i', 'o', 'u']);
+    format!("{} {what}", if vowel { "an" } else { "a" })
+}
+
+fn one_line(message: &str) -> String {
+    message.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,140 @@
+//! A topology written as a file: all that is built, without the steps.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use super::duration::show_duration;
+use super::load::digest;
+use super::model::{Attachment, Container, Host, Kv, Network, Topology, Underlay};
+
+impl Topology {
+    /// The hosts, networks and containers as a file that [`parse`](super::parse) reads back.
+    /// Steps and `always` are not written.
+    pub fn to_toml(&self) -> String {
+        let mut page = Page::default();
+        page.key("schema", 1);
+        page.text("name", &self.name);
+        page.text("description", &self.description);
+        page.key("seed", self.seed);
+        page.text("timeout", &show_duration(self.timeout));
+        page.underlay(&self.underlay);
+        if let Some(Kv::Stub { host, session_ttl_min }) = &self.kv {
+            page.table("[kv]");
+            page.text("host", host.as_str());
+            page.text("session_ttl_min", &show_duration(*session_ttl_min));
+        }
+        self.hosts.iter().for_each(|host| page.host(host));
+        self.networks.iter().for_each(|network| page.network(network));
+        self.containers.iter().for_each(|container| page.container(container));
+        page.0
+    }
+
+    /// The same with the digest of its own text, for a topology that was written in Rust.
+    #[must_use]
+    pub fn with_digest(mut self) -> Self {
+        self.digest = digest(&self.to_toml());
+        self
+    }
+}
+
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn table(&mut self, header: &str) {
+        self.0.push_str(&format!("\n{header}\n"));
+    }
+
+    fn key(&mut self, key: &str, value: impl Display) {
+        self.0.push_str(&format!("{key} = {value}\n"));
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.key(key, quoted(value));
+    }
+
+    fn map<V: Display>(&mut self, key: &str, map: &BTreeMap<String, V>) {
+        if !map.is_empty() {
+            let pairs =
+                map.iter().map(|(name, value)| format!("{} = {}", quoted(name), quoted(&value.to_string())));
+            self.key(key, format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
+        }
+    }
+
+    fn underlay(&mut self, underlay: &Underlay) {
+        self.table("[underlay]");
+        self.text("subnet", &underlay.subnet.to_string());
+        self.key("mtu", underlay.mtu);
+        self.text("gateway", &underlay.gateway.to_string());
+        self.key("internet", texts(&underlay.internet));
+    }
+
+    fn host(&mut self, host: &Host) {
+        self.table("[[host]]");
+        self.text("name", host.name.as_str());
+        self.text("ip", &host.ip.to_string());
+        self.key("engine", host.engine);
+    }
+
+    fn network(&mut self, network: &Network) {
+        self.table("[[network]]");
+        self.text("name", network.name.as_str());
+        self.text("on", network.on.as_str());
+        for pool in &network.subnets {
+            self.text("subnet", &pool.subnet.to_string());
+            if let Some(gateway) = pool.gateway {
+                self.text("gateway", &gateway.to_string());
+            }
+            if let Some(range) = pool.ip_range {
+                self.text("ip_range", &range.to_string());
+            }
+            self.map("aux", &pool.aux);
+        }
+        self.key("internal", network.internal);
+        self.key("attachable", network.attachable);
+        self.map("options", &network.options);
+        self.map("labels", &network.labels);
+    }
+
+    fn container(&mut self, container: &Container) {
+        self.table("[[container]]");
+        self.text("name", container.name.as_str());
+        self.text("on", container.on.as_str());
+        let networks: Vec<String> = container.networks.iter().map(attachment).collect();
+        self.key("networks", format!("[{}]", networks.join(", ")));
+        if !container.command.is_empty() {
+            self.key("command", texts(&container.command));
+        }
+        self.map("env", &container.env);
+    }
+}
+
+fn attachment(attachment: &Attachment) -> String {
+    let mut keys = vec![format!("name = {}", quoted(attachment.network.as_str()))];
+    if let Some(ip) = attachment.ip {
+        keys.push(format!("ip = {}", quoted(&ip.to_string())));
+    }
+    if !attachment.aliases.is_empty() {
+        keys.push(format!("aliases = {}", texts(&attachment.aliases)));
+    }
+    format!("{{ {} }}", keys.join(", "))
+}
+
+fn texts<T: Display>(values: &[T]) -> String {
+    let quoted: Vec<String> = values.iter().map(|value| quoted(&value.to_string())).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+/// A basic string of TOML (<https://toml.io/en/v1.0.0#string>).
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}

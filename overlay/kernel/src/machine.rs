@@ -1,0 +1,283 @@
+//! What makes a network namespace look like a machine: PID, mount and UTS namespaces of its own.
+//!
+//! Pid 1 of a machine is a bare fork of this process that owns nothing and only waits: 16 kB. When it
+//! dies, every process of the machine dies with it, those of machines nested in it included.
+//!
+//! Processes are spawned by a thread that has joined the machine and does nothing else. Such a
+//! thread cannot start threads (EINVAL, since its children would be in another PID namespace).
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::fs;
+use std::io::{self, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, setsockopt, sockopt};
+
+use crate::birth::{self, Report, Step};
+use crate::error::{Context, Error, Result};
+use crate::netns::Netns;
+
+/// Where a machine's network namespaces are pinned. `ip netns` looks in `/run/netns`, which is a link to it.
+pub const PINS: &str = "/run/docker/netns";
+
+/// What a machine is told at its birth.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// What `hostname` says.
+    pub hostname: String,
+    /// The content of `/etc/hosts`.
+    pub hosts: String,
+    /// The content of `/etc/resolv.conf`.
+    pub resolv: String,
+}
+
+/// A machine: pid 1, and the thread that spawns its processes.
+#[derive(Debug)]
+pub struct Machine {
+    name: String,
+    init: OwnedFd,
+    pid: i32,
+    jobs: Mutex<mpsc::Sender<Job>>,
+    pins: Mutex<BTreeSet<String>>,
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+impl Machine {
+    /// Starts a machine on `netns`; nested in `parent`, if there is one.
+    pub fn start(netns: &Netns, parent: Option<&Machine>, setup: &Setup) -> Result<Machine> {
+        let name = netns.name().to_owned();
+        let steps = steps(setup).doing("describe", format_args!("the machine {name}"))?;
+        let netns = netns.as_fd().try_clone_to_owned().doing("duplicate the descriptor of", &name)?;
+        let parent =
+            parent.map(|m| m.init.try_clone()).transpose().doing("duplicate the descriptor of", &name)?;
+        let (ours, theirs) = UnixStream::pair().doing("make", "a socket pair")?;
+        // With it, whatever is written carries the writer's pid, translated to this PID namespace.
+        setsockopt(&ours, sockopt::PassCred, &true).doing("set", "SO_PASSCRED")?;
+        // A thread of its own: it changes its namespaces for good.
+        let midwife = thread::Builder::new().name(format!("{name} birth"));
+        let born = midwife.spawn(move || {
+            unshare(CloneFlags::CLONE_FS)?;
+            if let Some(parent) = parent {
+                setns(parent, CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)?;
+            }
+            setns(netns, CloneFlags::CLONE_NEWNET)?;
+            birth::fork(&steps, theirs.as_fd())
+        });
+        let born = born.doing("start a thread for", &name)?.join().map_err(|_| panicked(&name))?;
+        born.map_err(|errno| down(errno, "start", &name))?;
+        let (report, pid) = hear(&ours).doing("start", format_args!("the machine {name}"))?;
+        if let Err((step, errno)) = report.result() {
+            let what = steps_text(setup, step);
+            return Err(Error::new("start", format_args!("the machine {name}: {what}"), errno));
+        }
+        let init = pidfd(pid).doing("open", format_args!("the init of {name}"))?;
+        let jobs = Mutex::new(spawner(&name, &init)?);
+        Ok(Machine { name, init, pid, jobs, pins: Mutex::default() })
+    }
+
+    /// The pid of its init, as this process sees it.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Its init. Readable when that has died; what [`crate::enter`] needs.
+    pub fn init(&self) -> BorrowedFd<'_> {
+        self.init.as_fd()
+    }
+
+    /// Waits until its init has died, at most for `limit`; whether it has.
+    pub fn wait_down(&self, limit: std::time::Duration) -> Result<bool> {
+        let patience = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
+        let dead = poll(&mut [PollFd::new(self.init.as_fd(), PollFlags::POLLIN)], patience);
+        dead.map(|count| count > 0).doing("watch", format_args!("the init of {}", self.name))
+    }
+
+    /// Kills its init, and with it every process of the machine.
+    pub fn kill(&self) -> Result<()> {
+        #[expect(unsafe_code, reason = "pidfd_send_signal has no safe form")]
+        // SAFETY: plain numbers and a null pointer, which means "no further information".
+        let sent = unsafe {
+            libc::syscall(
+                libc::SYS_pidfd_send_signal,
+                self.init.as_raw_fd(),
+                libc::SIGKILL,
+                std::ptr::null::<u8>(),
+                0,
+            )
+        };
+        match Errno::result(sent) {
+            Ok(_) | Err(Errno::ESRCH) => Ok(()),
+            Err(errno) => Err(Error::new("kill", format_args!("the init of {}", self.name), errno)),
+        }
+    }
+
+    /// Runs `f` on the thread that has joined the machine. Nothing there may start a thread.
+    pub fn run<R: Send + 'static>(&self, f: impl FnOnce() -> R + Send + 'static) -> Result<R> {
+        let (answer, result) = mpsc::channel();
+        let job: Job = Box::new(move || drop(answer.send(catch_unwind(AssertUnwindSafe(f)))));
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        jobs.send(job).map_err(|_| panicked(&self.name))?;
+        drop(jobs);
+        match result.recv() {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => Err(panicked(&self.name)),
+        }
+    }
+
+    /// Runs `spawn`, which starts a process. That the machine is down is said so: the kernel says ENOMEM.
+    pub fn spawn<R: Send + 'static>(
+        &self,
+        spawn: impl FnOnce() -> io::Result<R> + Send + 'static,
+    ) -> Result<io::Result<R>> {
+        match self.run(spawn)? {
+            Err(e) if e.raw_os_error() == Some(libc::ENOMEM) => {
+                Err(down(Errno::ENOMEM, "start a process on", &self.name))
+            }
+            started => Ok(started),
+        }
+    }
+
+    /// Gives a namespace a name on this machine: `ip netns ls` lists it.
+    pub fn pin(&self, name: &str, netns: &Netns) -> Result<()> {
+        let object = format!("{name} on {}", self.name);
+        let tree = birth::clone_mount(netns.as_fd()).doing("pin", &object)?;
+        let path = format!("{PINS}/{name}");
+        self.run(move || -> io::Result<()> {
+            fs::write(&path, "")?;
+            birth::attach_mount(tree.as_fd(), Path::new(&path))
+        })?
+        .doing("pin", object)?;
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        Ok(())
+    }
+
+    /// Takes the name away.
+    pub fn unpin(&self, name: &str) -> Result<()> {
+        let path = format!("{PINS}/{name}");
+        self.run(move || -> io::Result<()> {
+            nix::mount::umount2(path.as_str(), nix::mount::MntFlags::MNT_DETACH)?;
+            fs::remove_file(path)
+        })?
+        .doing("unpin", format_args!("{name} on {}", self.name))?;
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        Ok(())
+    }
+
+    /// The names given.
+    pub fn pins(&self) -> BTreeSet<String> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+fn panicked(name: &str) -> Error {
+    Error::other("use the thread of", name, "it has ended")
+}
+
+fn down(errno: Errno, op: &'static str, name: &str) -> Error {
+    match errno {
+        // In a PID namespace whose init is dead nothing can be started.
+        Errno::ENOMEM | Errno::ESRCH => Error::other(op, name, "it is down"),
+        errno => Error::new(op, name, errno),
+    }
+}
+
+/// The birth of a machine, step by step; run where nothing may be allocated.
+fn steps(setup: &Setup) -> io::Result<Vec<Step>> {
+    let path = |text: &str| CString::new(text).map_err(io::Error::other);
+    let mut steps = vec![
+        Step::Hostname(path(&setup.hostname)?),
+        Step::PrivateMounts,
+        Step::Mount { kind: path("tmpfs")?, at: path("/run")?, data: path("mode=755")? },
+        Step::Mount { kind: path("proc")?, at: path("/proc")?, data: path("")? },
+        Step::Mount { kind: path("sysfs")?, at: path("/sys")?, data: path("")? },
+        Step::Directory(path("/run/docker")?),
+        Step::Directory(path(PINS)?),
+        Step::Link { to: path("docker/netns")?, at: path("/run/netns")? },
+        Step::Directory(path("/run/etc")?),
+    ];
+    let files = [
+        ("hostname", format!("{}\n", setup.hostname)),
+        ("hosts", setup.hosts.clone()),
+        ("resolv.conf", setup.resolv.clone()),
+    ];
+    for (name, content) in files {
+        let (ours, theirs) = (path(&format!("/run/etc/{name}"))?, path(&format!("/etc/{name}"))?);
+        steps.push(Step::File { at: ours.clone(), content: content.into_bytes() });
+        steps.push(Step::Bind { from: ours, at: theirs });
+    }
+    Ok(steps)
+}
+
+fn steps_text(setup: &Setup, step: usize) -> String {
+    let steps = steps(setup).unwrap_or_default();
+    steps.get(step).map_or_else(|| "its namespaces".to_owned(), ToString::to_string)
+}
+
+/// Reads the birth report and the pid of the process that wrote it.
+fn hear(socket: &UnixStream) -> io::Result<(Report, i32)> {
+    let mut bytes = [0; Report::SIZE];
+    let mut parts = [IoSliceMut::new(&mut bytes)];
+    let mut space = nix::cmsg_space!(libc::ucred);
+    let message =
+        recvmsg::<UnixAddr>(socket.as_raw_fd(), &mut parts, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC)?;
+    let pid = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::ScmCredentials(credentials) => Some(credentials.pid()),
+        _ => None,
+    });
+    let complete = message.bytes == Report::SIZE;
+    match (pid, complete) {
+        (Some(pid), true) => Ok((Report::from_bytes(bytes), pid)),
+        _ => Err(io::Error::other("it died while it was being born")),
+    }
+}
+
+fn pidfd(pid: i32) -> io::Result<OwnedFd> {
+    #[expect(unsafe_code, reason = "pidfd_open has no safe form")]
+    // SAFETY: plain numbers; the result is a new descriptor that nobody else owns.
+    unsafe {
+        let fd = Errno::result(libc::syscall(libc::SYS_pidfd_open, pid, 0))?;
+        Ok(OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(io::Error::other)?))
+    }
+}
+
+fn spawner(name: &str, init: &OwnedFd) -> Result<mpsc::Sender<Job>> {
+    let (jobs, inbox) = mpsc::channel::<Job>();
+    let init = init.try_clone().doing("duplicate the descriptor of", name)?;
+    let (joined, joining) = mpsc::channel();
+    let body = move || {
+        let namespaces = CloneFlags::CLONE_NEWNET
+            | CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWPID;
+        // A mount namespace can be joined only by a thread that shares its root and working directory with no other.
+        let entered = unshare(CloneFlags::CLONE_FS).and_then(|()| setns(init, namespaces));
+        let ok = entered.is_ok();
+        if joined.send(entered).is_ok() && ok {
+            for job in inbox {
+                job();
+            }
+        }
+    };
+    let spawned = thread::Builder::new().name(format!("{name} spawn")).spawn(body);
+    spawned.doing("start a thread for", name)?;
+    let entered = joining.recv().map_err(|_| panicked(name))?;
+    entered.map_err(|errno| down(errno, "join", name))?;
+    Ok(jobs)
+}

@@ -1,0 +1,187 @@
+//! nftables: a table as a value, replaced whole in one transaction.
+//!
+//! Whoever owns a table writes down all of it and replaces what is there; nothing is ever edited in
+//! place, so nothing can be left over.
+
+mod expr;
+mod wire;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::{Mutex, PoisonError};
+
+use ipnet::Ipv4Net;
+use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+
+use crate::error::{Context, Error, Result};
+use crate::netns::Netns;
+
+/// Which packets a table sees (`NFPROTO_*`, `linux/netfilter.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// IPv4.
+    Ip,
+    /// IPv4 and IPv6.
+    Inet,
+    /// Frames of one device, as they arrive.
+    Netdev,
+}
+
+/// A table and all that is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Which packets it sees.
+    pub family: Family,
+    /// Its name.
+    pub name: String,
+    /// Its chains.
+    pub chains: Vec<Chain>,
+}
+
+/// A chain that hangs on a hook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// Its name.
+    pub name: String,
+    /// Where it hangs.
+    pub hook: Hook,
+    /// The order among chains of one hook; lower first.
+    pub priority: i32,
+    /// What becomes of a packet that no rule decides; `true` lets it pass.
+    pub accept: bool,
+    /// Its rules, in order.
+    pub rules: Vec<Rule>,
+}
+
+/// The place where a chain sees packets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// Filter, packets that are routed through (or bridged, with bridge-nf-call-iptables).
+    Forward,
+    /// Filter, packets for this host.
+    Input,
+    /// Filter, packets from this host.
+    Output,
+    /// NAT, before routing.
+    Prerouting,
+    /// NAT, after routing.
+    Postrouting,
+    /// NAT, packets from this host.
+    NatOutput,
+    /// Filter, frames arriving at a device.
+    Ingress(String),
+}
+
+/// Conditions, all of which hold, and what is done then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Conditions, tested in order.
+    pub matches: Vec<Match>,
+    /// What is done.
+    pub action: Action,
+}
+
+impl Rule {
+    /// `Rule::when([…], Action::Drop)`.
+    pub fn when(matches: impl Into<Vec<Match>>, action: Action) -> Rule {
+        Rule { matches: matches.into(), action }
+    }
+}
+
+/// A condition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Came in by the link of that name.
+    In(String),
+    /// Came in by another link.
+    NotIn(String),
+    /// Goes out by the link of that name.
+    Out(String),
+    /// Goes out by another link.
+    NotOut(String),
+    /// Comes from there.
+    Source(Ipv4Net),
+    /// Goes there.
+    Destination(Ipv4Net),
+    /// Goes to an address of this host.
+    DestinationIsLocal,
+    /// An IP protocol, `IPPROTO_*`.
+    Protocol(u8),
+    /// TCP's or UDP's destination port; goes with [`Match::Protocol`].
+    DestinationPort(u16),
+    /// Belongs to a connection seen before, or to one that such a connection opened.
+    Established,
+}
+
+/// What a rule does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Let pass this chain.
+    Accept,
+    /// Drop.
+    Drop,
+    /// Give the source the address of the outgoing link.
+    Masquerade,
+    /// Send it elsewhere.
+    Dnat(SocketAddrV4),
+}
+
+/// A connection to the nftables of one namespace.
+#[derive(Debug)]
+pub struct Nft {
+    namespace: String,
+    socket: Mutex<Socket>,
+}
+
+impl Nft {
+    /// A connection made inside `netns`.
+    pub fn new(netns: &Netns) -> Result<Nft> {
+        let namespace = netns.name().to_owned();
+        let socket = netns.run(open)?.doing("open nftables in", &namespace)?;
+        Ok(Nft { namespace, socket: Mutex::new(socket) })
+    }
+
+    /// Makes the table what `table` says, whatever was in it, all at once.
+    pub fn replace(&self, table: &Table) -> Result<()> {
+        self.transact(&wire::replace(table)).map_err(|why| self.error("replace", &table.name, why))
+    }
+
+    /// Removes the table. That it is not there is an error.
+    pub fn remove(&self, family: Family, name: &str) -> Result<()> {
+        self.transact(&wire::remove(family, name)).map_err(|why| self.error("remove", name, why))
+    }
+
+    /// The names of the tables that are there.
+    pub fn tables(&self) -> Result<Vec<String>> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let listed = wire::list(&socket, wire::GET_TABLE, wire::TABLE_NAME);
+        listed.doing("list", format_args!("nftables tables in {}", self.namespace))
+    }
+
+    /// The rules that are there, one line each: `docker forward: meta cmp meta cmp immediate`. For people who look.
+    pub fn rules(&self) -> Result<Vec<String>> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        wire::rules(&socket).doing("list", format_args!("nftables rules in {}", self.namespace))
+    }
+
+    fn transact(&self, batch: &wire::Batch) -> io::Result<()> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        batch.send(&socket)
+    }
+
+    fn error(&self, op: &'static str, table: &str, why: io::Error) -> Error {
+        Error::new(op, format_args!("nftables table {table} in {}", self.namespace), why)
+    }
+}
+
+fn open() -> io::Result<Socket> {
+    let mut socket = Socket::new(NETLINK_NETFILTER)?;
+    socket.bind_auto()?;
+    socket.connect(&SocketAddr::new(0, 0))?;
+    Ok(socket)
+}
+
+/// The host part of a prefix cut off.
+fn masked(net: Ipv4Net) -> (Ipv4Addr, Ipv4Addr) {
+    (net.network(), net.netmask())
+}

@@ -1,0 +1,212 @@
+//! Links, tables and rules in real namespaces.
+#![cfg(feature = "netns")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use kernel::icmp::{Echo, Pinger};
+use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
+use kernel::{Batch, Mac, Netns, NewLink, NewVxlan, Rtnl};
+
+fn link(index: u32, name: &str) -> NewLink {
+    NewLink { index, name: name.into(), ..NewLink::default() }
+}
+
+/// Two namespaces with a cable between them: eth0 with 10.0.0.1 and 10.0.0.2.
+fn pair() -> (Netns, Netns) {
+    let (a, b) = (Netns::new("a").unwrap(), Netns::new("b").unwrap());
+    let peer = NewLink { mac: Some(Mac::of([10, 0, 0, 2].into())), mtu: Some(1400), ..link(7, "eth0") };
+    let batch = Batch::new()
+        .up(1, "lo")
+        .veth(&NewLink { mtu: Some(1400), ..link(5, "eth0") }, &peer, Some(b.as_fd()))
+        .address(5, "10.0.0.1/24".parse().unwrap());
+    Rtnl::new(&a).unwrap().apply(&batch).unwrap();
+    let batch = Batch::new().up(1, "lo").up(7, "eth0").address(7, "10.0.0.2/24".parse().unwrap());
+    Rtnl::new(&b).unwrap().apply(&batch).unwrap();
+    (a, b)
+}
+
+fn ping(from: &Netns, to: [u8; 4]) -> Echo {
+    Pinger::new(from, to.into()).unwrap().ping(Duration::from_millis(300)).unwrap()
+}
+
+#[kernel::isolate]
+fn a_veth_pair_is_born_in_place() {
+    let (a, b) = pair();
+    let here = Rtnl::new(&a).unwrap().dump().unwrap();
+    let there = Rtnl::new(&b).unwrap().dump().unwrap();
+    let (near, far) = (here.link("eth0").unwrap(), there.link("eth0").unwrap());
+    assert_eq!((near.index, far.index), (5, 7));
+    assert_eq!((near.peer, far.peer), (Some(7), Some(5)));
+    assert_eq!((near.mtu, far.mtu), (1400, 1400));
+    assert_eq!(far.mac.unwrap().to_string(), "02:42:0a:00:00:02");
+    assert!(near.carrier && far.carrier);
+    assert_eq!(there.addresses_of("eth0"), ["10.0.0.2/24".parse().unwrap()]);
+    assert!(there.addresses.iter().all(|address| address.broadcast.is_none()));
+    assert!(matches!(ping(&a, [10, 0, 0, 2]), Echo::Reply(_)));
+    assert_eq!(ping(&a, [10, 0, 0, 9]), Echo::Silence);
+    assert_eq!(ping(&a, [11, 0, 0, 9]), Echo::Unreachable);
+}
+
+#[kernel::isolate]
+fn a_refused_request_says_what_and_why() {
+    let (a, _b) = pair();
+    let rtnl = Rtnl::new(&a).unwrap();
+    let batch = Batch::new().up(99, "ghost").bridge(&link(5, "br0")).bridge(&link(8, "br1"));
+    let errors = rtnl.apply_all(&batch);
+    let said: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(said[0], "cannot switch on link ghost in a: No such device");
+    assert!(said[1].starts_with("cannot create bridge br0 in a:"), "{said:?}");
+    assert!(errors[0].is_missing() && errors[1].is_taken() || errors[1].errno().is_some());
+    // The rest of the batch was carried out.
+    assert!(rtnl.dump().unwrap().link("br1").is_some());
+}
+
+#[kernel::isolate]
+fn the_kernels_own_sentence_is_kept() {
+    let a = Netns::new("a").unwrap();
+    let vxlan = NewVxlan { vni: 1 << 24, ..vxlan(5, "vxlan1") };
+    let error = Rtnl::new(&a).unwrap().apply(&Batch::new().vxlan(&vxlan, None)).unwrap_err();
+    assert!(error.to_string().contains("VXLAN ID must be lower than 16777216"), "{error}");
+}
+
+fn vxlan(index: u32, name: &str) -> NewVxlan {
+    NewVxlan {
+        link: link(index, name),
+        vni: 256,
+        port: 4789,
+        proxy: true,
+        learning: true,
+        l2miss: true,
+        l3miss: true,
+        ageing: 300,
+    }
+}
+
+#[kernel::isolate]
+fn a_vxlan_lives_in_the_sandbox_and_travels_in_the_host() {
+    // Two hosts with a cable, a sandbox each, VNI 256 and port 4789 in both.
+    let (a, b) = pair();
+    let mut sandboxes = Vec::new();
+    for (host, mine, other) in [(&a, 1, 2), (&b, 2, 1)] {
+        let sandbox = Netns::new("sandbox").unwrap();
+        let made = NewVxlan {
+            link: NewLink { master: Some(2), mtu: Some(1350), ..link(9, "vxlan1") },
+            ..vxlan(9, "")
+        };
+        let made = NewVxlan { link: NewLink { name: "vxlan1".into(), ..made.link }, ..made };
+        let inside = Rtnl::new(&sandbox).unwrap();
+        let bridge = NewLink { mtu: Some(1350), ..link(2, "br0") };
+        inside
+            .apply(&Batch::new().bridge(&bridge).address(2, format!("192.168.0.{mine}/24").parse().unwrap()))
+            .unwrap();
+        Rtnl::new(host).unwrap().apply(&Batch::new().vxlan(&made, Some(sandbox.as_fd()))).unwrap();
+        let peer = Ipv4Addr::new(192, 168, 0, other);
+        // The bridges' own addresses stand in for containers.
+        sandboxes.push((sandbox, inside, peer));
+    }
+    for at in 0..2 {
+        let (_, inside, peer) = &sandboxes[at];
+        let mac = sandboxes[1 - at].1.dump().unwrap().link("br0").unwrap().mac.unwrap();
+        let vtep = if at == 0 { [10, 0, 0, 2] } else { [10, 0, 0, 1] };
+        inside.apply(&Batch::new().neighbour(9, (*peer).into(), mac).fdb(9, mac, vtep.into())).unwrap();
+        let seen = inside.dump().unwrap();
+        let vxlan = seen.link("vxlan1").unwrap();
+        assert_eq!((vxlan.master, vxlan.mtu), (Some(2), 1350));
+        let settings = vxlan.vxlan.clone().unwrap();
+        assert_eq!((settings.vni, settings.port, settings.ageing), (256, 4789, 300));
+        assert!(settings.proxy && settings.l2miss && settings.l3miss && settings.learning);
+        assert!(seen.neighbours.iter().any(|n| n.dev == 9 && n.mac == Some(mac) && n.permanent));
+        assert!(seen.fdb.iter().any(|f| f.dev == 9 && f.mac == mac && f.own && f.vtep == Some(vtep.into())));
+    }
+    assert!(matches!(ping(&sandboxes[0].0, [192, 168, 0, 2]), Echo::Reply(_)));
+    assert_eq!(ping(&a, [192, 168, 0, 2]), Echo::Unreachable);
+}
+
+#[kernel::isolate]
+fn a_table_is_replaced_whole_and_works() {
+    let (a, b) = pair();
+    let nft = Nft::new(&b).unwrap();
+    let icmp_from =
+        |net: &str| Rule::when([Match::Source(net.parse().unwrap()), Match::Protocol(1)], Action::Drop);
+    let chain =
+        Chain { name: "input".into(), hook: Hook::Input, priority: 0, accept: true, rules: Vec::new() };
+    let table = |rules| Table {
+        family: Family::Ip,
+        name: "docker".into(),
+        chains: vec![Chain { rules, ..chain.clone() }],
+    };
+    nft.replace(&table(vec![icmp_from("10.0.0.0/25")])).unwrap();
+    assert_eq!(ping(&a, [10, 0, 0, 2]), Echo::Silence);
+    nft.replace(&table(vec![icmp_from("10.0.0.128/25")])).unwrap();
+    assert!(matches!(ping(&a, [10, 0, 0, 2]), Echo::Reply(_)));
+    assert_eq!(nft.rules().unwrap().len(), 1);
+    nft.remove(Family::Ip, "docker").unwrap();
+    assert!(nft.tables().unwrap().is_empty());
+    assert!(nft.remove(Family::Ip, "docker").unwrap_err().is_missing());
+}
+
+#[kernel::isolate]
+fn every_kind_of_rule_is_understood_by_the_kernel() {
+    let (a, _b) = pair();
+    let net = "172.18.0.0/16".parse().unwrap();
+    let filter = vec![
+        Rule::when([Match::Established], Action::Accept),
+        Rule::when([Match::In("x".into()), Match::Out("x".into())], Action::Drop),
+        Rule::when(
+            [Match::NotIn("x".into()), Match::NotOut("y".into()), Match::Destination(net)],
+            Action::Drop,
+        ),
+    ];
+    let dnat = Action::Dnat("172.18.0.2:80".parse().unwrap());
+    let published =
+        vec![Rule::when([Match::DestinationIsLocal, Match::Protocol(6), Match::DestinationPort(8080)], dnat)];
+    let masquerade =
+        vec![Rule::when([Match::Source(net), Match::NotOut("docker_gwbridge".into())], Action::Masquerade)];
+    let chain =
+        |name: &str, hook, priority, rules| Chain { name: name.into(), hook, priority, accept: true, rules };
+    let table = Table {
+        family: Family::Ip,
+        name: "docker".into(),
+        chains: vec![
+            chain("forward", Hook::Forward, 0, filter),
+            chain("prerouting", Hook::Prerouting, -100, published.clone()),
+            chain("output", Hook::NatOutput, -100, published),
+            chain("postrouting", Hook::Postrouting, 100, masquerade),
+        ],
+    };
+    let nft = Nft::new(&a).unwrap();
+    nft.replace(&table).unwrap();
+    assert_eq!(nft.rules().unwrap().len(), 6);
+}
+
+#[kernel::isolate]
+fn a_sysctl_belongs_to_its_namespace() {
+    let (a, b) = pair();
+    a.set_sysctl("ipv4/ip_forward", "1").unwrap();
+    assert_eq!(a.sysctl("ipv4/ip_forward").unwrap(), "1");
+    assert_eq!(b.sysctl("ipv4/ip_forward").unwrap(), "0");
+    let error = a.set_sysctl("ipv4/no_such_thing", "1").unwrap_err();
+    assert!(error.is_missing() || error.is_forbidden(), "{error}");
+}
+
+#[kernel::isolate]
+fn a_namespaces_thread_ends_when_idle_and_comes_back() {
+    let a = Netns::new("idle").unwrap();
+    let first = a.run(|| std::thread::current().id()).unwrap();
+    assert_eq!(a.run(|| std::thread::current().id()).unwrap(), first);
+    let inside = |a: &Netns| a.run(|| std::fs::read_link("/proc/thread-self/ns/net").unwrap()).unwrap();
+    let here = inside(&a);
+    // The fact waited for is the thread's own end: it shows in the list of this process's threads.
+    let alive = || {
+        std::fs::read_dir("/proc/self/task").unwrap().flatten().any(|task| {
+            std::fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == "idle")
+        })
+    };
+    while alive() {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(inside(&a), here);
+}
