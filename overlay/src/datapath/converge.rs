@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use kernel::{Netns, Result, Rtnl};
 
 use super::attach::Attached;
@@ -107,8 +107,7 @@ impl Datapath {
         }
 
         let mine = self.mine(view);
-        let gone: Vec<EndpointId> = self.attached.keys().filter(|id| !mine.contains_key(id)).copied().collect();
-        for id in gone {
+        for id in self.gone(view, &mine) {
             report.take("take an endpoint away", self.detach(id));
         }
         for (id, endpoint) in mine {
@@ -118,11 +117,24 @@ impl Datapath {
                 report.failed.insert(id, why);
             }
         }
-        for (id, overlay) in &mut self.overlays {
+        // A network that has endpoints cannot be removed. If it is not there, the store lost it: what stands, stands.
+        let known = self.overlays.iter_mut().filter(|(id, _)| view.networks.contains_key(id));
+        for (id, overlay) in known {
             let want = Tables::of(&view.peers(*id, self.vtep));
             report.take("program the peers", overlay.program(want));
         }
         report
+    }
+
+    /// The endpoints that are to leave this kernel: they are not in the store any more though their network is, or
+    /// their container is gone.
+    fn gone(&self, view: &View, mine: &BTreeMap<EndpointId, &Endpoint>) -> Vec<EndpointId> {
+        let left = |attached: &&Attached| {
+            let known = view.networks.contains_key(&attached.endpoint.network);
+            !mine.contains_key(&attached.endpoint.id)
+                && (known || self.sandboxes.container(attached.sandbox).is_none())
+        };
+        self.attached.values().filter(left).map(|attached| attached.endpoint.id).collect()
     }
 
     /// The endpoints that are to be in this kernel: of this host, with a sandbox that is here.
@@ -190,23 +202,24 @@ impl Datapath {
                 }
             }
         }
-        for attached in self.attached.values().filter(|attached| !broken.contains(&attached.endpoint.id)) {
-            let Some(container) = self.sandboxes.container(attached.sandbox) else { continue };
-            let have = Rtnl::new(&container.netns)?.dump()?;
-            let address = attached.endpoint.address;
-            let has = have.addresses.iter().any(|found| {
-                found.dev == attached.pair.inner && found.net == ipnet::IpNet::V4(address)
-            });
-            let up = have.by_index(attached.pair.inner).is_some_and(|link| link.up);
-            let outside = self.gateway.outsides.get(&attached.sandbox).filter(|_| attached.outward);
-            let way_out = outside.is_none_or(|outside| {
-                have.routes.iter().any(|route| route.to.is_none() && route.dev == Some(outside.inner))
-            });
-            if !has || !up || !way_out {
-                broken.extend([attached.endpoint.id]);
+        for (id, attached) in &self.attached {
+            if !broken.contains(id) && !self.is_whole_inside(attached)? {
+                broken.insert(*id);
             }
         }
         Ok(broken)
+    }
+
+    /// Whether the container's half is as it was made. A container that is gone is none to mend.
+    fn is_whole_inside(&self, attached: &Attached) -> Result<bool> {
+        let Some(container) = self.sandboxes.container(attached.sandbox) else { return Ok(true) };
+        let have = Rtnl::new(&container.netns)?.dump()?;
+        let (dev, address) = (attached.pair.inner, IpNet::V4(attached.endpoint.address));
+        let addressed = have.addresses.iter().any(|found| found.dev == dev && found.net == address);
+        let up = have.by_index(dev).is_some_and(|link| link.up);
+        let outside = self.gateway.outsides.get(&attached.sandbox).filter(|_| attached.outward);
+        let leads = |index| have.routes.iter().any(|route| route.to.is_none() && route.dev == Some(index));
+        Ok(addressed && up && outside.is_none_or(|outside| leads(outside.inner)))
     }
 
     /// The endpoints in the kernel.

@@ -18,7 +18,7 @@ mod plan;
 mod sandbox;
 mod veth;
 
-pub(crate) use attach::Attached;
-pub(crate) use converge::{Datapath, Report};
+pub(crate) use attach::{Attached, draw_veth};
+pub(crate) use converge::{Datapath, Pass, Report};
 pub(crate) use gwbridge::Outside;
 pub use plan::{Op, Tables, plan};

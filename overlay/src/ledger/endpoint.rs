@@ -106,6 +106,21 @@ pub(crate) fn leave(view: &View, network: NetworkId, id: EndpointId) -> Option<V
     Some(ops)
 }
 
+/// Writes an endpoint down again that others crossed out while its host was away, if nobody took its address.
+pub(crate) fn reclaim(view: &View, endpoint: &Endpoint, half: &str) -> Result<Vec<TxnOp>> {
+    let (network, ip) = (endpoint.network, endpoint.address.addr());
+    let missing = || Cause::NoSuchNetwork(network.to_string());
+    let subnet = &view.networks.get(&network).ok_or_else(missing)?.value.network.subnet;
+    let mut bits = view.bitmaps.get(&subnet.net).ok_or_else(missing)?.value.clone();
+    ipam::allocate(&mut bits, subnet, Some(ip)).map_err(|_| Cause::AddressLost(ip))?;
+    let record = EndpointRecord::of(endpoint, &subnet.pool_id(), half);
+    let mut ops = parents(view, [keys::endpoints(network)]);
+    ops.push(put_bitmap(view, subnet, &bits));
+    ops.push(cas(keys::endpoint(network, endpoint.id), &record, 0));
+    ops.push(count(view, network, 1));
+    Ok(ops)
+}
+
 /// Writes how many endpoints there will be. They are counted, so that a count which drifted is mended.
 fn count(view: &View, network: NetworkId, change: i64) -> TxnOp {
     let now = view.endpoints.get(&network).map_or(0, |endpoints| endpoints.len() as u64);

@@ -10,6 +10,6 @@ mod view;
 
 pub use create::CreateNetwork;
 pub(crate) use create::create;
-pub(crate) use endpoint::{Joining, join, leave};
+pub(crate) use endpoint::{Joining, join, leave, reclaim};
 pub(crate) use remove::remove;
 pub use view::{Found, Stored, View};
