@@ -3,12 +3,16 @@
 //! - [`store`]: the rules, pure
 //! - [`memory`]: the rules with a clock and blocking queries, shared
 //! - [`consul`]: the same requests over HTTP
+//! - [`keys`]: Docker's layout
+//! - [`record`]: Docker's documents
 //! - [`Error`]: what can go wrong
 
 pub mod consul;
 mod error;
 mod http;
+pub mod keys;
 pub mod memory;
+pub mod record;
 pub mod store;
 mod waiters;
 

@@ -1,0 +1,102 @@
+//! What an engine finds that takes over from another on the same host.
+
+use std::net::IpAddr;
+
+use kernel::{Result, Rtnl, Snapshot};
+
+use super::attach::Attached;
+use super::converge::Datapath;
+use super::gwbridge::Outside;
+use super::sandbox::Overlay;
+use super::veth::Pair;
+use crate::docker;
+use crate::host::{ContainerRef, Sandbox};
+use crate::id::{EndpointId, NetworkId};
+use crate::ledger::View;
+
+impl Datapath {
+    /// Recognises what is there by names, indexes and addresses. What it does not recognise is taken away.
+    pub(super) fn adopt(&mut self, view: &View) -> Result<()> {
+        let host = self.rtnl.dump()?;
+        self.counters.beyond(&host);
+        self.adopt_bridge(&host)?;
+        for container in self.sandboxes.containers() {
+            let have = Rtnl::new(&container.netns)?.dump()?;
+            self.counters.beyond(&have);
+            self.counters.beyond_interfaces(container.sandbox, &have);
+            self.adopt_outside(&host, &have, &container);
+        }
+        for (name, _) in self.sandboxes.list() {
+            let Some(Sandbox::Overlay(netns)) = self.sandboxes.get(&name) else { continue };
+            let known = view.networks.keys().find_map(|id| Some((*id, id.epoch_of(&name)?)));
+            let whole = Overlay::found(&name, &netns)?;
+            match (known, whole) {
+                (Some((network, epoch)), Some((overlay, have))) => {
+                    self.counters.beyond(&have);
+                    self.counters.beyond_epoch(network, epoch);
+                    self.overlays.insert(network, overlay);
+                    self.adopt_endpoints(view, network, &have)?;
+                    if !self.attached.values().any(|attached| attached.endpoint.network == network) {
+                        self.drop_overlay(network)?;
+                    }
+                }
+                (_, Some((overlay, _))) => {
+                    overlay.dismantle()?;
+                    self.sandboxes.remove(&name);
+                }
+                (_, None) => drop(self.sandboxes.remove(&name)),
+            }
+        }
+        Ok(())
+    }
+
+    fn adopt_bridge(&mut self, host: &Snapshot) -> Result<()> {
+        if let Some(bridge) = host.link(docker::GWBRIDGE) {
+            self.gateway.prepare(&self.host)?;
+            self.gateway.bridge = Some(bridge.index);
+            self.note_gateway();
+        }
+        Ok(())
+    }
+
+    fn adopt_outside(&mut self, host: &Snapshot, have: &Snapshot, container: &ContainerRef) {
+        let subnet = self.gateway.subnet();
+        let found = have.addresses.iter().find_map(|address| match address.net.addr() {
+            IpAddr::V4(ip) if subnet.contains(&ip) => Some((ip, have.by_index(address.dev)?)),
+            _ => None,
+        });
+        let Some((ip, inner)) = found else { return };
+        let outer = inner.peer.and_then(|index| host.by_index(index));
+        let Some(outer) = outer.filter(|outer| outer.peer == Some(inner.index)) else { return };
+        let outside = Outside {
+            endpoint: EndpointId::random(&mut self.rng),
+            ip,
+            inner_name: inner.name.clone(),
+            inner: inner.index,
+            outer: outer.index,
+            outer_name: outer.name.clone(),
+        };
+        self.gateway.outsides.insert(container.sandbox, outside);
+    }
+
+    fn adopt_endpoints(&mut self, view: &View, network: NetworkId, have: &Snapshot) -> Result<()> {
+        let outward = view.networks.get(&network).is_some_and(|found| !found.value.network.internal);
+        for endpoint in view.endpoints_on(self.vtep).filter(|endpoint| endpoint.network == network) {
+            let Some(container) = endpoint.sandbox.and_then(|id| self.sandboxes.container(id)) else { continue };
+            let inside = Rtnl::new(&container.netns)?.dump()?;
+            let address = inside.addresses.iter().find(|found| found.net.addr() == endpoint.address.addr());
+            let Some(inner) = address.and_then(|address| inside.by_index(address.dev)) else { continue };
+            let outer = inner.peer.and_then(|index| have.by_index(index));
+            let Some(outer) = outer.filter(|outer| outer.peer == Some(inner.index)) else { continue };
+            let pair = Pair {
+                inner: inner.index,
+                inner_name: inner.name.clone(),
+                outer: outer.index,
+                outer_name: outer.name.clone(),
+            };
+            let attached = Attached { endpoint: endpoint.clone(), sandbox: container.sandbox, outward, pair };
+            self.attached.insert(endpoint.id, attached);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,245 @@
+//! A container that is put on a network, or taken off it.
+
+use std::os::fd::AsFd;
+
+use kernel::{Batch, Error, Mac, Result, Rtnl};
+
+use super::converge::Datapath;
+use super::gwbridge::Outside;
+use super::sandbox::{self, Overlay};
+use super::veth::Pair;
+use crate::docker;
+use crate::host::{ContainerRef, LocalNetwork};
+use crate::id::{EndpointId, NetworkId, SandboxId};
+use crate::model::{Endpoint, Network, Vni};
+
+/// An endpoint that is in the kernel.
+#[derive(Debug, Clone)]
+pub(crate) struct Attached {
+    pub(crate) endpoint: Endpoint,
+    /// The container it is of.
+    pub(crate) sandbox: SandboxId,
+    /// Whether the container needs a way outside for it: the network is not internal.
+    pub(super) outward: bool,
+    pub(super) pair: Pair,
+}
+
+impl Attached {
+    /// The interface's name in the container: `eth0`.
+    pub(crate) fn interface(&self) -> &str {
+        &self.pair.inner_name
+    }
+}
+
+impl Datapath {
+    /// Builds all that the endpoint needs and is not there: the overlay's namespace, the pair, the gateway bridge,
+    /// the way outside. Of what fails nothing remains.
+    pub(super) fn attach(
+        &mut self,
+        network: &Network,
+        vni: Vni,
+        endpoint: &Endpoint,
+        container: &ContainerRef,
+    ) -> Result<()> {
+        let counters = self.counters.clone();
+        // The indexes in the order in which Docker makes the links, so that they are the article's.
+        let fresh = match self.overlays.contains_key(&network.id) {
+            true => None,
+            false => Some(self.new_overlay(network.id)?),
+        };
+        let (inner, outer) = (self.counters.index(), self.counters.index());
+        let inner_name = self.counters.interface(container.sandbox);
+        let needs_outside = !network.internal && !self.gateway.outsides.contains_key(&container.sandbox);
+        let bridge = match (needs_outside, self.gateway.bridge) {
+            (true, None) => Some(self.counters.index()),
+            _ => None,
+        };
+        let outside = if needs_outside { Some(self.new_outside(container)?) } else { None };
+
+        let mut built = Built { fresh, bridge, outside, pair: None };
+        let result = self.build(&mut built, network, vni, endpoint, container, (inner, inner_name, outer));
+        match result {
+            Ok(()) => self.keep(built, network, endpoint, container),
+            Err(_) => {
+                self.undo(&built, network.id);
+                self.counters = counters;
+            }
+        }
+        result
+    }
+
+    fn build(
+        &mut self,
+        built: &mut Built,
+        network: &Network,
+        vni: Vni,
+        endpoint: &Endpoint,
+        container: &ContainerRef,
+        (inner, inner_name, outer): (u32, String, u32),
+    ) -> Result<()> {
+        if built.bridge.is_some() {
+            self.gateway.prepare(&self.host)?;
+        }
+        sandbox::without_ipv6(&container.netns)?;
+
+        // From the overlay's namespace: bridge and pair.
+        let is_fresh = built.fresh.is_some();
+        let overlay = match &mut built.fresh {
+            Some(overlay) => overlay,
+            None => self.overlays.get_mut(&network.id).expect("attach looked whether it is there"),
+        };
+        let outer_name = overlay.next_veth();
+        let pair = Pair { inner, inner_name, outer, outer_name };
+        let mut batch = Batch::new();
+        if is_fresh {
+            batch = Overlay::inside(batch, network);
+        }
+        batch = pair.outside(batch, overlay, &container.netns, endpoint, network.mtu());
+        built.pair = Some(pair.clone());
+        overlay.rtnl.apply(&batch)?;
+
+        // From the host: the vxlan device, the gateway bridge and its pair.
+        let mut batch = Batch::new();
+        if is_fresh {
+            batch = overlay.from_host(batch, network, vni);
+        }
+        if let Some(index) = built.bridge {
+            let [_, _, a, b, c, d] = self.rng.u64(..).to_le_bytes()[..6].try_into().expect("six of eight");
+            batch = self.gateway.bridge(batch, index, Mac([0x02, 0x42, a, b, c, d]));
+        }
+        if let (Some(outside), Some(bridge)) = (&built.outside, built.bridge.or(self.gateway.bridge)) {
+            batch = self.gateway.outside(batch, bridge, outside, &container.netns);
+        }
+        if !batch.is_empty() {
+            self.rtnl.apply(&batch)?;
+        }
+
+        // In the container.
+        let mut batch = pair.inside(Batch::new().up(1, "lo"), endpoint);
+        if let Some(outside) = &built.outside {
+            batch = self.gateway.inside(batch, outside);
+        }
+        Rtnl::new(&container.netns)?.apply(&batch)
+    }
+
+    fn keep(&mut self, built: Built, network: &Network, endpoint: &Endpoint, container: &ContainerRef) {
+        if let Some(overlay) = built.fresh {
+            self.sandboxes.insert(&overlay.name, overlay.netns.clone());
+            self.overlays.insert(network.id, overlay);
+        }
+        if let Some(index) = built.bridge {
+            self.gateway.bridge = Some(index);
+            self.note_gateway();
+        }
+        if let Some(outside) = built.outside {
+            self.gateway.outsides.insert(container.sandbox, outside);
+        }
+        if let Some(pair) = built.pair {
+            let outward = !network.internal;
+            let attached = Attached { endpoint: endpoint.clone(), sandbox: container.sandbox, outward, pair };
+            self.attached.insert(endpoint.id, attached);
+        }
+    }
+
+    /// Takes back what was built of an attachment that failed. What is not there needs no taking back.
+    fn undo(&self, built: &Built, network: NetworkId) {
+        let removed = |rtnl: &Rtnl, index: u32, name: &str| {
+            for error in rtnl.apply_all(&Batch::new().remove_link(index, name)) {
+                if !error.is_missing() {
+                    tracing::warn!(host = self.host.name(), %error, "left behind after a failed join");
+                }
+            }
+        };
+        let overlay = built.fresh.as_ref().or_else(|| self.overlays.get(&network));
+        if let (Some(overlay), Some(pair)) = (overlay, &built.pair) {
+            removed(&overlay.rtnl, pair.outer, &pair.outer_name);
+        }
+        if let Some(overlay) = &built.fresh {
+            removed(&overlay.rtnl, overlay.vxlan, "vxlan1");
+        }
+        if let Some(outside) = &built.outside {
+            removed(&self.rtnl, outside.outer, &outside.outer_name);
+        }
+        if let Some(index) = built.bridge {
+            removed(&self.rtnl, index, docker::GWBRIDGE);
+        }
+    }
+
+    /// Takes an endpoint out of the kernel, and the overlay with its last one.
+    pub(super) fn detach(&mut self, id: EndpointId) -> Result<()> {
+        let Some(Attached { endpoint, sandbox, pair, .. }) = self.attached.get(&id).cloned() else { return Ok(()) };
+        if let Some(overlay) = self.overlays.get(&endpoint.network) {
+            remove(&overlay.rtnl, pair.outer, &pair.outer_name)?;
+        }
+        self.attached.remove(&id);
+        let others = || self.attached.values().filter(|other| other.sandbox == sandbox);
+        let needs_outside = others().any(|other| other.outward);
+        if !needs_outside && let Some(outside) = self.gateway.outsides.get(&sandbox).cloned() {
+            remove(&self.rtnl, outside.outer, &outside.outer_name)?;
+            self.gateway.outsides.remove(&sandbox);
+        }
+        if others().next().is_none() && self.sandboxes.container(sandbox).is_none() {
+            self.counters.forget(sandbox);
+        }
+        if self.attached.values().all(|other| other.endpoint.network != endpoint.network) {
+            self.drop_overlay(endpoint.network)?;
+        }
+        Ok(())
+    }
+
+    /// Lets go of an overlay's namespace.
+    pub(super) fn drop_overlay(&mut self, network: NetworkId) -> Result<()> {
+        if let Some(overlay) = self.overlays.get(&network) {
+            overlay.dismantle()?;
+            self.sandboxes.remove(&overlay.name);
+            self.overlays.remove(&network);
+        }
+        Ok(())
+    }
+
+    fn new_overlay(&mut self, network: NetworkId) -> Result<Overlay> {
+        let name = network.namespace(self.counters.epoch(network));
+        let index = self.counters.index();
+        Overlay::new(&name, index)
+    }
+
+    fn new_outside(&mut self, container: &ContainerRef) -> Result<Outside> {
+        let full = || Error::other("allocate", "an address of docker_gwbridge", "none is left");
+        Ok(Outside {
+            endpoint: EndpointId::random(&mut self.rng),
+            ip: self.gateway.free_ip().ok_or_else(full)?,
+            inner: self.counters.index(),
+            outer: self.counters.index(),
+            inner_name: self.counters.interface(container.sandbox),
+            outer_name: draw_veth(&mut self.rng),
+        })
+    }
+
+    /// Notes the gateway bridge as a network of this host.
+    pub(super) fn note_gateway(&mut self) {
+        let rng = &mut self.rng;
+        let draw = || LocalNetwork { id: NetworkId::random(rng), created: jiff::Timestamp::now().to_string() };
+        self.sandboxes.gateway_made(draw);
+    }
+}
+
+/// What an attachment has made so far.
+struct Built {
+    fresh: Option<Overlay>,
+    bridge: Option<u32>,
+    outside: Option<Outside>,
+    pair: Option<Pair>,
+}
+
+fn remove(rtnl: &Rtnl, index: u32, name: &str) -> Result<()> {
+    match rtnl.apply(&Batch::new().remove_link(index, name)) {
+        Err(error) if !error.is_missing() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A name as Docker draws them for a veth on the host.
+pub(crate) fn draw_veth(rng: &mut fastrand::Rng) -> String {
+    let digits = (0..docker::VETH_DIGITS).map(|_| rng.digit(16));
+    docker::VETH_PREFIX.chars().chain(digits).collect()
+}

@@ -1,0 +1,257 @@
+//! The whole datapath of a host, from the store's documents.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use ipnet::{IpNet, Ipv4Net};
+use kernel::{Netns, Result, Rtnl};
+
+use super::attach::Attached;
+use super::counters::Counters;
+use super::gwbridge::{Gateway, Outside};
+use super::plan::Tables;
+use super::sandbox::Overlay;
+use crate::host::Sandboxes;
+use crate::id::{EndpointId, NetworkId, SandboxId};
+use crate::ledger::View;
+use crate::model::Endpoint;
+
+/// What an engine has in the kernel of its host, and the connections to it.
+///
+/// All of it is synchronous. It is level-triggered: `converge` makes of whatever is there what the documents say.
+#[derive(Debug)]
+pub(crate) struct Datapath {
+    pub(super) host: Netns,
+    pub(super) rtnl: Rtnl,
+    pub(super) sandboxes: Sandboxes,
+    pub(super) vtep: Ipv4Addr,
+    pub(super) rng: fastrand::Rng,
+    pub(super) counters: Counters,
+    pub(super) overlays: BTreeMap<NetworkId, Overlay>,
+    pub(super) attached: BTreeMap<EndpointId, Attached>,
+    pub(super) gateway: Gateway,
+    /// The documents' index when they were last applied.
+    index: u64,
+    /// What an earlier engine left has been looked at.
+    adopted: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Report {
+    /// The index of the documents that the kernel now agrees with.
+    pub(crate) index: u64,
+    /// Endpoints that could not be put into the kernel, and why.
+    pub(crate) failed: BTreeMap<EndpointId, String>,
+    /// Anything else that went wrong.
+    pub(crate) faults: Vec<String>,
+}
+
+impl Report {
+    /// Whether everything is as it should be.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.failed.is_empty() && self.faults.is_empty()
+    }
+}
+
+/// How the documents came, and so how far the kernel is believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pass {
+    /// A change: what is known of the kernel is taken for true. Older documents are passed over.
+    Change,
+    /// The store began anew, its indexes too.
+    Anew,
+    /// Nothing came: the kernel is looked at, and what somebody changed in it is mended.
+    Mend,
+}
+
+impl Datapath {
+    /// Connects to the host's kernel.
+    pub(crate) fn new(
+        host: &Netns,
+        sandboxes: &Sandboxes,
+        vtep: Ipv4Addr,
+        underlay: &[Ipv4Net],
+        rng: fastrand::Rng,
+    ) -> Result<Datapath> {
+        let rtnl = Rtnl::new(host)?;
+        Ok(Datapath {
+            host: host.clone(),
+            rtnl,
+            sandboxes: sandboxes.clone(),
+            vtep,
+            rng,
+            counters: Counters::new(),
+            overlays: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            gateway: Gateway::new(underlay),
+            index: 0,
+            adopted: false,
+        })
+    }
+
+    /// Makes the kernel agree with the documents.
+    pub(crate) fn converge(&mut self, view: &View, pass: Pass) -> Report {
+        let mut report = Report { index: view.index, ..Report::default() };
+        if pass != Pass::Anew && view.index < self.index {
+            report.index = self.index;
+            return report;
+        }
+        self.index = view.index;
+        if !self.adopted {
+            self.adopted = true;
+            report.take("take over what is there", self.adopt(view));
+        }
+        if pass == Pass::Mend {
+            self.mend(&mut report);
+        }
+
+        let mine = self.mine(view);
+        for id in self.gone(view, &mine) {
+            report.take("take an endpoint away", self.detach(id));
+        }
+        for (id, endpoint) in mine {
+            if !self.attached.contains_key(&id)
+                && let Err(why) = self.put_in(view, endpoint)
+            {
+                report.failed.insert(id, why);
+            }
+        }
+        // A network that has endpoints cannot be removed. If it is not there, the store lost it: what stands, stands.
+        let known = self.overlays.iter_mut().filter(|(id, _)| view.networks.contains_key(id));
+        for (id, overlay) in known {
+            let want = Tables::of(&view.peers(*id, self.vtep));
+            report.take("program the peers", overlay.program(want));
+        }
+        report
+    }
+
+    /// The endpoints that are to leave this kernel: they are not in the store any more though their network is, or
+    /// their container is gone.
+    fn gone(&self, view: &View, mine: &BTreeMap<EndpointId, &Endpoint>) -> Vec<EndpointId> {
+        let left = |attached: &&Attached| {
+            let known = view.networks.contains_key(&attached.endpoint.network);
+            !mine.contains_key(&attached.endpoint.id)
+                && (known || self.sandboxes.container(attached.sandbox).is_none())
+        };
+        self.attached.values().filter(left).map(|attached| attached.endpoint.id).collect()
+    }
+
+    /// The endpoints that are to be in this kernel: of this host, with a sandbox that is here.
+    fn mine<'a>(&self, view: &'a View) -> BTreeMap<EndpointId, &'a Endpoint> {
+        let here = |id: SandboxId| self.sandboxes.container(id).is_some();
+        let mine = view.endpoints_on(self.vtep).filter(|endpoint| endpoint.sandbox.is_some_and(here));
+        mine.map(|endpoint| (endpoint.id, endpoint)).collect()
+    }
+
+    fn put_in(&mut self, view: &View, endpoint: &Endpoint) -> Result<(), String> {
+        let found = view.networks.get(&endpoint.network).ok_or("its network is not in the store")?;
+        let network = found.value.network.clone();
+        let vni = network.vni.ok_or("its network has no vxlan id")?;
+        let container = endpoint.sandbox.and_then(|id| self.sandboxes.container(id));
+        let container = container.ok_or("its container is gone")?;
+        self.attach(&network, vni, endpoint, &container).map_err(|error| error.to_string())
+    }
+
+    /// Looks at the kernel; what is broken there is taken apart, so that it is built again.
+    fn mend(&mut self, report: &mut Report) {
+        report.take("mend the rules", self.gateway.mend_rules());
+        let broken = match self.broken() {
+            Ok(broken) => broken,
+            Err(error) => return report.take("look at the kernel", Err(error)),
+        };
+        for id in broken {
+            tracing::info!(host = self.host.name(), endpoint = %id, "mending what somebody broke");
+            let Some(Attached { endpoint, sandbox, .. }) = self.attached.get(&id).cloned() else { continue };
+            report.take("take apart what is broken", self.detach(id));
+            // What is built again gets the names that it had.
+            if !self.overlays.contains_key(&endpoint.network) {
+                self.counters.same_epoch(endpoint.network);
+            }
+            if self.attached.values().all(|other| other.sandbox != sandbox) {
+                self.counters.forget(sandbox);
+            }
+        }
+    }
+
+    /// The endpoints of which something is missing in the kernel.
+    fn broken(&mut self) -> Result<BTreeSet<EndpointId>> {
+        let host = self.rtnl.links()?;
+        let bridge = self.gateway.bridge.filter(|index| host.iter().any(|link| link.index == *index));
+        if self.gateway.bridge.is_some() && bridge.is_none() {
+            self.gateway.bridge = None;
+        }
+        let cut: BTreeSet<SandboxId> = self
+            .gateway
+            .outsides
+            .iter()
+            .filter(|(_, outside)| {
+                !host.iter().any(|link| link.index == outside.outer && bridge.is_some() && link.master == bridge)
+            })
+            .map(|(sandbox, _)| *sandbox)
+            .collect();
+
+        let mut broken = BTreeSet::new();
+        for (network, overlay) in &mut self.overlays {
+            let have = overlay.look()?;
+            for (id, attached) in self.attached.iter().filter(|(_, attached)| attached.endpoint.network == *network) {
+                let port = have.as_ref().and_then(|have| have.by_index(attached.pair.outer));
+                let plugged = port.is_some_and(|port| port.master == Some(overlay.bridge()));
+                if !plugged || (attached.outward && cut.contains(&attached.sandbox)) {
+                    broken.insert(*id);
+                }
+            }
+        }
+        for (id, attached) in &self.attached {
+            if !broken.contains(id) && !self.is_whole_inside(attached)? {
+                broken.insert(*id);
+            }
+        }
+        Ok(broken)
+    }
+
+    /// Whether the container's half is as it was made. A container that is gone is none to mend.
+    fn is_whole_inside(&self, attached: &Attached) -> Result<bool> {
+        let Some(container) = self.sandboxes.container(attached.sandbox) else { return Ok(true) };
+        let have = Rtnl::new(&container.netns)?.dump()?;
+        let (dev, address) = (attached.pair.inner, IpNet::V4(attached.endpoint.address));
+        let addressed = have.addresses.iter().any(|found| found.dev == dev && found.net == address);
+        let up = have.by_index(dev).is_some_and(|link| link.up);
+        let outside = self.gateway.outsides.get(&attached.sandbox).filter(|_| attached.outward);
+        let leads = |index| have.routes.iter().any(|route| route.to.is_none() && route.dev == Some(index));
+        Ok(addressed && up && outside.is_none_or(|outside| leads(outside.inner)))
+    }
+
+    /// The endpoints in the kernel.
+    pub(crate) fn attached(&self) -> impl Iterator<Item = &Attached> {
+        self.attached.values()
+    }
+
+    /// An endpoint in the kernel.
+    pub(crate) fn endpoint(&self, id: EndpointId) -> Option<&Attached> {
+        self.attached.get(&id)
+    }
+
+    /// A container's place on the gateway bridge.
+    pub(crate) fn outside(&self, sandbox: SandboxId) -> Option<&Outside> {
+        self.gateway.outsides.get(&sandbox)
+    }
+
+    /// The gateway bridge's subnet and its own address.
+    pub(crate) fn gateway(&self) -> (Ipv4Net, Ipv4Addr) {
+        (self.gateway.subnet(), self.gateway.address())
+    }
+
+    /// The name of the overlay's namespace, if it is there.
+    pub(crate) fn overlay(&self, network: NetworkId) -> Option<&str> {
+        self.overlays.get(&network).map(|overlay| overlay.name.as_str())
+    }
+}
+
+impl Report {
+    fn take(&mut self, what: &str, result: Result<()>) {
+        if let Err(error) = result {
+            self.faults.push(format!("cannot {what}: {error}"));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What the kernel has, made to agree with what the store says.
+//!
+//! - [`plan`]: what to change in a sandbox's tables, pure
+//! - `sandbox`: an overlay's namespace, `br0` and `vxlan1`
+//! - `veth`: an endpoint's pair
+//! - `gwbridge`: `docker_gwbridge`, the way outside
+//! - `attach`: a container's join, leave and roll-back
+//! - `counters`: the numbers in the names, and the indexes
+//! - `adopt`: what an earlier engine left
+//! - `converge`: all of it, from the store's documents
+
+mod adopt;
+mod attach;
+mod converge;
+mod counters;
+mod gwbridge;
+mod plan;
+mod sandbox;
+mod veth;
+
+pub(crate) use attach::{Attached, draw_veth};
+pub(crate) use converge::{Datapath, Pass, Report};
+pub(crate) use gwbridge::Outside;
+pub use plan::{Op, Tables, plan};

@@ -1,0 +1,55 @@
+//! An endpoint's pair: one half on the overlay's bridge, the other in the container.
+
+use std::os::fd::AsFd;
+
+use ipnet::IpNet;
+use kernel::{Batch, Netns, NewLink};
+
+use super::sandbox::Overlay;
+use crate::model::Endpoint;
+
+/// An endpoint's pair of links.
+#[derive(Debug, Clone)]
+pub(super) struct Pair {
+    /// Index of the half in the container.
+    pub(super) inner: u32,
+    /// Its name there: `eth0`.
+    pub(super) inner_name: String,
+    /// Index of the half in the overlay's namespace.
+    pub(super) outer: u32,
+    /// Its name there: `veth2`.
+    pub(super) outer_name: String,
+}
+
+impl Pair {
+    /// What is to be made from the overlay's namespace: both halves, each where it belongs.
+    pub(super) fn outside<'a>(
+        &self,
+        batch: Batch<'a>,
+        overlay: &Overlay,
+        container: &'a Netns,
+        endpoint: &Endpoint,
+        mtu: u32,
+    ) -> Batch<'a> {
+        let outer = NewLink {
+            index: self.outer,
+            name: self.outer_name.clone(),
+            mtu: Some(mtu),
+            master: Some(overlay.bridge()),
+            ..NewLink::default()
+        };
+        let inner = NewLink {
+            index: self.inner,
+            name: self.inner_name.clone(),
+            mac: Some(endpoint.mac),
+            mtu: Some(mtu),
+            ..NewLink::default()
+        };
+        batch.veth(&outer, &inner, Some(container.as_fd()))
+    }
+
+    /// What is to be done in the container: the address, without a broadcast address (article; 20.10 sets one).
+    pub(super) fn inside<'a>(&self, batch: Batch<'a>, endpoint: &Endpoint) -> Batch<'a> {
+        batch.address(self.inner, IpNet::V4(endpoint.address)).up(self.inner, &self.inner_name)
+    }
+}

@@ -1,0 +1,151 @@
+//! The loop that follows the store.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::net::Ipv4Addr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::Core;
+use crate::datapath::{Pass, draw_veth};
+use crate::discovery::Absences;
+use crate::error::Result;
+use crate::id::EndpointId;
+use crate::kv::{self, Kv, Listing, keys};
+use crate::ledger::{self, View};
+use crate::model::Endpoint;
+
+/// How long a query blocks (20.10: `wait=15000ms`).
+const WAIT: Duration = Duration::from_secs(15);
+
+/// Before a store that did not answer is asked again.
+const RETRY: Duration = Duration::from_millis(500);
+
+impl Core {
+    /// Follows the store for ever: on each change, and from time to time without one, the kernel is made to agree.
+    pub(super) async fn follow(self: Arc<Core>) {
+        let mut sandboxes = self.env.sandboxes.subscribe();
+        let mut mend = interval(self.config.mend);
+        mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut absences = Absences::default();
+        let mut index = 0;
+        let mut reached = true;
+        let mut answer = Box::pin(ask(self.kv.clone(), 0, Duration::ZERO));
+        loop {
+            let next = absences.next(self.config.peer_grace, Instant::now());
+            let given_up = pin!(async {
+                match next {
+                    Some(end) => sleep_until(end.into()).await,
+                    None => pending().await,
+                }
+            });
+            let step = tokio::select! {
+                listing = &mut answer => match listing {
+                    Ok(listing) => {
+                        reached = true;
+                        let changed = listing.index != index;
+                        let pass = if listing.index < index { Pass::Anew } else { Pass::Change };
+                        index = listing.index;
+                        answer.set(ask(self.kv.clone(), index, Duration::ZERO));
+                        if changed { Some((Arc::new(View::read(listing)), pass)) } else { None }
+                    }
+                    Err(error) => {
+                        if std::mem::replace(&mut reached, false) {
+                            tracing::warn!(host = self.env.name, %error, "the store is out of reach");
+                        }
+                        answer.set(ask(self.kv.clone(), 0, RETRY));
+                        None
+                    }
+                },
+                _ = mend.tick() => Some((self.seen(), Pass::Mend)),
+                Ok(()) = sandboxes.changed() => Some((self.seen(), Pass::Change)),
+                () = given_up => None,
+            };
+            // Before the first answer there is nothing to agree with.
+            if index == 0 {
+                continue;
+            }
+            if let Some((view, pass)) = step
+                && let Err(error) = self.settle(view, pass).await
+            {
+                tracing::warn!(host = self.env.name, %error, "the store's state could not be applied");
+            }
+            let view = self.seen();
+            absences.observe(&view, Instant::now());
+            if !view.nodes.contains_key(&self.vtep) {
+                self.membership.is_missing();
+            }
+            if let Err(error) = self.collect(&view, &absences).await {
+                tracing::debug!(host = self.env.name, %error, "stale endpoints remain in the store for now");
+            }
+        }
+    }
+
+    /// The documents as they were seen last.
+    fn seen(&self) -> Arc<View> {
+        Arc::clone(&self.applied.borrow().view)
+    }
+
+    /// Crosses out endpoints that nobody has: those of hosts that were away for too long, and those of this host
+    /// whose sandbox is gone.
+    async fn collect(&self, view: &View, absences: &Absences) -> Result<()> {
+        let given_up: Vec<Ipv4Addr> = absences.given_up(self.config.peer_grace, Instant::now()).collect();
+        let dead = given_up.into_iter().flat_map(|host| view.endpoints_on(host));
+        let gone = |endpoint: &&Endpoint| match endpoint.sandbox {
+            Some(sandbox) => self.env.sandboxes.container(sandbox).is_none(),
+            None => true,
+        };
+        let stale: Vec<&Endpoint> = dead.chain(view.endpoints_on(self.vtep).filter(gone)).collect();
+        for endpoint in stale {
+            tracing::info!(host = self.env.name, endpoint = %endpoint.name, owner = %endpoint.host, "nobody has it any more");
+            self.cross_out(endpoint.network, endpoint.id).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes this host's endpoints down again if others crossed them out while it was away. What has lost its
+    /// address meanwhile is given up.
+    pub(super) async fn reclaim(&self, view: Arc<View>) -> Result<Arc<View>> {
+        let (mine, sessions) = {
+            let applied = self.applied.borrow();
+            (Arc::clone(&applied.mine), applied.sessions)
+        };
+        let now = self.membership.standing().borrow().sessions;
+        let was_away = !view.nodes.contains_key(&self.vtep) || now != sessions;
+        let lost: BTreeMap<EndpointId, Endpoint> = mine
+            .iter()
+            .filter(|(id, endpoint)| {
+                let network = endpoint.network;
+                let written = view.endpoints.get(&network).is_some_and(|all| all.contains_key(id));
+                let here = endpoint.sandbox.is_some_and(|id| self.env.sandboxes.container(id).is_some());
+                view.networks.contains_key(&network) && !written && here
+            })
+            .map(|(id, endpoint)| (*id, endpoint.clone()))
+            .collect();
+        if !was_away || lost.is_empty() {
+            return Ok(view);
+        }
+        for endpoint in lost.values() {
+            let half = draw_veth(&mut self.drawn().rng);
+            let written = self.transact(|view| {
+                let there = view.endpoints.get(&endpoint.network).is_some_and(|all| all.contains_key(&endpoint.id));
+                Ok(((), if there { vec![] } else { ledger::reclaim(view, endpoint, &half)? }))
+            });
+            if let Err(error) = written.await {
+                tracing::warn!(host = self.env.name, endpoint = %endpoint.name, %error, "given up");
+            }
+        }
+        self.look().await
+    }
+}
+
+/// A blocking query, after a pause.
+async fn ask(kv: Kv, index: u64, pause: Duration) -> Result<Listing, kv::Error> {
+    if !pause.is_zero() {
+        sleep(pause).await;
+    }
+    kv.watch(keys::ALL, index, WAIT).await
+}

@@ -1,0 +1,214 @@
+//! The engine of one host: it follows the store, keeps the kernel in agreement with it, and does what is asked.
+
+mod follow;
+mod verbs;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
+
+use crate::datapath::{Datapath, Pass, Report};
+use crate::discovery::Membership;
+use crate::error::{Cause, Error, Result};
+use crate::host::HostEnv;
+use crate::id::EndpointId;
+use crate::kv::{Kv, keys};
+use crate::ledger::View;
+use crate::model::{Endpoint, Vni};
+
+pub use verbs::{EndpointInfo, JoinOptions, NetworkSummary};
+
+/// What is chosen for an engine.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// TTL of the session that holds this host's key. It ends at latest after twice that time.
+    pub session_ttl: Duration,
+    /// How long the endpoints of a host that is gone are kept in the store.
+    pub peer_grace: Duration,
+    /// How often the kernel is looked at, and mended.
+    pub mend: Duration,
+    /// Ids and names are drawn from it.
+    pub seed: u64,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            // Consul allows no less.
+            session_ttl: Duration::from_secs(10),
+            peer_grace: Duration::from_secs(20),
+            mend: Duration::from_secs(1),
+            seed: 0,
+        }
+    }
+}
+
+/// An engine. Clones are handles to one; with the last of them its tasks end. The kernel keeps what they made: only
+/// verbs remove something, so that an engine can die and another take over.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    core: Arc<Core>,
+    tasks: Arc<Tasks>,
+}
+
+/// The tasks of an engine; they end with it.
+#[derive(Debug)]
+struct Tasks(Vec<AbortHandle>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+/// What the handles and the tasks share.
+#[derive(Debug)]
+struct Core {
+    env: HostEnv,
+    vtep: Ipv4Addr,
+    kv: Kv,
+    config: Config,
+    membership: Arc<Membership>,
+    /// Locked by threads that may block, for as long as the kernel takes.
+    datapath: Arc<Mutex<Datapath>>,
+    /// One transaction of this engine at a time: it would only get in its own way.
+    turn: Semaphore,
+    drawn: Mutex<Drawn>,
+    applied: watch::Sender<Applied>,
+}
+
+/// What this engine draws, and has to remember.
+#[derive(Debug)]
+struct Drawn {
+    rng: fastrand::Rng,
+    last_vni: Option<Vni>,
+    /// The addresses that were asked for, which `inspect` shows.
+    asked: BTreeMap<EndpointId, Ipv4Addr>,
+}
+
+/// How far the kernel follows the store.
+#[derive(Debug, Clone, Default)]
+struct Applied {
+    /// The index up to which all is as it should be.
+    index: u64,
+    view: Arc<View>,
+    /// What is not, now.
+    faults: Vec<String>,
+    /// This host's endpoints in the kernel.
+    mine: Arc<BTreeMap<EndpointId, Endpoint>>,
+    /// How many sessions this host had had.
+    sessions: u64,
+}
+
+impl Engine {
+    /// Starts an engine on a host, on the current runtime. The store need not be there yet.
+    pub fn start(env: HostEnv, kv: Kv, config: Config) -> Result<Engine> {
+        let vtep = keys::host_of(env.advertise).ok_or(Cause::Advertise(env.advertise))?;
+        let mut rng = fastrand::Rng::with_seed(config.seed);
+        let datapath = Datapath::new(&env.netns, &env.sandboxes, vtep, &env.underlay, rng.fork())?;
+        let core = Arc::new(Core {
+            vtep,
+            membership: Membership::new(kv.clone(), env.advertise, config.session_ttl),
+            kv,
+            config,
+            env,
+            datapath: Arc::new(Mutex::new(datapath)),
+            turn: Semaphore::new(1),
+            drawn: Mutex::new(Drawn { rng, last_vni: None, asked: BTreeMap::new() }),
+            applied: watch::Sender::default(),
+        });
+        let member = tokio::spawn(Arc::clone(&core.membership).keep());
+        let follow = tokio::spawn(Arc::clone(&core).follow());
+        let tasks = Arc::new(Tasks(vec![member.abort_handle(), follow.abort_handle()]));
+        Ok(Engine { core, tasks })
+    }
+
+    /// Ends the engine's tasks now, whoever else has a handle. Nothing is removed from kernel or store.
+    pub fn abort(&self) {
+        self.tasks.0.iter().for_each(AbortHandle::abort);
+    }
+
+    /// Waits until the host is registered and has followed the store once.
+    pub async fn ready(&self) -> Result<()> {
+        let mut standing = self.core.membership.standing();
+        standing.wait_for(|standing| standing.registered).await.map_err(|_| Cause::Ended)?;
+        self.converged(1).await
+    }
+
+    /// The store's index now. An engine that has [converged](Engine::converged) to it has seen all that was done before.
+    pub async fn store_index(&self) -> Result<u64> {
+        Ok(self.core.kv.list(keys::ALL).await?.index)
+    }
+
+    /// Waits until the kernel agrees with the store as it was at this index, or later: the peers are programmed.
+    pub async fn converged(&self, index: u64) -> Result<()> {
+        let mut applied = self.core.applied.subscribe();
+        applied.wait_for(|applied| applied.index >= index).await.map_err(|_| Cause::Ended)?;
+        Ok(())
+    }
+
+    /// What keeps the kernel from agreeing with the store, now.
+    pub fn faults(&self) -> Vec<String> {
+        self.core.applied.borrow().faults.clone()
+    }
+
+    /// The host that the engine is on.
+    pub fn host(&self) -> &HostEnv {
+        &self.core.env
+    }
+}
+
+impl Core {
+    /// Reads all documents of the store.
+    async fn look(&self) -> Result<Arc<View>> {
+        Ok(Arc::new(View::read(self.kv.list(keys::ALL).await?)))
+    }
+
+    /// Works on the kernel, on a thread that may block.
+    async fn with_datapath<R: Send + 'static>(&self, f: impl FnOnce(&mut Datapath) -> R + Send + 'static) -> Result<R> {
+        let datapath = Arc::clone(&self.datapath);
+        let work = move || f(&mut datapath.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(work).await.map_err(|_| Error::from(Cause::Ended))
+    }
+
+    /// Makes the kernel agree with the documents, and says how far it does.
+    async fn settle(&self, view: Arc<View>, pass: Pass) -> Result<Report> {
+        let view = self.reclaim(view).await?;
+        let sessions = self.membership.standing().borrow().sessions;
+        let seen = Arc::clone(&view);
+        let (report, mine) = self
+            .with_datapath(move |datapath| {
+                let report = datapath.converge(&seen, pass);
+                let mine = datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
+                (report, Arc::new(mine.collect::<BTreeMap<_, _>>()))
+            })
+            .await?;
+        let faults: Vec<String> = report.failed.values().chain(&report.faults).cloned().collect();
+        for fault in &faults {
+            tracing::warn!(host = self.env.name, "{fault}");
+        }
+        self.applied.send_modify(|applied| {
+            if pass == Pass::Anew {
+                applied.index = 0;
+            }
+            if report.index >= applied.view.index || pass == Pass::Anew {
+                applied.view = view;
+                applied.sessions = sessions;
+            }
+            if faults.is_empty() {
+                applied.index = applied.index.max(report.index);
+            }
+            applied.faults = faults;
+            applied.mine = mine;
+        });
+        Ok(report)
+    }
+
+    fn drawn(&self) -> MutexGuard<'_, Drawn> {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

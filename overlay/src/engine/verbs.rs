@@ -1,0 +1,254 @@
+//! What an engine can be asked to do.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+
+use super::{Core, Engine};
+use crate::datapath::{Pass, draw_veth};
+use crate::docker;
+use crate::error::{Cause, Result};
+use crate::host::ContainerRef;
+use crate::id::{EndpointId, NetworkId, SandboxId};
+use crate::kv::TxnOp;
+use crate::ledger::{self, CreateNetwork, Joining, View};
+use crate::model::Mac;
+
+/// How often a transaction is decided anew when others were faster.
+const ATTEMPTS: usize = 100;
+
+/// The longest pause before it is decided anew.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How a container wants to join.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JoinOptions {
+    /// `--ip`
+    pub ip: Option<Ipv4Addr>,
+    /// `--network-alias`
+    pub aliases: Vec<String>,
+}
+
+/// What a container has got by joining.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointInfo {
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// The network.
+    pub network: NetworkId,
+    /// The interface's name in the container: `eth0`.
+    pub interface: String,
+    /// Its address.
+    pub address: Ipv4Net,
+    /// Its hardware address.
+    pub mac: Mac,
+    /// The overlay's namespace on this host: `1-620dd59483`.
+    pub overlay: String,
+    /// The interface on the gateway bridge, with its address: `eth1`. None on an internal network.
+    pub outside: Option<(String, Ipv4Addr)>,
+}
+
+/// A line of `docker network ls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkSummary {
+    /// Its id.
+    pub id: NetworkId,
+    /// Its name.
+    pub name: String,
+    /// `overlay` or `bridge`.
+    pub driver: &'static str,
+    /// `global` or `local`.
+    pub scope: &'static str,
+}
+
+impl Engine {
+    /// Creates a network. No kernel is touched, on any host: that is for the first join.
+    pub async fn create_network(&self, request: CreateNetwork) -> Result<NetworkId> {
+        let core = &self.core;
+        let id = NetworkId::random(&mut core.drawn().rng);
+        let created = jiff::Timestamp::now().to_string();
+        let mut avoid = core.env.underlay.clone();
+        if !request.internal {
+            // Docker does not look, and the container's join then fails on a clash of routes.
+            avoid.push(docker::gwbridge_subnet(&core.env.underlay));
+        }
+        core.transact(|view| {
+            let ops = match view.networks.contains_key(&id) {
+                true => vec![],
+                false => ledger::create(view, &request, id, created.clone(), &avoid)?,
+            };
+            Ok((id, ops))
+        })
+        .await
+    }
+
+    /// Removes a network that nobody is on.
+    pub async fn remove_network(&self, network: &str) -> Result<NetworkId> {
+        if docker::PREDEFINED.contains(&network) {
+            return Err(Cause::RemovePredefined(network.to_owned()).into());
+        }
+        let id = self.core.look().await?.find(network)?.network.id;
+        self.core
+            .transact(|view| {
+                let found = view.networks.get(&id).map(|stored| &stored.value);
+                Ok((id, found.map_or(Ok(vec![]), |found| ledger::remove(view, found))?))
+            })
+            .await
+    }
+
+    /// The networks that this host knows, by name: all overlays, and its gateway bridge once it was made.
+    pub async fn networks(&self) -> Result<Vec<NetworkSummary>> {
+        let view = self.core.look().await?;
+        let overlays = view.networks.values().map(|stored| &stored.value.network);
+        let mut all: Vec<NetworkSummary> = overlays
+            .map(|network| NetworkSummary {
+                id: network.id,
+                name: network.name.clone(),
+                driver: "overlay",
+                scope: "global",
+            })
+            .collect();
+        all.extend(self.core.env.sandboxes.gateway().map(|gateway| NetworkSummary {
+            id: gateway.id,
+            name: docker::GWBRIDGE.to_owned(),
+            driver: "bridge",
+            scope: "local",
+        }));
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(all)
+    }
+
+    /// Puts a container on a network, and returns when it is there: in the store and in this host's kernel. If the
+    /// kernel refuses, it is in neither.
+    pub async fn join(&self, container: &ContainerRef, network: &str, options: JoinOptions) -> Result<EndpointInfo> {
+        let core = &self.core;
+        core.env.sandboxes.insert_container(container.clone());
+        let id = core.look().await?.find(network)?.network.id;
+        let mut who = {
+            let mut drawn = core.drawn();
+            let mut aliases = options.aliases;
+            aliases.push(container.id.to_string());
+            Joining {
+                id: EndpointId::random(&mut drawn.rng),
+                name: container.name.clone(),
+                sandbox: container.sandbox,
+                host: core.vtep,
+                ip: options.ip,
+                aliases,
+                half: draw_veth(&mut drawn.rng),
+                last_vni: None,
+            }
+        };
+        who.last_vni = core.drawn().last_vni;
+        core.transact(|view| {
+            let there = view.endpoints.get(&id).is_some_and(|all| all.contains_key(&who.id));
+            Ok(((), if there { vec![] } else { ledger::join(view, id, &who)?.1 }))
+        })
+        .await?;
+        if let Some(ip) = options.ip {
+            core.drawn().asked.insert(who.id, ip);
+        }
+
+        let view = core.look().await?;
+        if let Some(vni) = view.networks.get(&id).and_then(|found| found.value.network.vni) {
+            let mut drawn = core.drawn();
+            drawn.last_vni = drawn.last_vni.max(Some(vni));
+        }
+        let report = core.settle(view, Pass::Change).await?;
+        if let Some(info) = core.info(who.id).await? {
+            return Ok(info);
+        }
+        let why = report.failed.get(&who.id).cloned().unwrap_or_else(|| "it was taken away meanwhile".to_owned());
+        core.cross_out(id, who.id).await?;
+        Err(Cause::Datapath(why).into())
+    }
+
+    /// Takes a container off a network.
+    pub async fn leave(&self, container: &ContainerRef, network: &str) -> Result<()> {
+        let core = &self.core;
+        let view = core.look().await?;
+        let found = &view.find(network)?.network;
+        let endpoint = view.endpoints_of(found.id).find(|endpoint| endpoint.sandbox == Some(container.sandbox));
+        let not_connected =
+            || Cause::NotConnected { container: format!("{:#}", container.id), network: found.name.clone() };
+        let endpoint = endpoint.ok_or_else(not_connected)?;
+        core.cross_out(found.id, endpoint.id).await?;
+        core.drawn().asked.remove(&endpoint.id);
+        core.settle(core.look().await?, Pass::Change).await?;
+        Ok(())
+    }
+
+    /// What a container has on the networks it is on, by the networks' names.
+    pub async fn endpoints(&self, sandbox: SandboxId) -> Result<Vec<EndpointInfo>> {
+        let ids: Vec<EndpointId> = self
+            .core
+            .with_datapath(move |datapath| {
+                let its = datapath.attached().filter(|attached| attached.sandbox == sandbox);
+                its.map(|attached| attached.endpoint.id).collect()
+            })
+            .await?;
+        let mut all = Vec::new();
+        for id in ids {
+            all.extend(self.core.info(id).await?);
+        }
+        Ok(all)
+    }
+}
+
+impl Core {
+    /// Decides on what the store says and does it in one transaction; decides anew when somebody was faster. Nothing
+    /// to do is done.
+    pub(super) async fn transact<T>(&self, mut decide: impl FnMut(&View) -> Result<(T, Vec<TxnOp>)>) -> Result<T> {
+        let _turn = self.turn.acquire().await.map_err(|_| Cause::Ended)?;
+        let mut pause = Duration::from_micros(200);
+        for _ in 0..ATTEMPTS {
+            let (result, ops) = decide(self.look().await?.as_ref())?;
+            if ops.is_empty() {
+                return Ok(result);
+            }
+            match self.kv.txn(ops).await {
+                Ok(Some(())) => return Ok(result),
+                Ok(None) => {}
+                // It may have been done: the next look tells.
+                Err(error) if error.is_uncertain() => {}
+                Err(error) => return Err(error.into()),
+            }
+            // Spread those out who were equally fast.
+            let part = self.drawn().rng.f64();
+            tokio::time::sleep(pause.mul_f64(part)).await;
+            pause = (pause * 2).min(PAUSE);
+        }
+        Err(Cause::Contended(ATTEMPTS).into())
+    }
+
+    /// Crosses an endpoint out, if it is there.
+    pub(super) async fn cross_out(&self, network: NetworkId, id: EndpointId) -> Result<()> {
+        self.transact(|view| Ok(((), ledger::leave(view, network, id).unwrap_or_default()))).await
+    }
+
+    /// What is in the kernel of an endpoint.
+    async fn info(&self, id: EndpointId) -> Result<Option<EndpointInfo>> {
+        self.with_datapath(move |datapath| {
+            let attached = datapath.endpoint(id)?;
+            let endpoint = &attached.endpoint;
+            let outside = datapath.outside(attached.sandbox);
+            Some(EndpointInfo {
+                endpoint: id,
+                network: endpoint.network,
+                interface: attached.interface().to_owned(),
+                address: endpoint.address,
+                mac: endpoint.mac,
+                overlay: datapath.overlay(endpoint.network)?.to_owned(),
+                outside: outside.map(|outside| (outside.inner_name.clone(), outside.ip)),
+            })
+        })
+        .await
+    }
+
+    /// The documents, as the store has them now.
+    pub(super) async fn documents(&self) -> Result<Arc<View>> {
+        self.look().await
+    }
+}

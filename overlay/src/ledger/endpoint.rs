@@ -1,0 +1,129 @@
+//! A container that joins a network, or leaves it.
+
+use std::net::Ipv4Addr;
+
+use super::create::{cas, number, parents, put_bitmap, put_vnis, vnis};
+use super::{Stored, View};
+use crate::docker;
+use crate::error::{Cause, Result};
+use crate::id::{EndpointId, NetworkId, SandboxId};
+use crate::ipam::{self, PoolError};
+use crate::kv::TxnOp;
+use crate::kv::keys;
+use crate::kv::record::{EndpointCount, EndpointRecord};
+use crate::model::{Endpoint, Mac, Vni};
+
+/// Who joins, and how.
+#[derive(Debug, Clone)]
+pub(crate) struct Joining {
+    /// The new endpoint's id.
+    pub(crate) id: EndpointId,
+    /// The container's name.
+    pub(crate) name: String,
+    /// The container's sandbox.
+    pub(crate) sandbox: SandboxId,
+    /// The underlay address of the host it is on.
+    pub(crate) host: Ipv4Addr,
+    /// The address it wants.
+    pub(crate) ip: Option<Ipv4Addr>,
+    /// Further names.
+    pub(crate) aliases: Vec<String>,
+    /// What the pair's half would be called on the host before it moves in: the record has it.
+    pub(crate) half: String,
+    /// The VNI that this engine drew last: they go up, so that one that was freed is not had again at once.
+    pub(crate) last_vni: Option<Vni>,
+}
+
+/// Writes an endpoint down, its address and, if it is the first ever, the network's VNI.
+pub(crate) fn join(view: &View, network: NetworkId, who: &Joining) -> Result<(Endpoint, Vec<TxnOp>)> {
+    let Stored { value: found, .. } =
+        view.networks.get(&network).ok_or_else(|| Cause::NoSuchNetwork(network.to_string()))?;
+    let (name, subnet) = (&found.network.name, &found.network.subnet);
+    let damaged = |what| Cause::Damaged { network: name.clone(), what };
+    let driver = view.drivers.get(&network).ok_or_else(|| damaged("the driver's record is missing"))?;
+    if driver.value.secure {
+        return Err(Cause::Encrypted.into());
+    }
+    if view.endpoints_of(network).any(|other| other.name == who.name) {
+        return Err(Cause::EndpointExists { name: who.name.clone(), network: name.clone() }.into());
+    }
+    if who.ip.is_some() && found.request.subnet.is_none() {
+        return Err(Cause::AddressOnDefaultPool.into());
+    }
+
+    let bitmap = view.bitmaps.get(&subnet.net).ok_or_else(|| damaged("the pool's addresses are missing"))?;
+    let mut bits = bitmap.value.clone();
+    let ip = ipam::allocate(&mut bits, subnet, who.ip).map_err(|error| match error {
+        PoolError::NoRoom => Cause::NoAddress { name: name.clone(), id: network },
+        other => other.into(),
+    })?;
+    let endpoint = Endpoint {
+        id: who.id,
+        network,
+        name: who.name.clone(),
+        address: subnet.with_len(ip),
+        mac: Mac::of(ip),
+        sandbox: Some(who.sandbox),
+        host: who.host,
+        aliases: who.aliases.clone(),
+    };
+
+    let mut ops = parents(view, [keys::endpoints(network)]);
+    ops.push(put_bitmap(view, subnet, &bits));
+    ops.push(cas(
+        keys::endpoint(network, who.id),
+        &EndpointRecord::of(&endpoint, &subnet.pool_id(), &who.half),
+        0,
+    ));
+    ops.push(count(view, network, 1));
+    if found.network.vni.is_none() {
+        let (index, mut vnis) = vnis(view);
+        let free = vnis.next_free(who.last_vni.map(number), 0..=vnis.len()).ok_or(Cause::NoVni)?;
+        vnis.take(free);
+        let mut record = driver.value.clone();
+        for subnet in &mut record.subnets {
+            subnet.vni = docker::VNI_FIRST + u32::try_from(free).map_err(|_| Cause::NoVni)?;
+        }
+        ops.push(put_vnis(&vnis, index));
+        ops.push(cas(keys::driver(network), &record, driver.index));
+    }
+    Ok((endpoint, ops))
+}
+
+/// Crosses an endpoint out and gives its address back. None: it is not there (any more).
+pub(crate) fn leave(view: &View, network: NetworkId, id: EndpointId) -> Option<Vec<TxnOp>> {
+    let stored = view.endpoints.get(&network)?.get(&id)?;
+    let mut ops = vec![TxnOp::DeleteCas { key: keys::endpoint(network, id), index: stored.index }];
+    if let Some(found) = view.networks.get(&network) {
+        let subnet = &found.value.network.subnet;
+        if let Some(bitmap) = view.bitmaps.get(&subnet.net) {
+            let mut bits = bitmap.value.clone();
+            ipam::release(&mut bits, subnet, stored.value.address.addr());
+            ops.push(put_bitmap(view, subnet, &bits));
+        }
+        ops.push(count(view, network, -1));
+    }
+    Some(ops)
+}
+
+/// Writes an endpoint down again that others crossed out while its host was away, if nobody took its address.
+pub(crate) fn reclaim(view: &View, endpoint: &Endpoint, half: &str) -> Result<Vec<TxnOp>> {
+    let (network, ip) = (endpoint.network, endpoint.address.addr());
+    let missing = || Cause::NoSuchNetwork(network.to_string());
+    let subnet = &view.networks.get(&network).ok_or_else(missing)?.value.network.subnet;
+    let mut bits = view.bitmaps.get(&subnet.net).ok_or_else(missing)?.value.clone();
+    ipam::allocate(&mut bits, subnet, Some(ip)).map_err(|_| Cause::AddressLost(ip))?;
+    let record = EndpointRecord::of(endpoint, &subnet.pool_id(), half);
+    let mut ops = parents(view, [keys::endpoints(network)]);
+    ops.push(put_bitmap(view, subnet, &bits));
+    ops.push(cas(keys::endpoint(network, endpoint.id), &record, 0));
+    ops.push(count(view, network, 1));
+    Ok(ops)
+}
+
+/// Writes how many endpoints there will be. They are counted, so that a count which drifted is mended.
+fn count(view: &View, network: NetworkId, change: i64) -> TxnOp {
+    let now = view.endpoints.get(&network).map_or(0, |endpoints| endpoints.len() as u64);
+    let index = view.counts.get(&network).map_or(0, |count| count.index);
+    cas(keys::endpoint_count(network), &EndpointCount { count: now.saturating_add_signed(change) }, index)
+}

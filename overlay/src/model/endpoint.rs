@@ -1,0 +1,29 @@
+//! A container's place on a network.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::Mac;
+use crate::id::{EndpointId, NetworkId, SandboxId};
+
+/// An endpoint as the store has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// What it is.
+    pub id: EndpointId,
+    /// On which network.
+    pub network: NetworkId,
+    /// The container's name.
+    pub name: String,
+    /// Its address, with the subnet's length.
+    pub address: Ipv4Net,
+    /// Its hardware address.
+    pub mac: Mac,
+    /// The container's sandbox; none while it is joining or leaving.
+    pub sandbox: Option<SandboxId>,
+    /// The underlay address of the host that has it: the only place in the store that says where it runs.
+    pub host: Ipv4Addr,
+    /// Further names, the container's short id among them.
+    pub aliases: Vec<String>,
+}

@@ -1,0 +1,16 @@
+//! What should exist, as plain values.
+
+mod endpoint;
+mod network;
+mod peer;
+mod subnet;
+mod vni;
+
+pub use endpoint::Endpoint;
+pub use kernel::Mac;
+pub use network::{BadMtu, Network};
+pub(crate) use network::underlay_mtu;
+pub use peer::{Peer, Peers};
+pub use subnet::Subnet;
+pub(crate) use subnet::pool_id;
+pub use vni::Vni;
