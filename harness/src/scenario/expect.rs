@@ -112,7 +112,7 @@ impl Expect {
     pub fn judge(&self, outcome: &Outcome) -> Result<(), Mismatch> {
         match (self, outcome) {
             (Self::Echoes { loss, rtt }, Outcome::Echoes { sent, round_trips }) => {
-                judge_echoes(loss, rtt.as_ref(), *sent, round_trips)
+                judge_echoes(*loss, rtt.as_ref(), *sent, round_trips)
             }
             (
                 Self::Exit { status, stdout, stderr },
@@ -128,24 +128,9 @@ impl Expect {
                 judge_text("stdout", stdout, out)?;
                 judge_text("stderr", stderr, err)
             }
-            (Self::Answer { came: false, .. }, Outcome::Answer(Err(_))) => Ok(()),
-            (Self::Answer { came: false, .. }, Outcome::Answer(Ok(text))) if text.is_empty() => {
-                mismatch("no answer", "one")
-            }
-            (Self::Answer { came: false, .. }, Outcome::Answer(Ok(text))) => {
-                mismatch("no answer", format!("the answer {}", shown(text)))
-            }
-            (Self::Answer { came: true, .. }, Outcome::Answer(Err(why))) => mismatch("an answer", why),
-            (Self::Answer { came: true, reply }, Outcome::Answer(Ok(text))) => {
-                judge_text("reply", reply, text)
-            }
-            (Self::Value { exists: false, .. }, Outcome::Value(None)) => Ok(()),
-            (Self::Value { exists: false, .. }, Outcome::Value(Some(value))) => {
-                mismatch("no such key", format!("the value {}", shown(value)))
-            }
-            (Self::Value { exists: true, .. }, Outcome::Value(None)) => mismatch("the key", "no such key"),
-            (Self::Value { exists: true, value }, Outcome::Value(Some(text))) => {
-                judge_text("value", value, text)
+            (Self::Answer { came, reply }, Outcome::Answer(answer)) => judge_answer(*came, reply, answer),
+            (Self::Value { exists, value }, Outcome::Value(found)) => {
+                judge_value(*exists, value, found.as_deref())
             }
             (Self::Keys { present, absent }, Outcome::Keys(keys)) => judge_keys(present, absent, keys),
             (Self::Done { output }, Outcome::Request(Ok(text))) => judge_text("output", output, text),
@@ -162,7 +147,7 @@ impl Expect {
 }
 
 fn judge_echoes(
-    loss: &Bound<Percent>,
+    loss: Bound<Percent>,
     rtt: Option<&Bound<Duration>>,
     sent: u32,
     round_trips: &[Duration],
@@ -179,6 +164,26 @@ fn judge_echoes(
         Some(median) if bound.admits(median) => Ok(()),
         Some(median) => mismatch(format!("a median round trip of {bound}"), show_duration(*median)),
         None => mismatch(format!("a median round trip of {bound}"), "no answer"),
+    }
+}
+
+fn judge_answer(came: bool, reply: &[Text], answer: &Result<String, String>) -> Result<(), Mismatch> {
+    match (came, answer) {
+        (true, Ok(text)) => judge_text("reply", reply, text),
+        (true, Err(why)) => mismatch("an answer", why),
+        (false, Err(_)) => Ok(()),
+        // A connection alone: nothing was read from it.
+        (false, Ok(text)) if text.is_empty() => mismatch("no connection", "one"),
+        (false, Ok(text)) => mismatch("no answer", shown(text)),
+    }
+}
+
+fn judge_value(exists: bool, value: &[Text], found: Option<&str>) -> Result<(), Mismatch> {
+    match (exists, found) {
+        (true, Some(text)) => judge_text("value", value, text),
+        (true, None) => mismatch("the key to be there", "no such key"),
+        (false, None) => Ok(()),
+        (false, Some(text)) => mismatch("no such key", format!("the value {}", shown(text))),
     }
 }
 
@@ -333,5 +338,125 @@ impl fmt::Display for Bound<Percent> {
 impl fmt::Display for Bound<Duration> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.sign, show_duration(self.limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn echoes(loss: &str, rtt: Option<&str>) -> Expect {
+        let rtt = rtt.map(|text| text.parse().expect("a limit"));
+        Expect::Echoes { loss: loss.parse().expect("a limit"), rtt }
+    }
+
+    fn of(answered: usize, sent: u32) -> Outcome {
+        Outcome::Echoes { sent, round_trips: vec![Duration::from_millis(2); answered] }
+    }
+
+    fn said(verdict: Result<(), Mismatch>) -> String {
+        verdict.map_or_else(|mismatch| mismatch.to_string(), |()| "ok".into())
+    }
+
+    #[test]
+    fn loss_is_compared_exactly() {
+        assert_eq!(said(echoes("0%", None).judge(&of(2, 2))), "ok");
+        assert_eq!(said(echoes("100%", None).judge(&of(0, 2))), "ok");
+        assert_eq!(
+            said(echoes("<=33.333%", None).judge(&of(2, 3))),
+            "expected a loss of <=33.333%, got 2 of 3 answered"
+        );
+        assert_eq!(said(echoes("<=33.334%", None).judge(&of(2, 3))), "ok");
+        assert_eq!(said(echoes(">0%", None).judge(&of(3, 3))), "expected a loss of >0%, got 3 of 3 answered");
+        assert_eq!(said(echoes("0%", None).judge(&of(0, 0))), "expected a loss of 0%, got 0 of 0 answered");
+    }
+
+    #[test]
+    fn round_trips_are_judged_by_their_median() {
+        assert_eq!(said(echoes("0%", Some("<5ms")).judge(&of(2, 2))), "ok");
+        let slow = echoes("0%", Some(">=5ms")).judge(&of(2, 2));
+        assert_eq!(said(slow), "expected a median round trip of >=5ms, got 2ms");
+        assert_eq!(
+            said(echoes("100%", Some("<5ms")).judge(&of(0, 2))),
+            "expected a median round trip of <5ms, got no answer"
+        );
+    }
+
+    #[test]
+    fn a_command_is_judged_by_status_then_output() {
+        let exit = |status, stdout: &str, stderr: &str| Outcome::Exit {
+            status,
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+        };
+        let expect = Expect::Exit { status: 0, stdout: vec![Text::Contains("up".into())], stderr: vec![] };
+        assert_eq!(said(expect.judge(&exit(0, "is up\n", ""))), "ok");
+        assert_eq!(
+            said(expect.judge(&exit(1, "", "no route\n"))),
+            "expected status 0, got status 1, saying \"no route\""
+        );
+        let down = said(expect.judge(&exit(0, "is down\n", "")));
+        assert_eq!(down, "expected stdout to be something that contains \"up\", got \"is down\"");
+    }
+
+    #[test]
+    fn answers_keys_and_refusals_are_judged() {
+        let answer = |came| Expect::Answer { came, reply: vec![] };
+        assert_eq!(said(answer(true).judge(&Outcome::Answer(Ok("hi".into())))), "ok");
+        assert_eq!(
+            said(answer(true).judge(&Outcome::Answer(Err("timed out".into())))),
+            "expected an answer, got timed out"
+        );
+        assert_eq!(said(answer(false).judge(&Outcome::Answer(Err("refused".into())))), "ok");
+        assert_eq!(
+            said(answer(false).judge(&Outcome::Answer(Ok(String::new())))),
+            "expected no connection, got one"
+        );
+        let keys = Expect::Keys { present: vec!["a/*".into()], absent: vec!["b*".into()] };
+        assert_eq!(said(keys.judge(&Outcome::Keys(vec!["a/1".into()]))), "ok");
+        assert_eq!(said(keys.judge(&Outcome::Keys(vec![]))), "expected a key a/*, got \"\"");
+        assert_eq!(
+            said(keys.judge(&Outcome::Keys(vec!["a/".into(), "bb".into()]))),
+            "expected no key b*, got the key bb"
+        );
+        let value = Expect::Value { exists: false, value: vec![] };
+        assert_eq!(
+            said(value.judge(&Outcome::Value(Some("1".into())))),
+            "expected no such key, got the value \"1\""
+        );
+        let refused = Expect::Refused { error: vec![Text::Contains("exists".into())] };
+        assert_eq!(said(refused.judge(&Outcome::Request(Err("it exists".into())))), "ok");
+        assert_eq!(
+            said(refused.judge(&Outcome::Request(Ok(String::new())))),
+            "expected an error, got success"
+        );
+    }
+
+    #[test]
+    fn shares_are_from_0_to_100() {
+        for text in ["0%", "100%", "12.5%", "0.001%"] {
+            assert_eq!(text.parse::<Percent>().map(|share| share.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "%", "5", "101%", "100.001%", "-1%", ".5%", "5.%", "1e1%", "0.0001%", "é%"] {
+            assert!(text.parse::<Percent>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_limit_panic(text in ".*") {
+            let _ = text.parse::<Bound<Percent>>();
+            let _ = text.parse::<Bound<Duration>>();
+        }
+
+        #[test]
+        fn less_and_at_least_never_agree(limit in 0..=100u32, part in 0..100u32, more in 1..100u32) {
+            let whole = part + more;
+            let [less, least] = ["<", ">="].map(|sign| {
+                (sign.to_owned() + &limit.to_string() + "%").parse::<Bound<Percent>>().expect("a limit")
+            });
+            prop_assert_ne!(less.admits_ratio(part, whole), least.admits_ratio(part, whole));
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::topology::{At, ContainerTable, NetworkTable};
 /// One `[[step]]`: exactly one verb, and how it is judged.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }]))]
 pub(crate) struct StepTable {
     /// A sentence that says what holds.
     pub(super) name: Option<At<String>>,
@@ -161,7 +162,7 @@ pub(crate) struct RmKeyTable {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum NetworkVerbTable {
     /// Creates a network; the keys of `[[network]]`.
-    Create(At<NetworkTable>),
+    Create(Box<At<NetworkTable>>),
     /// Removes one.
     Rm(NamedNetworkTable),
     /// Shows one.
@@ -368,7 +369,7 @@ impl<'de> Deserialize<'de> for WaitEntry {
                 let check = CheckTable::deserialize(MapAccessDeserializer::new(&mut map))?;
                 match map.next_key::<String>()? {
                     None => Ok(WaitEntry::Until(check)),
-                    Some(_) => Err(A::Error::custom("one check at a time")),
+                    Some(_) => Err(A::Error::custom("wanted exactly 1 element")),
                 }
             }
         }
