@@ -29,7 +29,7 @@ pub(super) struct File {
     /// The physical network.
     pub(super) underlay: Option<At<UnderlayTable>>,
     /// The store.
-    pub(super) kv: Option<At<KvTable>>,
+    pub(super) kv: Option<At<StoreTable>>,
     /// The machines.
     #[schemars(default)]
     pub(super) host: Vec<At<HostTable>>,
@@ -65,7 +65,7 @@ pub(super) struct UnderlayTable {
 /// The store.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct KvTable {
+pub(super) struct StoreTable {
     /// The host that the embedded stub runs on; the first one without an engine unless said.
     pub(super) host: Option<At<String>>,
     /// The shortest TTL of a session; 10s, Consul's, unless said.

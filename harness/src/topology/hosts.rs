@@ -9,7 +9,7 @@ use ipnet::Ipv4Net;
 
 use super::at::At;
 use super::check::{Checker, taken};
-use super::file::{HostTable, KvTable, UnderlayTable};
+use super::file::{HostTable, StoreTable, UnderlayTable};
 use super::model::{Host, Kv, Underlay};
 use super::name::HostName;
 use super::report::{Mistake, quote};
@@ -211,7 +211,7 @@ fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable) {
 }
 
 /// Finds the store's host, or adds one.
-pub(super) fn check_kv(checker: &mut Checker, table: Option<&At<KvTable>>) -> Option<Kv> {
+pub(super) fn check_kv(checker: &mut Checker, table: Option<&At<StoreTable>>) -> Option<Kv> {
     let session_ttl_min =
         checker.duration_or(table.and_then(|table| table.session_ttl_min.as_ref()), SESSION_TTL_MIN);
     if let Some(text) = table.and_then(|table| table.host.as_ref()) {

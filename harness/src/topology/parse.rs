@@ -298,3 +298,24 @@ fn article(what: &str) -> String {
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_at_the_top_are_the_schema_s() {
+        let schema = super::super::schema::schema();
+        let mut top = TOP;
+        top.sort_unstable();
+        let keys = schema.get("properties").and_then(|keys| keys.as_object()).expect("properties");
+        assert!(keys.keys().eq(top), "{:?}", keys.keys());
+    }
+
+    #[test]
+    fn the_nearest_name_is_a_near_one() {
+        assert_eq!(nearest("engin", ["name", "engine"]), Some("engine"));
+        assert_eq!(nearest("warehouse", ["docker0", "docker1"]), None);
+        assert_eq!(nearest("docker2", ["docker0", "docker1"]), Some("docker0"));
+    }
+}
