@@ -21,6 +21,13 @@ fn shipped(name: &str) -> Topology {
     load(&scenarios().join(name)).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// The names of the files that ship.
+fn all_shipped() -> Vec<String> {
+    let entries = std::fs::read_dir(scenarios()).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
 fn good(source: &str) -> Topology {
     parse("lab.toml", source).unwrap_or_else(|report| panic!("{report}"))
 }
@@ -30,16 +37,12 @@ mod shipped_files {
 
     #[test]
     fn every_shipped_file_loads_and_has_steps() {
-        let mut count = 0;
-        for entry in std::fs::read_dir(scenarios()).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                let topology = load(&path).unwrap_or_else(|error| panic!("{error}"));
-                assert!(!topology.steps.is_empty() && !topology.description.is_empty(), "{}", path.display());
-                count += 1;
-            }
+        let files = all_shipped();
+        assert!(files.len() >= 3, "{files:?}");
+        for file in files {
+            let topology = shipped(&file);
+            assert!(!topology.steps.is_empty() && !topology.description.is_empty(), "{file}");
         }
-        assert!(count >= 3, "{count} files");
     }
 
     #[test]
@@ -53,8 +56,8 @@ mod shipped_files {
 
     #[test]
     fn a_negative_ping_has_a_positive_one_from_or_to_the_same_place() {
-        for name in ["two-host.toml", "gwbridge-isolation.toml", "internal.toml"] {
-            let topology = shipped(name);
+        for name in all_shipped() {
+            let topology = shipped(&name);
             let pings = |lost: bool| {
                 topology.steps.iter().filter_map(move |step| match (&step.verb, &step.expect) {
                     (Verb::Ping(ping), expect @ Expect::Echoes { .. }) => {
@@ -66,6 +69,46 @@ mod shipped_files {
             };
             for negative in pings(true) {
                 assert!(pings(false).any(|control| control.from == negative.from), "{name}: {negative:?}");
+            }
+        }
+    }
+}
+
+mod reference {
+    use super::*;
+
+    fn readme() -> String {
+        std::fs::read_to_string(scenarios().join("README.md")).unwrap()
+    }
+
+    #[test]
+    fn the_smallest_file_of_the_reference_loads() {
+        let readme = readme();
+        let block = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let topology = good(block);
+        assert_eq!((topology.hosts.len(), topology.containers.len(), topology.steps.len()), (3, 2, 1));
+    }
+
+    #[test]
+    fn the_reference_lists_every_shipped_file_with_its_description() {
+        let readme = readme();
+        for file in all_shipped() {
+            let row = format!("| [{file}]({file}) | {} |", shipped(&file).description);
+            assert!(readme.contains(&row), "missing: {row}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_format_is_in_the_reference() {
+        let readme = readme();
+        let schema = harness::topology::schema();
+        let tables = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+        let variants = |table: &serde_json::Value| table["oneOf"].as_array().cloned().unwrap_or_default();
+        for table in tables.flat_map(|table| variants(table).into_iter().chain([table.clone()])) {
+            for key in table["properties"].as_object().into_iter().flat_map(|keys| keys.keys()) {
+                let quoted = readme.contains(&format!("`{key}`")) || readme.contains(&format!(".{key}`"));
+                let header = readme.contains(&format!("[{key}]")) || readme.contains(&format!("`{key} = "));
+                assert!(quoted || header, "{key} is not in the reference");
             }
         }
     }
@@ -470,6 +513,13 @@ expect = { loss = \"0%\" }
 [[step]]
 tcp = { from = \"a\", to = \"8.8.8.8\" }
 expect = { reply = { equals = \"hello\" } }
+"
+    json_has_no_dates: "
+host = [{ name = \"a\" }]
+
+[[step]]
+network.ls = { on = \"a\" }
+expect.output.json = { Created = 2026-11-22, Share = nan }
 "
     times_have_units: "
 timeout = \"60\"

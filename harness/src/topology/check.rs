@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::at::At;
 use super::containers::check_container;
 use super::duration::parse_duration;
+use super::file::At;
 use super::file::File;
+use super::file::nearest;
 use super::hosts::{check_hosts, check_kv};
 use super::model::{Container, Host, Network, Topology, Underlay};
 use super::name::{ContainerName, HostName, NameError, NetworkName};
 use super::networks::check_network;
-use super::parse::nearest;
 use super::report::{Mistake, list, quote};
 use crate::scenario::check_scenario;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::at::At;
 use super::check::{Checker, taken};
+use super::file::At;
 use super::file::{HostTable, StoreTable, UnderlayTable};
 use super::model::{Host, Kv, Underlay};
 use super::name::HostName;

@@ -5,8 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
 
-use super::file::File;
-use super::report::{Mistake, list, quote};
+use super::near::nearest;
+use super::tables::File;
+use crate::topology::report::{Mistake, list, quote};
 
 /// Keys that the format has and this version does not act on. They are refused, never ignored.
 const NOT_YET: [(&str, &[&str]); 10] = [
@@ -42,15 +43,15 @@ const TOP: [&str; 12] = [
 const MOST_UNKNOWN: usize = 20;
 
 /// What could be read of a file.
-pub(super) struct Parsed {
-    pub(super) file: File,
-    pub(super) mistakes: Vec<Mistake>,
+pub(crate) struct Parsed {
+    pub(crate) file: File,
+    pub(crate) mistakes: Vec<Mistake>,
     /// Something could not be read at all, so that names it would have declared are missing.
-    pub(super) lost: bool,
+    pub(crate) lost: bool,
 }
 
 /// Reads a file's tables.
-pub(super) fn read_tables(source: &str) -> Parsed {
+pub(crate) fn read_tables(source: &str) -> Parsed {
     let (root, errors) = DeTable::parse_recoverable(source);
     let mut reader = Reader { mistakes: Vec::new(), lost: false };
     if !errors.is_empty() {
@@ -263,33 +264,6 @@ fn unknown(key: &str, known: &[&str], within: &str, span: &Range<usize>) -> Mist
     }
 }
 
-/// The name that was probably meant.
-pub(super) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = wrong.chars().count().min(30) / 3;
-    names
-        .into_iter()
-        .map(|name| (distance(wrong, name), name))
-        .filter(|(distance, _)| *distance <= limit.max(1))
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance of two names, capped for long ones.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().take(64).enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let change = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[right.len()]
-}
-
 fn article(what: &str) -> String {
     let vowel = what.starts_with(['a', 'e', 'i', 'o', 'u']);
     format!("{} {what}", if vowel { "an" } else { "a" })
@@ -305,17 +279,10 @@ mod tests {
 
     #[test]
     fn the_keys_at_the_top_are_the_schema_s() {
-        let schema = super::super::schema::schema();
+        let schema = crate::topology::schema();
         let mut top = TOP;
         top.sort_unstable();
         let keys = schema.get("properties").and_then(|keys| keys.as_object()).expect("properties");
         assert!(keys.keys().eq(top), "{:?}", keys.keys());
-    }
-
-    #[test]
-    fn the_nearest_name_is_a_near_one() {
-        assert_eq!(nearest("engin", ["name", "engine"]), Some("engine"));
-        assert_eq!(nearest("warehouse", ["docker0", "docker1"]), None);
-        assert_eq!(nearest("docker2", ["docker0", "docker1"]), Some("docker0"));
     }
 }
