@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A request is a method, a target below `/v1/` (or from the root, with a leading slash) and a body, up to `=>`.
-//! Claims are separated by `;`:
+//! Claims are separated by ` ; `:
 //!
 //! - `= TEXT`, `~ TEXT`: the body is, contains (`= ` alone: is empty)
 //! - `/POINTER is JSON`, `/POINTER absent`, `json JSON`: in the body, or all of it
@@ -52,23 +52,27 @@ impl Run {
     }
 
     async fn case(&mut self, line: &str) -> Result<(), String> {
-        let line = self.fill(line)?;
         let (request, claims) = line.split_once("=>").ok_or("a case needs `=>`")?;
-        let mut words = request.trim().splitn(3, ' ').map(str::trim);
-        let (Some(_), Some(method)) = (words.next(), words.next()) else {
-            return Err("no method".to_owned());
+        let request = self.fill(request);
+        let word = |text: &'_ str| {
+            let (word, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
+            (word.to_owned(), rest.trim().to_owned())
         };
-        let rest = words.next().unwrap_or_default();
-        let (target, body) = rest.split_once(' ').unwrap_or((rest, ""));
-        let target = if target.starts_with('/') { target.to_owned() } else { format!("/v1/{target}") };
-        let reply = wire::ask(self.store, method, &target, body.trim().as_bytes()).await;
-        let mut claims = claims.split(';').map(str::trim);
+        let (_id, rest) = word(&request);
+        let (method, rest) = word(&rest);
+        let (target, body) = word(&rest);
+        let target = if target.starts_with('/') { target } else { format!("/v1/{target}") };
+        let reply = wire::ask(self.store, &method, &target, body.as_bytes()).await;
+        let mut claims = claims.split(" ;").map(str::trim);
         let status = claims.next().unwrap_or_default();
         if reply.status.to_string() != status {
             return Err(format!("answered {reply:?}"));
         }
         for claim in claims {
-            self.claim(claim, &reply).await.map_err(|why| format!("`{claim}`: {why}; answered {reply:?}"))?;
+            let claim = self.fill(claim);
+            self.claim(&claim, &reply)
+                .await
+                .map_err(|why| format!("`{claim}`: {why}; answered {reply:?}"))?;
         }
         Ok(())
     }
@@ -112,7 +116,7 @@ impl Run {
     }
 
     /// Puts kept values in. Braces that hold no kept name are the JSON's own.
-    fn fill(&self, line: &str) -> Result<String, String> {
+    fn fill(&self, line: &str) -> String {
         let mut filled = String::new();
         let mut rest = line;
         while let Some(open) = rest.find('{') {
@@ -125,7 +129,7 @@ impl Run {
             rest = &rest[end..];
         }
         filled.push_str(rest);
-        Ok(filled)
+        filled
     }
 
     fn value(&self, name: &str) -> Option<String> {
