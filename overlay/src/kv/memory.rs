@@ -269,7 +269,7 @@ mod tests {
         let id = store.session_create(Duration::from_millis(40), Duration::ZERO).expect("a session");
         assert!(store.acquire("k", b"", 0, &id).expect("the session lives"));
         let index = store.list("k").index;
-        let gone = store.watch("k", index, Duration::from_secs(60)).await;
+        let gone = store.watch("k", index, Duration::from_mins(1)).await;
         assert!(gone.pairs.is_empty() && gone.index > index);
     }
 }
