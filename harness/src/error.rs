@@ -44,7 +44,11 @@ impl Error {
     /// There is nothing of that name; `known` is what there is.
     pub fn no_such<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
         let known: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).collect();
-        let known = if known.is_empty() { "there is none".to_owned() } else { format!("there is {}", known.join(", ")) };
+        let known = if known.is_empty() {
+            "there is none".to_owned()
+        } else {
+            format!("there is {}", known.join(", "))
+        };
         Error::new(Kind::NoSuch, format_args!("no {what} is named `{name}`; {known}"))
     }
 

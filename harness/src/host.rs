@@ -98,7 +98,7 @@ impl Host {
     fn watch(&self, machine: &Machine) -> Result<()> {
         let broken = |e| Error::new(Kind::Machine, format_args!("cannot watch host {}: {e}", self.name()));
         let init = machine.init().try_clone_to_owned().map_err(broken)?;
-        let init = AsyncFd::new(init).map_err(broken)?;
+        let init = AsyncFd::register(init).map_err(broken)?;
         let (died, name) = (self.died.clone(), self.name().to_owned());
         tokio::spawn(async move {
             // A pidfd is readable when the process has ended.

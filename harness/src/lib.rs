@@ -14,8 +14,8 @@
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
 
 pub mod consul;
-pub mod control;
 mod container;
+pub mod control;
 mod error;
 mod events;
 mod host;

@@ -95,10 +95,18 @@ impl Root {
             return Err(failed("use the state directory", &path, "it is not a directory"));
         }
         if found.uid() != uid.as_raw() {
-            return Err(failed("use the state directory", &path, "it belongs to somebody else; set LAB_STATE"));
+            return Err(failed(
+                "use the state directory",
+                &path,
+                "it belongs to somebody else; set LAB_STATE",
+            ));
         }
         if found.mode() & 0o077 != 0 {
-            return Err(failed("use the state directory", &path, "others may enter it; chmod 700 it, or set LAB_STATE"));
+            return Err(failed(
+                "use the state directory",
+                &path,
+                "others may enter it; chmod 700 it, or set LAB_STATE",
+            ));
         }
         Ok(Root(path))
     }
@@ -190,11 +198,19 @@ impl Home {
     fn try_claim(&self) -> Result<Option<Claim>> {
         loop {
             match DirBuilder::new().mode(0o700).create(&self.path) {
-                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed("make", &self.path, e)),
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(failed("make", &self.path, e));
+                }
                 _ => {}
             }
             let path = self.state();
-            let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+            let open = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&path);
             let file = match open {
                 Ok(file) => file,
                 // Another lab's shepherd has just removed the directory.
@@ -269,7 +285,8 @@ impl State {
 /// Which boot of the machine this is.
 fn boot() -> String {
     let mut text = String::new();
-    let read = File::open("/proc/sys/kernel/random/boot_id").and_then(|mut file| file.read_to_string(&mut text));
+    let read =
+        File::open("/proc/sys/kernel/random/boot_id").and_then(|mut file| file.read_to_string(&mut text));
     read.map(|_| text.trim().to_owned()).unwrap_or_default()
 }
 

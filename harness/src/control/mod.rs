@@ -3,13 +3,15 @@
 mod client;
 mod server;
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use overlay::CreateNetwork;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::scenario::{ContainerVerb, KvVerb, NetworkVerb};
+use crate::lab::Run;
 
 pub use client::{Answer, Client};
 pub use server::serve;
@@ -60,28 +62,86 @@ pub enum Request {
         /// Where.
         target: Option<String>,
     },
-    /// Networks of an engine.
-    Network(NetworkVerb),
-    /// Puts a container on a network, or takes it off.
+    /// Creates a network, as `docker network create` does.
+    CreateNetwork {
+        /// The host whose engine is asked.
+        on: String,
+        /// What is asked for.
+        request: CreateNetwork,
+    },
+    /// The networks that an engine knows.
+    Networks {
+        /// The host whose engine is asked.
+        on: String,
+    },
+    /// A network, as Docker's inspect shows it.
+    InspectNetwork {
+        /// The host whose engine is asked.
+        on: String,
+        /// Its name, its id, or the beginning of its id.
+        name: String,
+    },
+    /// Removes a network.
+    RemoveNetwork {
+        /// The host whose engine is asked.
+        on: String,
+        /// Its name, its id, or the beginning of its id.
+        name: String,
+    },
+    /// Puts a container on a network.
     Connect {
         /// The container.
         container: String,
         /// The network.
         network: String,
         /// The address asked for.
-        ip: Option<std::net::Ipv4Addr>,
-        /// Takes it off.
-        disconnect: bool,
+        ip: Option<Ipv4Addr>,
+        /// Further names on that network.
+        aliases: Vec<String>,
     },
-    /// Runs or removes a container.
-    Container(ContainerVerb),
-    /// A container's settings, as Docker's inspect.
+    /// Takes a container off a network.
+    Disconnect {
+        /// The container.
+        container: String,
+        /// The network.
+        network: String,
+    },
+    /// Runs a container.
+    RunContainer(Run),
+    /// A container's settings, as Docker's inspect shows them.
     InspectContainer {
         /// Which.
         name: String,
     },
-    /// The store.
-    Kv(KvVerb),
+    /// Stops and removes a container.
+    RemoveContainer {
+        /// Which.
+        name: String,
+    },
+    /// A key of the store.
+    Get {
+        /// Which.
+        key: String,
+    },
+    /// The keys of the store that begin so.
+    Keys {
+        /// Their beginning.
+        prefix: String,
+    },
+    /// Writes a key of the store.
+    Put {
+        /// Which.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Removes a key of the store.
+    Remove {
+        /// Which.
+        key: String,
+        /// And all that begin so.
+        recurse: bool,
+    },
     /// Follows the store from now on; an item a change.
     Watch {
         /// The keys that begin so.

@@ -45,7 +45,9 @@ impl Way<'_> {
         let mut first = borrowed.as_slice();
         while !left.is_empty() {
             self.0.writable().await?;
-            let sent = self.0.try_io(tokio::io::Interest::WRITABLE, || kernel::pass::send_some(self.0.as_fd(), left, first));
+            let sent = self.0.try_io(tokio::io::Interest::WRITABLE, || {
+                kernel::pass::send_some(self.0.as_fd(), left, first)
+            });
             match sent {
                 Ok(sent) => (left, first) = (&left[sent..], &[]),
                 Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -124,13 +126,28 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
             End::of(to)
         }
         Request::Inspect { target } => End::of(lab.inspect(target.as_deref()).await?),
-        Request::Network(verb) => End::of(lab.network(&verb).await?),
-        Request::Connect { container, network, ip, disconnect } => {
-            End::of(lab.connect(&container, &network, ip, disconnect).await?)
+        Request::CreateNetwork { on, request } => End::of(lab.create_network(&on, request).await?),
+        Request::Networks { on } => End::of(lab.networks(&on).await?),
+        Request::InspectNetwork { on, name } => End::of(lab.inspect_network(&on, &name).await?),
+        Request::RemoveNetwork { on, name } => End::of(lab.remove_network(&on, &name).await?),
+        Request::Connect { container, network, ip, aliases } => {
+            End::of(lab.connect(&container, &network, ip, aliases).await?)
         }
-        Request::Container(verb) => End::of(lab.container_verb(&verb).await?),
+        Request::Disconnect { container, network } => End::of(lab.disconnect(&container, &network).await?),
+        Request::RunContainer(run) => End::of(lab.run(run).await?),
         Request::InspectContainer { name } => End::of(lab.inspect_container(&name).await?),
-        Request::Kv(verb) => End::of(lab.kv_verb(&verb).await?),
+        Request::RemoveContainer { name } => End::of(lab.remove_container(&name).await?),
+        Request::Get { key } => {
+            let pair = lab.kv()?.get(&key).await?;
+            End::of(pair.map(|pair| String::from_utf8_lossy(&pair.value).into_owned()))
+        }
+        Request::Keys { prefix } => {
+            let pairs = lab.kv()?.list(&prefix).await?.pairs;
+            End::of(pairs.into_iter().map(|pair| pair.key).collect::<Vec<_>>())
+        }
+        Request::Put { key, value } => End::of(lab.kv()?.put(&key, value.as_bytes()).await?),
+        Request::Remove { key, recurse: false } => End::of(lab.kv()?.delete(&key).await?),
+        Request::Remove { key, recurse: true } => End::of(lab.kv()?.delete_tree(&key).await?),
         Request::Watch { prefix } => watch(lab, &prefix, way).await,
         Request::Logs { target, follow } => logs(lab, target.as_deref(), follow, way).await,
         Request::Events { follow } => {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kernel::{Batch, Netns, Rtnl};
-use overlay::kv::memory::{self, Shared};
-use overlay::kv::{Kv, consul};
 use overlay::id::{ContainerId, SandboxId};
+use overlay::kv::memory::Shared;
+use overlay::kv::{Kv, consul};
 use overlay::{ContainerRef, Engine, HostEnv, JoinOptions};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
@@ -57,7 +57,7 @@ impl Lab {
         lab.start_engines().await?;
         clock.lap("engines");
         for network in &lab.topology().networks {
-            lab.create_network(network).await?;
+            lab.create_network(network.on.as_str(), request(network)).await?;
         }
         clock.lap("networks");
         for container in &lab.topology().containers {
@@ -115,16 +115,8 @@ impl Lab {
         name.bytes().fold(self.topology().seed ^ 0xcbf2_9ce4_8422_2325, mix)
     }
 
-    /// Creates a network, on the engine that it names.
-    pub async fn create_network(&self, network: &topology::Network) -> Result<String> {
-        let engine = self.host(network.on.as_str())?.engine()?;
-        let id = engine.create_network(request(network)).await?;
-        self.events().say("network", format_args!("network {} created on {}", network.name, network.on));
-        Ok(format!("{id:#}"))
-    }
-
     /// Runs a container: its namespace, its networks, its command.
-    pub async fn run_container(&self, spec: &topology::Container) -> Result<Arc<Container>> {
+    pub(crate) async fn run_container(&self, spec: &topology::Container) -> Result<Arc<Container>> {
         let host = Arc::clone(self.host(spec.on.as_str())?);
         if self.slots().iter().any(|slot| slot.name() == spec.name.as_str()) {
             let taken = format_args!("Conflict. The container name \"/{}\" is already in use", spec.name);
@@ -172,20 +164,6 @@ impl Lab {
         };
         host.alive()?.sandboxes.insert_container(this.clone());
         Ok(this)
-    }
-
-    /// Stops a container and takes it off its networks.
-    pub async fn remove_container(&self, name: &str) -> Result<()> {
-        let container = self.container(name)?;
-        container.stop().await;
-        for (network, _) in container.networks() {
-            container.disconnect(&network).await?;
-        }
-        container.host.alive()?.sandboxes.remove(&container.this.sandbox.namespace());
-        container.host.pin()?;
-        self.slots().retain(|slot| slot.name() != name);
-        self.events().say("container", format_args!("container {name} removed"));
-        Ok(())
     }
 
     /// Waits until every engine has done what the store asks for now: then containers reach each other.
@@ -274,11 +252,16 @@ impl Inner {
         let Some(topology::Kv::Stub { host, session_ttl_min }) = &self.topology.kv else { return Ok(None) };
         let Some(host) = self.hosts.get(host.as_str()) else { return Ok(None) };
         let seed = self.topology.seed;
-        let state = Shared::new(kv::StoreConfig { node: host.name().to_owned(), session_ttl_min: *session_ttl_min, seed });
+        let state = Shared::new(overlay::kv::memory::Config {
+            node: host.name().to_owned(),
+            session_ttl_min: *session_ttl_min,
+            seed,
+        });
         let alive = host.alive()?;
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), STORE_PORT);
         let listener = TcpListener::from_std(alive.netns.listen(any)?);
-        let listener = listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
+        let listener =
+            listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
         let config = http::Config { address: IpAddr::V4(host.ip()), ..http::Config::default() };
         let serving = tokio::spawn({
             let state = state.clone();
@@ -312,15 +295,16 @@ fn names_of(hosts: &[topology::Host]) -> String {
 }
 
 /// The engine's request for a network of the file.
-fn request(network: &topology::Network) -> overlay::CreateNetwork {
+pub(super) fn request(network: &topology::Network) -> overlay::CreateNetwork {
+    let text = |(name, ip): (&String, &Ipv4Addr)| (name.clone(), ip.to_string());
     let subnet = network.subnets.first();
     overlay::CreateNetwork {
         name: network.name.to_string(),
         pool: overlay::ipam::PoolRequest {
-            subnet: subnet.map(|subnet| subnet.subnet),
-            gateway: subnet.and_then(|subnet| subnet.gateway),
-            range: subnet.and_then(|subnet| subnet.ip_range),
-            aux: subnet.map(|subnet| subnet.aux.clone()).unwrap_or_default(),
+            subnet: subnet.map(|subnet| subnet.subnet.to_string()),
+            gateway: subnet.and_then(|subnet| subnet.gateway).map(|ip| ip.to_string()),
+            ip_range: subnet.and_then(|subnet| subnet.ip_range).map(|range| range.to_string()),
+            aux: subnet.map(|subnet| subnet.aux.iter().map(text).collect()).unwrap_or_default(),
         },
         internal: network.internal,
         options: network.options.clone(),

@@ -135,7 +135,9 @@ impl Lab {
             }
             let shown = engine.inspect_network(&format!("{:#}", summary.id)).await?;
             let shown = serde_json::to_value(shown).unwrap_or_default();
-            let text = |pointer: &str| shown.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default();
+            let text = |pointer: &str| {
+                shown.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default()
+            };
             networks.push(NetworkReport {
                 id: format!("{:#}", summary.id),
                 name: summary.name,
@@ -161,7 +163,11 @@ impl Lab {
             command: container.spec.command.clone(),
             state,
             pid,
-            networks: container.networks().into_iter().map(|(network, info)| attached(network, &info)).collect(),
+            networks: container
+                .networks()
+                .into_iter()
+                .map(|(network, info)| attached(network, &info))
+                .collect(),
         }
     }
 }

@@ -3,7 +3,10 @@
 mod build;
 mod crash;
 mod describe;
+mod inspect;
+mod ping;
 mod place;
+mod verbs;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +23,10 @@ use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Port};
 
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
+pub use inspect::{Held, Inspection};
+pub use ping::Echoed;
 pub use place::Place;
+pub use verbs::{NetworkLine, Run};
 
 /// A lab that is up. Clones are handles to one lab; dropping the last takes it down.
 ///
@@ -95,7 +101,8 @@ impl Lab {
     }
 
     pub(crate) fn containers(&self) -> Vec<Arc<Container>> {
-        let up = |slot: &Slot| if let Slot::Up(container) = slot { Some(Arc::clone(container)) } else { None };
+        let up =
+            |slot: &Slot| if let Slot::Up(container) = slot { Some(Arc::clone(container)) } else { None };
         self.slots().iter().filter_map(up).collect()
     }
 

@@ -43,7 +43,8 @@ impl Lab {
             )),
             (false, false) => {
                 let slots = self.slots().clone();
-                let known = self.0.hosts.keys().map(String::as_str).chain(slots.iter().map(super::Slot::name));
+                let known =
+                    self.0.hosts.keys().map(String::as_str).chain(slots.iter().map(super::Slot::name));
                 Err(Error::no_such("host or container", text, known))
             }
         }

@@ -113,7 +113,9 @@ async fn attend(mut child: Child, log: Log, ended: watch::Sender<State>, mut own
         _ = owner.changed() => { let _ = child.start_kill(); child.wait().await }
     };
     // What a daemon it left behind prints later is not waited for; what it printed itself is.
-    let readers = async { let _ = tokio::join!(output, errors); };
+    let readers = async {
+        let _ = tokio::join!(output, errors);
+    };
     let _ = tokio::time::timeout(std::time::Duration::from_millis(100), readers).await;
     log.close();
     use std::os::unix::process::ExitStatusExt;

@@ -55,13 +55,15 @@ impl Fabric {
     /// A switch with a wire to each of `plugs`, all of it up.
     pub(crate) fn build(underlay: &Underlay, plugs: &[Plug]) -> Result<Fabric> {
         if plugs.len() > MOST_PORTS {
-            let many = format_args!("{} hosts are too many: a Linux bridge has {MOST_PORTS} ports", plugs.len());
+            let many =
+                format_args!("{} hosts are too many: a Linux bridge has {MOST_PORTS} ports", plugs.len());
             return Err(Error::new(Kind::Input, many));
         }
         let switch = Netns::new("switch")?;
         no_ipv6(&switch)?;
         let rtnl = Rtnl::new(&switch)?;
-        let bridge = NewLink { index: BRIDGE, name: "switch".into(), mtu: Some(underlay.mtu), ..NewLink::default() };
+        let bridge =
+            NewLink { index: BRIDGE, name: "switch".into(), mtu: Some(underlay.mtu), ..NewLink::default() };
         let mut batch = Batch::new().up(1, "lo").bridge(&bridge);
         for plug in plugs {
             let near = NewLink {
@@ -73,7 +75,13 @@ impl Fabric {
             };
             // The MAC follows the address, so that a host that comes back is the same to its neighbours.
             let mac = Some(Mac::of(plug.ip));
-            let far = NewLink { index: ETH0, name: "eth0".into(), mtu: Some(underlay.mtu), mac, ..NewLink::default() };
+            let far = NewLink {
+                index: ETH0,
+                name: "eth0".into(),
+                mtu: Some(underlay.mtu),
+                mac,
+                ..NewLink::default()
+            };
             batch = batch.veth(&near, &far, Some(plug.netns.as_fd()));
         }
         rtnl.apply(&batch)?;
