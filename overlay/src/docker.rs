@@ -49,7 +49,8 @@ pub const GWBRIDGE: &str = "docker_gwbridge";
 pub fn gwbridge_subnet(underlay: &[Ipv4Net]) -> Ipv4Net {
     let free = |net: &Ipv4Net| !underlay.iter().any(|other| other.contains(net) || net.contains(other));
     let wide = (18..=31).map(|second| Ipv4Net::new_assert(Ipv4Addr::new(172, second, 0, 0), 16));
-    let narrow = (0..=240).step_by(16).map(|third| Ipv4Net::new_assert(Ipv4Addr::new(192, 168, third, 0), 20));
+    let narrow =
+        (0..=240).step_by(16).map(|third| Ipv4Net::new_assert(Ipv4Addr::new(192, 168, third, 0), 20));
     wide.chain(narrow).find(free).unwrap_or(Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16))
 }
 

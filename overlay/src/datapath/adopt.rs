@@ -82,7 +82,9 @@ impl Datapath {
     fn adopt_endpoints(&mut self, view: &View, network: NetworkId, have: &Snapshot) -> Result<()> {
         let outward = view.networks.get(&network).is_some_and(|found| !found.value.network.internal);
         for endpoint in view.endpoints_on(self.vtep).filter(|endpoint| endpoint.network == network) {
-            let Some(container) = endpoint.sandbox.and_then(|id| self.sandboxes.container(id)) else { continue };
+            let Some(container) = endpoint.sandbox.and_then(|id| self.sandboxes.container(id)) else {
+                continue;
+            };
             let inside = Rtnl::new(&container.netns)?.dump()?;
             let address = inside.addresses.iter().find(|found| found.net.addr() == endpoint.address.addr());
             let Some(inner) = address.and_then(|address| inside.by_index(address.dev)) else { continue };

@@ -167,7 +167,9 @@ impl Datapath {
 
     /// Takes an endpoint out of the kernel, and the overlay with its last one.
     pub(super) fn detach(&mut self, id: EndpointId) -> Result<()> {
-        let Some(Attached { endpoint, sandbox, pair, .. }) = self.attached.get(&id).cloned() else { return Ok(()) };
+        let Some(Attached { endpoint, sandbox, pair, .. }) = self.attached.get(&id).cloned() else {
+            return Ok(());
+        };
         if let Some(overlay) = self.overlays.get(&endpoint.network) {
             remove(&overlay.rtnl, pair.outer, &pair.outer_name)?;
         }
@@ -218,7 +220,8 @@ impl Datapath {
     /// Notes the gateway bridge as a network of this host.
     pub(super) fn note_gateway(&mut self) {
         let rng = &mut self.rng;
-        let draw = || LocalNetwork { id: NetworkId::random(rng), created: jiff::Timestamp::now().to_string() };
+        let draw =
+            || LocalNetwork { id: NetworkId::random(rng), created: jiff::Timestamp::now().to_string() };
         self.sandboxes.gateway_made(draw);
     }
 }

@@ -186,7 +186,9 @@ impl Datapath {
             .outsides
             .iter()
             .filter(|(_, outside)| {
-                !host.iter().any(|link| link.index == outside.outer && bridge.is_some() && link.master == bridge)
+                !host
+                    .iter()
+                    .any(|link| link.index == outside.outer && bridge.is_some() && link.master == bridge)
             })
             .map(|(sandbox, _)| *sandbox)
             .collect();
@@ -194,7 +196,9 @@ impl Datapath {
         let mut broken = BTreeSet::new();
         for (network, overlay) in &mut self.overlays {
             let have = overlay.look()?;
-            for (id, attached) in self.attached.iter().filter(|(_, attached)| attached.endpoint.network == *network) {
+            for (id, attached) in
+                self.attached.iter().filter(|(_, attached)| attached.endpoint.network == *network)
+            {
                 let port = have.as_ref().and_then(|have| have.by_index(attached.pair.outer));
                 let plugged = port.is_some_and(|port| port.master == Some(overlay.bridge()));
                 if !plugged || (attached.outward && cut.contains(&attached.sandbox)) {

@@ -87,7 +87,8 @@ mod tests {
     #[test]
     fn an_engine_goes_on_where_the_one_before_it_ended() {
         let link = |index, name: &str| Link { index, name: name.to_owned(), ..Link::default() };
-        let have = Snapshot { links: vec![link(1, "lo"), link(12, "eth2"), link(9, "eth1")], ..Snapshot::default() };
+        let have =
+            Snapshot { links: vec![link(1, "lo"), link(12, "eth2"), link(9, "eth1")], ..Snapshot::default() };
         let mut counters = Counters::new();
         let sandbox = SandboxId::random(&mut fastrand::Rng::with_seed(1));
         assert_eq!((counters.index(), counters.interface(sandbox)), (5, "eth0".to_owned()));

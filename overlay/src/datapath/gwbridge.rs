@@ -154,7 +154,8 @@ impl Gateway {
 /// Docker's behaviour, not its chains: containers do not talk to one another here (icc is off), reach the outside
 /// under the host's address, and are reached from there only by answers.
 fn rules(subnet: Ipv4Net) -> Table {
-    let (into, out_of) = (|| Match::Out(docker::GWBRIDGE.to_owned()), || Match::NotOut(docker::GWBRIDGE.to_owned()));
+    let (into, out_of) =
+        (|| Match::Out(docker::GWBRIDGE.to_owned()), || Match::NotOut(docker::GWBRIDGE.to_owned()));
     let from = || Match::In(docker::GWBRIDGE.to_owned());
     let forward = Chain {
         name: "forward".to_owned(),

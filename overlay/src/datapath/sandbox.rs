@@ -129,9 +129,7 @@ impl Overlay {
         let mut batch = Batch::new();
         for op in ops {
             batch = match op {
-                Op::RemoveFdb(mac, vtep) => {
-                    batch.remove_fdb(self.vxlan, mac, Some(IpAddr::V4(vtep)))
-                }
+                Op::RemoveFdb(mac, vtep) => batch.remove_fdb(self.vxlan, mac, Some(IpAddr::V4(vtep))),
                 Op::RemoveArp(ip, _) => batch.remove_neighbour(self.vxlan, IpAddr::V4(ip)),
                 Op::SetArp(ip, mac) => batch.neighbour(self.vxlan, IpAddr::V4(ip), mac),
                 Op::SetFdb(mac, vtep) => batch.fdb(self.vxlan, mac, IpAddr::V4(vtep)),

@@ -15,7 +15,8 @@ impl Absences {
     pub(crate) fn observe(&mut self, view: &View, now: Instant) {
         let endpoints = view.endpoints.values().flat_map(BTreeMap::values);
         let owners: BTreeSet<Ipv4Addr> = endpoints.map(|endpoint| endpoint.value.host).collect();
-        let away: BTreeSet<Ipv4Addr> = owners.into_iter().filter(|host| !view.nodes.contains_key(host)).collect();
+        let away: BTreeSet<Ipv4Addr> =
+            owners.into_iter().filter(|host| !view.nodes.contains_key(host)).collect();
         self.0.retain(|host, _| away.contains(host));
         for host in away {
             self.0.entry(host).or_insert(now);
@@ -66,7 +67,10 @@ mod tests {
         let given_up = |absences: &Absences, now| absences.given_up(grace, now).collect::<Vec<_>>();
         let mut absences = Absences::default();
         absences.observe(&view, start);
-        assert_eq!((given_up(&absences, after(9)), absences.next(grace, after(9))), (vec![], Some(after(10))));
+        assert_eq!(
+            (given_up(&absences, after(9)), absences.next(grace, after(9))),
+            (vec![], Some(after(10)))
+        );
         view.nodes.insert(host, "10.0.0.11:2376".parse().unwrap());
         absences.observe(&view, after(9));
         view.nodes.clear();

@@ -98,9 +98,11 @@ impl Membership {
             let kept = match timeout(pause, self.missing.notified()).await {
                 // Nobody complained.
                 Err(_) => self.kv.session_renew(session).await,
-                Ok(()) => self.kv.get(&key).await.map(|pair| {
-                    pair.is_some_and(|pair| pair.session.as_deref() == Some(session))
-                }),
+                Ok(()) => self
+                    .kv
+                    .get(&key)
+                    .await
+                    .map(|pair| pair.is_some_and(|pair| pair.session.as_deref() == Some(session))),
             };
             pause = match kept {
                 Ok(true) => self.ttl.mul_f64(RENEW_AT),

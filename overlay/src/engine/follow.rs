@@ -131,7 +131,8 @@ impl Core {
         for endpoint in lost.values() {
             let half = draw_veth(&mut self.drawn().rng);
             let written = self.transact(|view| {
-                let there = view.endpoints.get(&endpoint.network).is_some_and(|all| all.contains_key(&endpoint.id));
+                let there =
+                    view.endpoints.get(&endpoint.network).is_some_and(|all| all.contains_key(&endpoint.id));
                 Ok(((), if there { vec![] } else { ledger::reclaim(view, endpoint, &half)? }))
             });
             if let Err(error) = written.await {

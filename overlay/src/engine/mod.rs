@@ -169,7 +169,10 @@ impl Core {
     }
 
     /// Works on the kernel, on a thread that may block.
-    async fn with_datapath<R: Send + 'static>(&self, f: impl FnOnce(&mut Datapath) -> R + Send + 'static) -> Result<R> {
+    async fn with_datapath<R: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Datapath) -> R + Send + 'static,
+    ) -> Result<R> {
         let datapath = Arc::clone(&self.datapath);
         let work = move || f(&mut datapath.lock().unwrap_or_else(PoisonError::into_inner));
         tokio::task::spawn_blocking(work).await.map_err(|_| Error::from(Cause::Ended))
@@ -183,7 +186,8 @@ impl Core {
         let (report, mine) = self
             .with_datapath(move |datapath| {
                 let report = datapath.converge(&seen, pass);
-                let mine = datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
+                let mine =
+                    datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
                 (report, Arc::new(mine.collect::<BTreeMap<_, _>>()))
             })
             .await?;

@@ -122,7 +122,12 @@ impl Engine {
 
     /// Puts a container on a network, and returns when it is there: in the store and in this host's kernel. If the
     /// kernel refuses, it is in neither.
-    pub async fn join(&self, container: &ContainerRef, network: &str, options: JoinOptions) -> Result<EndpointInfo> {
+    pub async fn join(
+        &self,
+        container: &ContainerRef,
+        network: &str,
+        options: JoinOptions,
+    ) -> Result<EndpointInfo> {
         let core = &self.core;
         core.env.sandboxes.insert_container(container.clone());
         let id = core.look().await?.find(network)?.network.id;
@@ -160,7 +165,8 @@ impl Engine {
         if let Some(info) = core.info(who.id).await? {
             return Ok(info);
         }
-        let why = report.failed.get(&who.id).cloned().unwrap_or_else(|| "it was taken away meanwhile".to_owned());
+        let why =
+            report.failed.get(&who.id).cloned().unwrap_or_else(|| "it was taken away meanwhile".to_owned());
         core.cross_out(id, who.id).await?;
         Err(Cause::Datapath(why).into())
     }
@@ -170,7 +176,8 @@ impl Engine {
         let core = &self.core;
         let view = core.look().await?;
         let found = &view.find(network)?.network;
-        let endpoint = view.endpoints_of(found.id).find(|endpoint| endpoint.sandbox == Some(container.sandbox));
+        let endpoint =
+            view.endpoints_of(found.id).find(|endpoint| endpoint.sandbox == Some(container.sandbox));
         let not_connected =
             || Cause::NotConnected { container: format!("{:#}", container.id), network: found.name.clone() };
         let endpoint = endpoint.ok_or_else(not_connected)?;
@@ -200,7 +207,10 @@ impl Engine {
 impl Core {
     /// Decides on what the store says and does it in one transaction; decides anew when somebody was faster. Nothing
     /// to do is done.
-    pub(super) async fn transact<T>(&self, mut decide: impl FnMut(&View) -> Result<(T, Vec<TxnOp>)>) -> Result<T> {
+    pub(super) async fn transact<T>(
+        &self,
+        mut decide: impl FnMut(&View) -> Result<(T, Vec<TxnOp>)>,
+    ) -> Result<T> {
         let _turn = self.turn.acquire().await.map_err(|_| Cause::Ended)?;
         let mut pause = Duration::from_micros(200);
         for _ in 0..ATTEMPTS {

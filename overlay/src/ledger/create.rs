@@ -46,8 +46,7 @@ pub(crate) fn create(
     let (pools_index, mut pools) =
         view.pools.as_ref().map_or((0, PoolsRecord::empty()), |pools| (pools.index, pools.value.clone()));
     let used: Vec<Ipv4Net> = pools.nets().collect();
-    let ipam::Reserved { subnet, bits } =
-        ipam::reserve(&request.pool, &used, avoid).map_err(Cause::from)?;
+    let ipam::Reserved { subnet, bits } = ipam::reserve(&request.pool, &used, avoid).map_err(Cause::from)?;
     pools.add(&subnet);
 
     let (vnis_index, mut vnis) = vnis(view);

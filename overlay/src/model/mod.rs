@@ -8,8 +8,8 @@ mod vni;
 
 pub use endpoint::Endpoint;
 pub use kernel::Mac;
-pub use network::{BadMtu, Network};
 pub(crate) use network::underlay_mtu;
+pub use network::{BadMtu, Network};
 pub use peer::{Peer, Peers};
 pub use subnet::Subnet;
 pub(crate) use subnet::pool_id;
