@@ -21,6 +21,7 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, setsockopt, sockopt};
+use tokio::io::unix::AsyncFd;
 
 use crate::birth::{self, Report, Step};
 use crate::error::{Context, Error, Result};
@@ -100,6 +101,20 @@ impl Machine {
         let patience = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
         let dead = poll(&mut [PollFd::new(self.init.as_fd(), PollFlags::POLLIN)], patience);
         dead.map(|count| count > 0).doing("watch", format_args!("the init of {}", self.name))
+    }
+
+    /// Resolves when its init has died. To be called on a tokio runtime; holds no namespace.
+    pub fn death(&self) -> Result<impl Future<Output = ()> + Send + use<>> {
+        let init = self.init.try_clone().doing("watch", format_args!("the init of {}", self.name))?;
+        #[expect(unsafe_code, reason = "tokio has no safe form")]
+        // SAFETY: the future owns the descriptor and drops the registration before it.
+        let registered = unsafe { AsyncFd::register(init) };
+        let init =
+            registered.map_err(io::Error::other).doing("watch", format_args!("the init of {}", self.name))?;
+        Ok(async move {
+            // A pidfd is readable when the process has ended.
+            let _ = init.readable().await;
+        })
     }
 
     /// Kills its init, and with it every process of the machine.
