@@ -7,10 +7,8 @@
 
 pub mod consul;
 mod error;
-mod http;
 pub mod memory;
 pub mod store;
-mod waiters;
 
 pub use error::Error;
 
