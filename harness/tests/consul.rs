@@ -9,6 +9,8 @@
 mod blocking;
 #[path = "consul/client.rs"]
 mod client;
+#[path = "consul/docker.rs"]
+mod docker;
 #[path = "consul/script.rs"]
 mod script;
 #[path = "consul/wire.rs"]
