@@ -1,4 +1,4 @@
-//! A store in memory, shared: the rules of [`store`](super::store) with a clock and with queries that block.
+//! A store in memory, shared: the rules of [`store`](crate::kv::store) with a clock and with queries that block.
 //!
 //! It is what engines use in tests, and what stands behind the HTTP face of a lab's own store.
 
