@@ -8,9 +8,13 @@ use clap::{Parser, Subcommand};
 
 /// Complete multi-host container networks on one Linux machine: hosts, overlays, a store, up in milliseconds.
 #[derive(Debug, Parser)]
-#[command(name = "lab", version, after_help = "Exit codes: 0 done; 1 it did not hold or was refused; 2 the file, the \
+#[command(
+    name = "lab",
+    version,
+    after_help = "Exit codes: 0 done; 1 it did not hold or was refused; 2 the file, the \
     command line or the machine is at fault. `lab exec` returns the command's own, 125 if it could not be started \
-    there, 126 if it is not executable, 127 if it does not exist.")]
+    there, 126 if it is not executable, 127 if it does not exist."
+)]
 pub(crate) struct Args {
     /// Which lab (default: the only one that is up).
     #[arg(long, global = true, value_name = "NAME")]

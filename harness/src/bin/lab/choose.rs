@@ -60,10 +60,14 @@ impl Scope {
 }
 
 fn gone(name: &str) -> Error {
-    Error::new(Kind::NoSuch, format_args!("lab {name} is gone: it was killed; `lab gc` removes what is left of it"))
+    Error::new(
+        Kind::NoSuch,
+        format_args!("lab {name} is gone: it was killed; `lab gc` removes what is left of it"),
+    )
 }
 
 fn names(root: &Root) -> Result<Vec<String>, Error> {
-    let alive = |(home, found): (Home, Found)| matches!(found, Found::Alive(_)).then(|| home.name().to_owned());
+    let alive =
+        |(home, found): (Home, Found)| matches!(found, Found::Alive(_)).then(|| home.name().to_owned());
     Ok(root.labs()?.into_iter().filter_map(alive).collect())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use harness::control::{Client, Request};
 use harness::state::{Found, Home, Root};
 use harness::{Error, Kind};
-use kernel::Canary;
+use kernel::{Canary, Pidfd};
 
 use crate::choose::Scope;
 use crate::{args, print};
@@ -18,7 +18,9 @@ pub(crate) fn main(scope: &Scope, args: &args::Down) -> anyhow::Result<ExitCode>
     let mut homes = Vec::new();
     if args.all {
         let labs = Root::open()?.labs()?;
-        homes.extend(labs.into_iter().filter(|(_, found)| matches!(found, Found::Alive(_))).map(|(home, _)| home));
+        homes.extend(
+            labs.into_iter().filter(|(_, found)| matches!(found, Found::Alive(_))).map(|(home, _)| home),
+        );
     } else if args.names.is_empty() {
         homes.push(scope.find()?.0);
     } else {
@@ -37,29 +39,29 @@ pub(crate) fn main(scope: &Scope, args: &args::Down) -> anyhow::Result<ExitCode>
 pub(crate) fn end(home: &Home, wait: bool) -> Result<(), Error> {
     let Some(Found::Alive(state)) = home.find()? else { return Ok(()) };
     // Opened first: afterwards the number may be somebody else's.
-    let shepherd = kernel::enter::Watched::open(state.pid);
+    let shepherd = Pidfd::open(state.pid.cast_signed());
     let answer = match Client::connect(home) {
         Ok(mut client) => Some(client.ask(&Request::Down { wait })?),
         // Nobody listens any more, or not yet: the shepherd's death is the lab's.
         Err(_) => None,
     };
-    match (&answer, shepherd) {
-        (Some(_), Ok(shepherd)) => shepherd.wait()?,
-        (None, Ok(shepherd)) => {
-            shepherd.kill()?;
-            shepherd.wait()?;
-        }
-        (_, Err(error)) if !error.is_missing() => return Err(error.into()),
-        _ => {}
+    // That there is none any more is what was wanted.
+    if let Ok(shepherd) = shepherd {
+        let ended = if answer.is_some() { Ok(()) } else { shepherd.kill() };
+        let ended = ended.and_then(|()| shepherd.wait());
+        ended.map_err(|e| Error::new(Kind::Machine, format_args!("cannot end lab {}: {e}", home.name())))?;
     }
     for fd in answer.into_iter().flat_map(|answer| answer.fds) {
         if !Canary::from(fd).wait(FREED)? {
-            let late = format_args!("lab {} is down, but the kernel has not freed it within a minute", home.name());
+            let late =
+                format_args!("lab {} is down, but the kernel has not freed it within a minute", home.name());
             return Err(Error::new(Kind::Machine, late));
         }
     }
     // A shepherd that was killed has not tidied up.
-    if let Ok(Ok(claim)) = home.claim() {
+    if home.path().exists()
+        && let Ok(claim) = home.claim()?
+    {
         claim.remove()?;
     }
     Ok(())

@@ -28,7 +28,8 @@ pub(crate) fn shell(scope: &Scope, args: &args::Shell) -> anyhow::Result<ExitCod
 /// Joins the target's machine; its hostname.
 fn enter(scope: &Scope, target: &str) -> anyhow::Result<String> {
     let answer = scope.client()?.ask(&Request::Enter { target: target.to_owned() })?;
-    let broken = || Error::new(Kind::Machine, format_args!("cannot enter {target}: the lab's answer lacks something"));
+    let broken =
+        || Error::new(Kind::Machine, format_args!("cannot enter {target}: the lab's answer lacks something"));
     let init = answer.fds.first().ok_or_else(broken)?;
     let hostname = answer.value["hostname"].as_str().ok_or_else(broken)?;
     let rootless = answer.value["rootless"].as_bool().ok_or_else(broken)?;

@@ -14,7 +14,11 @@ pub(crate) fn logs(scope: &Scope, args: &args::Logs) -> anyhow::Result<ExitCode>
     let named = args.target.is_none();
     each(scope, &request, |item| {
         let text = item["text"].as_str().unwrap_or_default();
-        if named { format!("{} | {text}", item["container"].as_str().unwrap_or_default()) } else { text.to_owned() }
+        if named {
+            format!("{} | {text}", item["container"].as_str().unwrap_or_default())
+        } else {
+            text.to_owned()
+        }
     })
 }
 

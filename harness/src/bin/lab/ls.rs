@@ -40,9 +40,13 @@ pub(crate) fn ls(scope: &Scope) -> anyhow::Result<ExitCode> {
                 state.pid.to_string(),
                 state.file.display().to_string(),
             ],
-            Found::Dead => {
-                [home.name().to_owned(), "gone".to_owned(), String::new(), String::new(), "`lab gc` removes it".to_owned()]
-            }
+            Found::Dead => [
+                home.name().to_owned(),
+                "gone".to_owned(),
+                String::new(),
+                String::new(),
+                "`lab gc` removes it".to_owned(),
+            ],
         })
         .collect();
     print::text(table(["LAB", "STATE", "AGE", "PID", "FILE"], &rows))?;
@@ -63,11 +67,15 @@ pub(crate) fn ps(scope: &Scope) -> anyhow::Result<ExitCode> {
 pub(crate) fn welcome(scope: &Scope) -> anyhow::Result<ExitCode> {
     let up = Root::open()?.labs()?.iter().filter(|(_, found)| matches!(found, Found::Alive(_))).count();
     if up == 0 {
-        print::line("no lab is up\n\n  lab up scenarios/two-host.toml   builds one\n  lab doctor                       says what this machine can do\n  lab --help                       lists the commands")?;
+        print::line(
+            "no lab is up\n\n  lab up scenarios/two-host.toml   builds one\n  lab doctor                       says what this machine can do\n  lab --help                       lists the commands",
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
     ls(scope)?;
-    print::line("\n  lab ps             shows what a lab consists of\n  lab exec TARGET CMD…   runs a command on a host or in a container\n  lab down           takes it down")?;
+    print::line(
+        "\n  lab ps             shows what a lab consists of\n  lab exec TARGET CMD…   runs a command on a host or in a container\n  lab down           takes it down",
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -108,7 +116,10 @@ pub(crate) fn show(report: &Report) -> anyhow::Result<()> {
                 ]
             })
             .collect();
-        print::text(format_args!("\n{}", table(["CONTAINER", "HOST", "STATE", "ADDRESSES", "COMMAND"], &containers)))?;
+        print::text(format_args!(
+            "\n{}",
+            table(["CONTAINER", "HOST", "STATE", "ADDRESSES", "COMMAND"], &containers)
+        ))?;
     }
     Ok(())
 }

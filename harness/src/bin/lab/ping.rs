@@ -25,16 +25,21 @@ pub(crate) fn main(scope: &Scope, args: &args::Ping) -> anyhow::Result<ExitCode>
         if !scope.json {
             let number = echoes.len();
             let text = match echo {
-                Echoed::Answered(nanoseconds) => format!("answer {number} after {}", milliseconds(nanoseconds)),
+                Echoed::Answered(nanoseconds) => {
+                    format!("answer {number} after {}", milliseconds(nanoseconds))
+                }
                 Echoed::Silent => format!("no answer {number}"),
                 Echoed::Unreachable => format!("no answer {number}: unreachable"),
             };
-            print::line(format_args!("{} -> {}: {text}", args.from, args.to)).map_err(|e| broken(e.to_string()))?;
+            print::line(format_args!("{} -> {}: {text}", args.from, args.to))
+                .map_err(|e| broken(e.to_string()))?;
         }
         Ok(())
     })?;
-    let mut trips: Vec<u64> =
-        echoes.iter().filter_map(|echo| if let Echoed::Answered(time) = echo { Some(*time) } else { None }).collect();
+    let mut trips: Vec<u64> = echoes
+        .iter()
+        .filter_map(|echo| if let Echoed::Answered(time) = echo { Some(*time) } else { None })
+        .collect();
     trips.sort_unstable();
     let (sent, received) = (echoes.len(), trips.len());
     // A whole number is what people compare; one lost of a thousand is still no 0 %.

@@ -1,5 +1,6 @@
 //! `lab up`: checks the file, starts the supervisor, waits until the lab is ready.
 
+use std::fmt::Write;
 use std::fs::{self, File};
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
@@ -74,8 +75,12 @@ fn difference(home: &Home, topology: &Topology) -> anyhow::Result<String> {
     let report: Report = Client::connect(home)?.get(&Request::Report)?;
     let mut said = Vec::new();
     let mut compare = |what: &str, have: Vec<String>, want: Vec<String>| {
-        said.extend(want.iter().filter(|item| !have.contains(item)).map(|item| format!("{what} {item} is new")));
-        said.extend(have.iter().filter(|item| !want.contains(item)).map(|item| format!("{what} {item} is not in it")));
+        said.extend(
+            want.iter().filter(|item| !have.contains(item)).map(|item| format!("{what} {item} is new")),
+        );
+        said.extend(
+            have.iter().filter(|item| !want.contains(item)).map(|item| format!("{what} {item} is not in it")),
+        );
     };
     let host = |name: &str, ip: &str| format!("{name} ({ip})");
     compare(
@@ -126,7 +131,10 @@ fn start(
         None => ready = serde_json::from_str::<Ready>(line).ok(),
     });
     let (report, timings) = match (ready, complaint) {
-        (Some(Ready::Up(report, timings)), _) => (report, timings),
+        (Some(Ready::Up { report, timings, rootless }), _) => {
+            state.rootless = rootless;
+            (report, timings)
+        }
         (Some(Ready::Failed(error)), _) => return Err(error.into()),
         (None, Some(complaint)) => return Err(Error::new(Kind::Machine, complaint).into()),
         (None, None) => {
@@ -137,7 +145,6 @@ fn start(
     };
     let inner = outcome?;
     state.ready = true;
-    state.rootless = timings.rootless;
     claim.write(&state)?;
     ls::show(&report)?;
     if args.timings {
@@ -153,16 +160,17 @@ fn start(
 
 /// Until a signal asks for the end, or the lab ends by itself.
 fn wait_for_end(mut inner: Inner) -> anyhow::Result<()> {
-    kernel::enter::until_signal(&mut inner)?;
+    inner.wait_or_signal()?;
     inner.end()?;
     Ok(())
 }
 
 fn show(timings: &Timings, begun: Instant) -> String {
     let mut text = String::new();
-    for (part, took) in &timings.parts {
-        text.push_str(&format!("{part:>12} {:8.2} ms\n", took.as_secs_f64() * 1000.0));
+    for (part, took) in &timings.0 {
+        let _ = writeln!(text, "{part:>12} {:8.2} ms", took.as_secs_f64() * 1000.0);
     }
-    text.push_str(&format!("{:>12} {:8.2} ms, command to prompt\n", "all", begun.elapsed().as_secs_f64() * 1000.0));
+    let all = begun.elapsed().as_secs_f64() * 1000.0;
+    let _ = writeln!(text, "{:>12} {all:8.2} ms, command to prompt", "all");
     text
 }
