@@ -7,6 +7,7 @@ mod engine;
 mod error;
 mod host;
 pub mod id;
+pub mod inspect;
 pub mod ipam;
 pub mod kv;
 pub mod ledger;

@@ -1,7 +1,5 @@
 //! A container that is put on a network, or taken off it.
 
-use std::os::fd::AsFd;
-
 use kernel::{Batch, Error, Mac, Result, Rtnl};
 
 use super::converge::Datapath;
@@ -43,10 +41,8 @@ impl Datapath {
     ) -> Result<()> {
         let counters = self.counters.clone();
         // The indexes in the order in which Docker makes the links, so that they are the article's.
-        let fresh = match self.overlays.contains_key(&network.id) {
-            true => None,
-            false => Some(self.new_overlay(network.id)?),
-        };
+        let is_there = self.overlays.contains_key(&network.id);
+        let fresh = if is_there { None } else { Some(self.new_overlay(network.id)?) };
         let (inner, outer) = (self.counters.index(), self.counters.index());
         let inner_name = self.counters.interface(container.sandbox);
         let needs_outside = !network.internal && !self.gateway.outsides.contains_key(&container.sandbox);
@@ -58,12 +54,11 @@ impl Datapath {
 
         let mut built = Built { fresh, bridge, outside, pair: None };
         let result = self.build(&mut built, network, vni, endpoint, container, (inner, inner_name, outer));
-        match result {
-            Ok(()) => self.keep(built, network, endpoint, container),
-            Err(_) => {
-                self.undo(&built, network.id);
-                self.counters = counters;
-            }
+        if result.is_ok() {
+            self.keep(built, network, endpoint, container);
+        } else {
+            self.undo(&built, network.id);
+            self.counters = counters;
         }
         result
     }
@@ -94,14 +89,14 @@ impl Datapath {
         if is_fresh {
             batch = Overlay::inside(batch, network);
         }
-        batch = pair.outside(batch, overlay, &container.netns, endpoint, network.mtu());
+        batch = pair.outside(batch, &container.netns, endpoint, network.mtu());
         built.pair = Some(pair.clone());
         overlay.rtnl.apply(&batch)?;
 
         // From the host: the vxlan device, the gateway bridge and its pair.
         let mut batch = Batch::new();
         if is_fresh {
-            batch = overlay.from_host(batch, network, vni);
+            batch = overlay.tunnel(batch, network, vni);
         }
         if let Some(index) = built.bridge {
             let [_, _, a, b, c, d] = self.rng.u64(..).to_le_bytes()[..6].try_into().expect("six of eight");

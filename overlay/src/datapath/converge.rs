@@ -10,7 +10,7 @@ use super::attach::Attached;
 use super::counters::Counters;
 use super::gwbridge::{Gateway, Outside};
 use super::plan::Tables;
-use super::sandbox::Overlay;
+use super::sandbox::{BRIDGE_INDEX, Overlay};
 use crate::host::Sandboxes;
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::ledger::View;
@@ -45,13 +45,6 @@ pub(crate) struct Report {
     pub(crate) failed: BTreeMap<EndpointId, String>,
     /// Anything else that went wrong.
     pub(crate) faults: Vec<String>,
-}
-
-impl Report {
-    /// Whether everything is as it should be.
-    pub(crate) fn is_clean(&self) -> bool {
-        self.failed.is_empty() && self.faults.is_empty()
-    }
 }
 
 /// How the documents came, and so how far the kernel is believed.
@@ -200,7 +193,7 @@ impl Datapath {
                 self.attached.iter().filter(|(_, attached)| attached.endpoint.network == *network)
             {
                 let port = have.as_ref().and_then(|have| have.by_index(attached.pair.outer));
-                let plugged = port.is_some_and(|port| port.master == Some(overlay.bridge()));
+                let plugged = port.is_some_and(|port| port.master == Some(BRIDGE_INDEX));
                 if !plugged || (attached.outward && cut.contains(&attached.sandbox)) {
                     broken.insert(*id);
                 }

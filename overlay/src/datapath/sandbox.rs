@@ -11,7 +11,7 @@ use crate::docker;
 use crate::model::{Network, Vni};
 
 /// The bridge's index: it is the first link that is made in its namespace.
-const BRIDGE_INDEX: u32 = 2;
+pub(super) const BRIDGE_INDEX: u32 = 2;
 
 /// IPv6 is off in every namespace that Docker makes (20.10: `osl/namespace_linux.go`).
 const NO_IPV6: [(&str, &str); 2] =
@@ -63,7 +63,7 @@ impl Overlay {
     }
 
     /// What is to be made from the host, so that the tunnel's packets travel there: the vxlan device.
-    pub(super) fn from_host<'a>(&'a self, batch: Batch<'a>, network: &Network, vni: Vni) -> Batch<'a> {
+    pub(super) fn tunnel<'a>(&'a self, batch: Batch<'a>, network: &Network, vni: Vni) -> Batch<'a> {
         let vxlan = NewVxlan {
             link: NewLink {
                 index: self.vxlan,
@@ -103,11 +103,6 @@ impl Overlay {
         let number = self.next_name;
         self.next_name += 1;
         format!("{}{number}", docker::VETH_PREFIX)
-    }
-
-    /// The bridge that ports are put into.
-    pub(super) fn bridge(&self) -> u32 {
-        BRIDGE_INDEX
     }
 
     /// Looks at what there is. None: the bridge or the vxlan device is missing.

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use ipnet::IpNet;
 use kernel::{Batch, Netns, NewLink};
 
-use super::sandbox::Overlay;
+use super::sandbox::BRIDGE_INDEX;
 use crate::model::Endpoint;
 
 /// An endpoint's pair of links.
@@ -26,7 +26,6 @@ impl Pair {
     pub(super) fn outside<'a>(
         &self,
         batch: Batch<'a>,
-        overlay: &Overlay,
         container: &'a Netns,
         endpoint: &Endpoint,
         mtu: u32,
@@ -35,7 +34,7 @@ impl Pair {
             index: self.outer,
             name: self.outer_name.clone(),
             mtu: Some(mtu),
-            master: Some(overlay.bridge()),
+            master: Some(BRIDGE_INDEX),
             ..NewLink::default()
         };
         let inner = NewLink {

@@ -85,7 +85,7 @@ impl Core {
     }
 
     /// The documents as they were seen last.
-    fn seen(&self) -> Arc<View> {
+    pub(super) fn seen(&self) -> Arc<View> {
         Arc::clone(&self.applied.borrow().view)
     }
 

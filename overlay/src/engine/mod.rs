@@ -1,6 +1,7 @@
 //! The engine of one host: it follows the store, keeps the kernel in agreement with it, and does what is asked.
 
 mod follow;
+mod show;
 mod verbs;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ use crate::kv::{Kv, keys};
 use crate::ledger::View;
 use crate::model::{Endpoint, Vni};
 
-pub use verbs::{EndpointInfo, JoinOptions, NetworkSummary};
+pub use show::NetworkSummary;
+pub use verbs::{EndpointInfo, JoinOptions};
 
 /// What is chosen for an engine.
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! What an engine can be asked to do.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -50,19 +49,6 @@ pub struct EndpointInfo {
     pub outside: Option<(String, Ipv4Addr)>,
 }
 
-/// A line of `docker network ls`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NetworkSummary {
-    /// Its id.
-    pub id: NetworkId,
-    /// Its name.
-    pub name: String,
-    /// `overlay` or `bridge`.
-    pub driver: &'static str,
-    /// `global` or `local`.
-    pub scope: &'static str,
-}
-
 impl Engine {
     /// Creates a network. No kernel is touched, on any host: that is for the first join.
     pub async fn create_network(&self, request: CreateNetwork) -> Result<NetworkId> {
@@ -75,11 +61,11 @@ impl Engine {
             avoid.push(docker::gwbridge_subnet(&core.env.underlay));
         }
         core.transact(|view| {
-            let ops = match view.networks.contains_key(&id) {
-                true => vec![],
-                false => ledger::create(view, &request, id, created.clone(), &avoid)?,
-            };
-            Ok((id, ops))
+            let there = view.networks.contains_key(&id);
+            Ok((
+                id,
+                if there { vec![] } else { ledger::create(view, &request, id, created.clone(), &avoid)? },
+            ))
         })
         .await
     }
@@ -96,28 +82,6 @@ impl Engine {
                 Ok((id, found.map_or(Ok(vec![]), |found| ledger::remove(view, found))?))
             })
             .await
-    }
-
-    /// The networks that this host knows, by name: all overlays, and its gateway bridge once it was made.
-    pub async fn networks(&self) -> Result<Vec<NetworkSummary>> {
-        let view = self.core.look().await?;
-        let overlays = view.networks.values().map(|stored| &stored.value.network);
-        let mut all: Vec<NetworkSummary> = overlays
-            .map(|network| NetworkSummary {
-                id: network.id,
-                name: network.name.clone(),
-                driver: "overlay",
-                scope: "global",
-            })
-            .collect();
-        all.extend(self.core.env.sandboxes.gateway().map(|gateway| NetworkSummary {
-            id: gateway.id,
-            name: docker::GWBRIDGE.to_owned(),
-            driver: "bridge",
-            scope: "local",
-        }));
-        all.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(all)
     }
 
     /// Puts a container on a network, and returns when it is there: in the store and in this host's kernel. If the
@@ -255,10 +219,5 @@ impl Core {
             })
         })
         .await
-    }
-
-    /// The documents, as the store has them now.
-    pub(super) async fn documents(&self) -> Result<Arc<View>> {
-        self.look().await
     }
 }

@@ -1,0 +1,93 @@
+//! What an engine can be asked to show.
+
+use super::Engine;
+use crate::docker;
+use crate::error::{Cause, Result};
+use crate::host::ContainerRef;
+use crate::id::NetworkId;
+use crate::inspect::{self, NetworkDetails, NetworkSettings};
+
+/// A line of `docker network ls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkSummary {
+    /// Its id.
+    pub id: NetworkId,
+    /// Its name.
+    pub name: String,
+    /// `overlay` or `bridge`.
+    pub driver: &'static str,
+    /// `global` or `local`.
+    pub scope: &'static str,
+}
+
+impl Engine {
+    /// The networks that this host knows, by name: all overlays, and its gateway bridge once it was made.
+    pub async fn networks(&self) -> Result<Vec<NetworkSummary>> {
+        let view = self.core.look().await?;
+        let overlays = view.networks.values().map(|stored| &stored.value.network);
+        let mut all: Vec<NetworkSummary> = overlays
+            .map(|network| NetworkSummary {
+                id: network.id,
+                name: network.name.clone(),
+                driver: "overlay",
+                scope: "global",
+            })
+            .collect();
+        all.extend(self.core.env.sandboxes.gateway().map(|gateway| NetworkSummary {
+            id: gateway.id,
+            name: docker::GWBRIDGE.to_owned(),
+            driver: "bridge",
+            scope: "local",
+        }));
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(all)
+    }
+
+    /// A network, found by name, id, or the beginning of an id.
+    pub async fn inspect_network(&self, network: &str) -> Result<NetworkDetails> {
+        if let Some(gateway) = self.core.env.sandboxes.gateway()
+            && (network == docker::GWBRIDGE || (!network.is_empty() && gateway.id.starts_with(network)))
+        {
+            return self.inspect_gateway().await;
+        }
+        let view = self.core.look().await?;
+        Ok(inspect::overlay(&view, view.find(network)?, &self.core.env.sandboxes))
+    }
+
+    async fn inspect_gateway(&self) -> Result<NetworkDetails> {
+        let missing = || Cause::NoSuchNetwork(docker::GWBRIDGE.to_owned());
+        let sandboxes = self.core.env.sandboxes.clone();
+        self.core
+            .with_datapath(move |datapath| {
+                let gateway = sandboxes.gateway().ok_or_else(missing)?;
+                let on_it = |container: ContainerRef| {
+                    datapath.outside(container.sandbox).cloned().map(|outside| (container, outside))
+                };
+                let outsides = sandboxes.containers().into_iter().filter_map(on_it).collect();
+                Ok(inspect::gateway(gateway, datapath.gateway(), outsides))
+            })
+            .await?
+    }
+
+    /// A container's network settings.
+    pub async fn inspect_container(&self, container: &ContainerRef) -> Result<NetworkSettings> {
+        let view = self.core.seen();
+        let asked = self.core.drawn().asked.clone();
+        let name = move |id: NetworkId| {
+            view.networks.get(&id).map_or_else(|| format!("{id:#}"), |found| found.value.network.name.clone())
+        };
+        let sandbox = container.sandbox;
+        let endpoints = self
+            .core
+            .with_datapath(move |datapath| {
+                let its = datapath.attached().filter(|attached| attached.sandbox == sandbox);
+                let shown = its.map(|attached| {
+                    let endpoint = &attached.endpoint;
+                    (name(endpoint.network), attached.clone(), asked.get(&endpoint.id).copied())
+                });
+                shown.collect()
+            })
+            .await?;
+        Ok(inspect::container(container, endpoints))
+    }
+}

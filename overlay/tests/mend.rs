@@ -1,0 +1,155 @@
+//! Whatever somebody does to the kernel or the store, the engines come back to what the store says.
+#![cfg(feature = "netns")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod lab;
+
+use std::net::IpAddr;
+
+use kernel::nft::{Family, Nft};
+use kernel::{Batch, Rtnl};
+use lab::{Lab, holds, look, reaches};
+use overlay::ContainerRef;
+
+/// demonet with C0 (192.168.0.100) on docker0 and C1 on docker1.
+async fn two_hosts(lab: &mut Lab) -> (ContainerRef, ContainerRef) {
+    lab.demonet().await;
+    let c0 = lab.joined(0, "C0", "demonet", Some([192, 168, 0, 100])).await;
+    let c1 = lab.joined(1, "C1", "demonet", None).await;
+    lab.converged().await;
+    assert!(reaches(&c0.netns, [192, 168, 0, 2]).await);
+    (c0, c1)
+}
+
+#[kernel::isolate]
+fn entries_that_somebody_deletes_come_back() {
+    lab::run(
+        |mut lab| async move {
+            two_hosts(&mut lab).await;
+            let name = lab.overlay(0);
+            let overlay = Rtnl::new(lab.hosts[0].env.sandboxes.get(&name).unwrap().netns()).unwrap();
+            let mac = kernel::Mac::of([192, 168, 0, 2].into());
+            let (ip, vtep, wrong) = ("192.168.0.2", "10.0.0.11", "10.0.0.99");
+            let (ip, vtep, wrong): (IpAddr, IpAddr, IpAddr) =
+                (ip.parse().unwrap(), vtep.parse().unwrap(), wrong.parse().unwrap());
+            let as_it_was = lab.look(0, &name);
+            let both = Batch::new().remove_neighbour(5, ip).remove_fdb(5, mac, Some(vtep));
+            let moved = Batch::new().remove_fdb(5, mac, Some(vtep)).fdb(5, mac, wrong);
+            let stranger = Batch::new().neighbour(5, wrong, mac);
+            for batch in [both, moved, stranger] {
+                overlay.apply(&batch).unwrap();
+                holds("the tables are mended", || async {
+                    let have = overlay.dump().unwrap();
+                    let permanent = |all: &kernel::Snapshot| {
+                        let arp = all
+                            .neighbours
+                            .iter()
+                            .filter(|entry| entry.permanent)
+                            .cloned()
+                            .collect::<Vec<_>>();
+                        let fdb =
+                            all.fdb.iter().filter(|entry| entry.vtep.is_some()).cloned().collect::<Vec<_>>();
+                        (arp, fdb)
+                    };
+                    permanent(&have) == permanent(&as_it_was)
+                })
+                .await;
+            }
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn links_that_somebody_deletes_come_back_under_their_names() {
+    lab::run(
+        |mut lab| async move {
+            let (c0, c1) = two_hosts(&mut lab).await;
+            let name = lab.overlay(0);
+            for (what, link) in [
+                ("overlay", "vxlan1"),
+                ("overlay", "br0"),
+                ("overlay", "veth2"),
+                ("container", "eth0"),
+                ("container", "eth1"),
+                ("host", "docker_gwbridge"),
+            ] {
+                let netns = match what {
+                    "overlay" => lab.hosts[0].env.sandboxes.get(&name).unwrap().netns().clone(),
+                    "container" => c0.netns.clone(),
+                    _ => lab.hosts[0].env.netns.clone(),
+                };
+                let rtnl = Rtnl::new(&netns).unwrap();
+                let links = rtnl.links().unwrap();
+                let found = links.iter().find(|found| found.name == link);
+                // Whatever number it has by now.
+                let found = found.or_else(|| {
+                    links.iter().find(|found| link.starts_with("veth") && found.name.starts_with("veth"))
+                });
+                let found = found.unwrap_or_else(|| panic!("no {link} in {links:?}"));
+                rtnl.apply(&Batch::new().remove_link(found.index, link)).unwrap();
+                drop(rtnl);
+                holds("they reach each other again", || async {
+                    reaches(&c1.netns, [192, 168, 0, 100]).await
+                })
+                .await;
+                holds("the outside is there again", || async { reaches(&c0.netns, [10, 0, 0, 1]).await })
+                    .await;
+                assert_eq!(lab.overlay(0), name, "after {link}");
+                let have = look(&c0.netns);
+                assert_eq!(have.addresses_of("eth0"), ["192.168.0.100/24".parse().unwrap()], "after {link}");
+                assert_eq!(have.addresses_of("eth1"), ["172.18.0.2/16".parse().unwrap()], "after {link}");
+            }
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn rules_that_somebody_deletes_come_back() {
+    lab::run(
+        |mut lab| async move {
+            two_hosts(&mut lab).await;
+            let nft = Nft::new(&lab.hosts[0].env.netns).unwrap();
+            nft.remove(Family::Ip, "docker").unwrap();
+            holds("the table is there", || async { nft.tables().unwrap() == ["docker"] }).await;
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn an_engine_takes_over_what_another_left() {
+    lab::run(
+        |mut lab| async move {
+            let (c0, c1) = two_hosts(&mut lab).await;
+            let name = lab.overlay(0);
+            let before = (look(&lab.hosts[0].env.netns), lab.look(0, &name), look(&c0.netns));
+            lab.hosts[0].engine = None;
+            assert!(reaches(&c1.netns, [192, 168, 0, 100]).await, "without an engine");
+            lab.start(0).await;
+            lab.converged().await;
+            let quiet = |mut have: kernel::Snapshot| {
+                have.neighbours.retain(|entry| entry.permanent);
+                have.fdb.retain(|entry| entry.permanent);
+                have
+            };
+            let after = (look(&lab.hosts[0].env.netns), lab.look(0, &name), look(&c0.netns));
+            assert_eq!(quiet(before.0), quiet(after.0));
+            assert_eq!(quiet(before.1), quiet(after.1));
+            assert_eq!(quiet(before.2), quiet(after.2));
+
+            // It goes on with the numbers, and can take away what it did not make.
+            let c2 = lab.joined(0, "C2", "demonet", None).await;
+            let eth0 = look(&c2.netns).link("eth0").unwrap().clone();
+            assert_eq!((eth0.index, eth0.peer), (11, Some(12)));
+            assert_eq!(lab.look(0, &name).by_index(12).unwrap().name, "veth3");
+            for container in [&c0, &c2] {
+                lab.engine(0).leave(container, "demonet").await.unwrap();
+                assert_eq!(look(&container.netns).links.len(), 1);
+            }
+            assert!(lab.hosts[0].env.sandboxes.get(&name).is_none());
+        },
+        2,
+    );
+}
