@@ -1,5 +1,34 @@
-//! Labs.
+//! Complete multi-host networks on one Linux machine: real namespaces, real VXLAN, a real store, up in milliseconds.
+//!
+//! Data flows one way: a file becomes a [`topology`], the topology a [`Lab`], a [`scenario`] is played on it. In
+//! reading order:
+//!
+//! - `error`: what went wrong, in a sentence.
+//! - [`topology`]: what a file says, what it means, and what is wrong with it.
+//! - [`scenario`]: steps, and what is expected of them.
+//! - `underlay`: the switch, the wires, the outside world.
+//! - `host`, `container`: what a lab is made of; `process`: what runs on them.
+//! - [`consul`]: the HTTP face of the store.
+//! - [`lab`]: bringing it up, looking at it, crashing a host of it.
+//! - `ring`, `events`: what was said and what happened.
+//! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
 
 pub mod consul;
+mod container;
+pub mod control;
+mod error;
+mod events;
+mod host;
+pub mod lab;
+mod process;
+mod ring;
 pub mod scenario;
+pub mod state;
 pub mod topology;
+mod underlay;
+
+pub use error::{Error, Kind, Result};
+pub use events::{Event, Events};
+pub use lab::Lab;
+pub use process::{Line, Log, State, Stream};
+pub use ring::Ring;

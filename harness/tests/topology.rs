@@ -21,6 +21,13 @@ fn shipped(name: &str) -> Topology {
     load(&scenarios().join(name)).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// The names of the files that ship.
+fn all_shipped() -> Vec<String> {
+    let entries = std::fs::read_dir(scenarios()).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    files.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+}
+
 fn good(source: &str) -> Topology {
     parse("lab.toml", source).unwrap_or_else(|report| panic!("{report}"))
 }
@@ -30,16 +37,12 @@ mod shipped_files {
 
     #[test]
     fn every_shipped_file_loads_and_has_steps() {
-        let mut count = 0;
-        for entry in std::fs::read_dir(scenarios()).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                let topology = load(&path).unwrap_or_else(|error| panic!("{error}"));
-                assert!(!topology.steps.is_empty() && !topology.description.is_empty(), "{}", path.display());
-                count += 1;
-            }
+        let files = all_shipped();
+        assert!(files.len() >= 3, "{files:?}");
+        for file in files {
+            let topology = shipped(&file);
+            assert!(!topology.steps.is_empty() && !topology.description.is_empty(), "{file}");
         }
-        assert!(count >= 3, "{count} files");
     }
 
     #[test]
@@ -53,8 +56,8 @@ mod shipped_files {
 
     #[test]
     fn a_negative_ping_has_a_positive_one_from_or_to_the_same_place() {
-        for name in ["two-host.toml", "gwbridge-isolation.toml", "internal.toml"] {
-            let topology = shipped(name);
+        for name in all_shipped() {
+            let topology = shipped(&name);
             let pings = |lost: bool| {
                 topology.steps.iter().filter_map(move |step| match (&step.verb, &step.expect) {
                     (Verb::Ping(ping), expect @ Expect::Echoes { .. }) => {
@@ -71,6 +74,46 @@ mod shipped_files {
     }
 }
 
+mod reference {
+    use super::*;
+
+    fn readme() -> String {
+        std::fs::read_to_string(scenarios().join("README.md")).unwrap()
+    }
+
+    #[test]
+    fn the_smallest_file_of_the_reference_loads() {
+        let readme = readme();
+        let block = readme.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let topology = good(block);
+        assert_eq!((topology.hosts.len(), topology.containers.len(), topology.steps.len()), (3, 2, 1));
+    }
+
+    #[test]
+    fn the_reference_lists_every_shipped_file_with_its_description() {
+        let readme = readme();
+        for file in all_shipped() {
+            let row = format!("| [{file}]({file}) | {} |", shipped(&file).description);
+            assert!(readme.contains(&row), "missing: {row}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_format_is_in_the_reference() {
+        let readme = readme();
+        let schema = harness::topology::schema();
+        let tables = schema["$defs"].as_object().unwrap().values().chain([&schema]);
+        let variants = |table: &serde_json::Value| table["oneOf"].as_array().cloned().unwrap_or_default();
+        for table in tables.flat_map(|table| variants(table).into_iter().chain([table.clone()])) {
+            for key in table["properties"].as_object().into_iter().flat_map(|keys| keys.keys()) {
+                let quoted = readme.contains(&format!("`{key}`")) || readme.contains(&format!(".{key}`"));
+                let header = readme.contains(&format!("[{key}]")) || readme.contains(&format!("`{key} = "));
+                assert!(quoted || header, "{key} is not in the reference");
+            }
+        }
+    }
+}
+
 mod defaults {
     use super::*;
 
@@ -81,7 +124,7 @@ mod defaults {
         assert_eq!(topology.underlay.subnet.to_string(), "10.0.0.0/24");
         assert_eq!(topology.underlay.gateway.to_string(), "10.0.0.1");
         assert_eq!(topology.underlay.mtu, 1500);
-        assert_eq!(topology.timeout, Duration::from_secs(60));
+        assert_eq!(topology.timeout, Duration::from_mins(1));
         assert_eq!(topology.kv, None);
         assert!(topology.hosts.is_empty());
     }
@@ -136,7 +179,7 @@ mod defaults {
         let topology = good("host = [{ name = 'a' }]\nstep = [{ ping = { from = 'a', to = '8.8.8.8' } }]");
         let step = &topology.steps[0];
         assert_eq!(step.name, "a pings 8.8.8.8");
-        assert_eq!(step.timeout, Duration::from_secs(60));
+        assert_eq!(step.timeout, Duration::from_mins(1));
         let Verb::Ping(ping) = &step.verb else { panic!("{step:?}") };
         assert_eq!((ping.count, ping.interval), (1, Duration::from_millis(100)));
         assert!(matches!(&ping.from, Target::Host(name) if *name == "a"));
@@ -171,4 +214,450 @@ mod defaults {
 #[test]
 fn the_schema_is_what_it_was() {
     insta::assert_json_snapshot!("schema", harness::topology::schema());
+}
+
+/// One test a mistake: the report of the file is what the snapshot of that name shows.
+macro_rules! mistakes {
+    ($($claim:ident: $source:literal)*) => {
+        mod mistakes {
+            use super::*;
+            $(#[test]
+            fn $claim() {
+                let report = parse("lab.toml", $source).expect_err("a mistake").plain();
+                insta::assert_snapshot!(stringify!($claim), report);
+            })*
+        }
+    };
+}
+
+mistakes! {
+    text_that_is_no_toml_is_pointed_at: "name = \"a\nseed = = 3\n"
+    an_unknown_key_is_refused_with_the_nearest_one: "
+[[host]]
+name = \"docker0\"
+engin = false
+
+[[containers]]
+name = \"C0\"
+"
+    a_value_of_the_wrong_type_is_refused: "
+seed = \"seven\"
+
+[underlay]
+mtu = -1
+
+[[host]]
+name = 5
+
+[[host]]
+ip = \"10.0.0.9\"
+"
+    one_table_for_a_list_is_refused: "
+[host]
+name = \"docker0\"
+"
+    another_schema_is_refused: "schema = 2\n"
+    an_unknown_host_is_answered_with_the_known_ones: "
+host = [{ name = \"docker0\" }, { name = \"docker1\" }]
+
+[[network]]
+name = \"demonet\"
+on = \"docker2\"
+
+[[container]]
+name = \"C0\"
+on = \"warehouse\"
+"
+    a_name_given_twice_is_shown_twice: "
+[[host]]
+name = \"docker0\"
+
+[[host]]
+name = \"docker0\"
+
+[[network]]
+name = \"n\"
+
+[[network]]
+name = \"n\"
+"
+    names_that_cannot_be_are_refused: "
+host = [{ name = \"docker_0\" }, { name = \"localhost\" }, { name = \"a\" }]
+network = [{ name = \"bridge\" }, { name = \"a b\" }]
+container = [{ name = \"C\" }, { name = \"-x\" }]
+"
+    addresses_of_hosts_lie_in_the_underlay_and_are_their_own: "
+[underlay]
+subnet = \"10.0.0.0/24\"
+gateway = \"10.0.1.1\"
+
+[[host]]
+name = \"a\"
+ip = \"10.0.0.5\"
+
+[[host]]
+name = \"b\"
+ip = \"10.0.0.5\"
+
+[[host]]
+name = \"c\"
+ip = \"10.0.0.255\"
+
+[[host]]
+name = \"d\"
+ip = \"10.0.0.300\"
+"
+    an_underlay_with_too_many_hosts_is_refused: "
+underlay = { subnet = \"10.0.0.0/30\" }
+host = [{ name = \"a\" }, { name = \"b\", engine = false }]
+"
+    cidrs_are_subnets: "
+host = [{ name = \"a\" }]
+network = [
+    { name = \"n1\", subnet = \"192.168.0.0\" },
+    { name = \"n2\", subnet = \"192.168.0.0/33\" },
+    { name = \"n3\", subnet = \"192.168.0.1/24\" },
+    { name = \"n4\", subnet = \"224.0.0.0/24\" },
+    { name = \"n5\", subnet = \"192.168.0.0/31\" },
+]
+"
+    subnets_overlap_nothing: "
+underlay = { subnet = \"10.0.0.0/24\", internet = [\"8.8.8.8\"] }
+host = [{ name = \"a\" }]
+network = [
+    { name = \"n1\", subnet = \"192.168.0.0/24\" },
+    { name = \"n2\", subnet = \"192.168.0.128/25\" },
+    { name = \"n3\", subnet = \"10.0.0.0/16\" },
+    { name = \"n4\", subnet = \"172.18.5.0/24\" },
+    { name = \"n5\", subnet = \"8.8.0.0/16\" },
+]
+"
+    gateways_ranges_and_aux_addresses_lie_in_their_subnet: "
+host = [{ name = \"a\" }]
+
+[[network]]
+name = \"n1\"
+subnet = \"192.168.0.0/24\"
+gateway = \"192.168.1.1\"
+ip_range = \"192.168.2.0/25\"
+aux = { router = \"192.168.0.0\" }
+
+[[network]]
+name = \"n2\"
+gateway = \"192.168.3.1\"
+"
+    addresses_of_containers_can_be_given: "
+host = [{ name = \"a\" }]
+network = [{ name = \"n\", subnet = \"192.168.0.0/24\", aux = { printer = \"192.168.0.9\" } }, { name = \"free\" }]
+container = [
+    { name = \"C0\", networks = [{ name = \"n\", ip = \"192.168.0.100\" }] },
+    { name = \"C1\", networks = [{ name = \"n\", ip = \"192.168.0.100\" }] },
+    { name = \"C2\", networks = [{ name = \"n\", ip = \"192.168.0.0\" }] },
+    { name = \"C3\", networks = [{ name = \"n\", ip = \"192.168.0.255\" }] },
+    { name = \"C4\", networks = [{ name = \"n\", ip = \"192.168.0.1\" }] },
+    { name = \"C5\", networks = [{ name = \"n\", ip = \"192.168.0.9\" }] },
+    { name = \"C6\", networks = [{ name = \"n\", ip = \"192.168.7.7\" }] },
+    { name = \"C7\", networks = [{ name = \"free\", ip = \"192.168.7.7\" }] },
+    { name = \"C8\", networks = [\"n\", \"n\", \"net\"] },
+]
+"
+    a_network_needs_an_engine: "
+host = [{ name = \"a\", engine = false }, { name = \"docker0\" }]
+network = [{ name = \"n\", on = \"a\" }]
+"
+    a_lab_without_engines_has_no_networks: "
+host = [{ name = \"a\", engine = false }]
+network = [{ name = \"n\" }]
+"
+    the_store_needs_a_host_without_an_engine: "
+[kv]
+host = \"a\"
+
+[[host]]
+name = \"a\"
+"
+    the_store_does_not_take_an_engine_s_host: "
+[[host]]
+name = \"consul\"
+"
+    what_is_not_there_yet_is_refused: "
+resolution = \"on-miss\"
+
+[underlay]
+dns = { \"example.com\" = \"8.8.8.8\" }
+
+[kv]
+url = \"http://10.0.0.5:8500\"
+
+[[host]]
+name = \"a\"
+wire = { delay = \"5ms\" }
+
+[[network]]
+name = \"n\"
+ipv6 = true
+subnets = []
+
+[[container]]
+name = \"C0\"
+publish = [\"80:80\"]
+networks = [{ name = \"n\", ip6 = \"::1\" }]
+
+[[step]]
+repeat = { count = 3, step = [{ parallel = [] }] }
+
+[[step]]
+resolve = { from = \"C0\", name = \"C1\" }
+
+[[step]]
+ping = { from = \"C0\", to = \"fd00::1\" }
+
+[[step]]
+network.connect = { container = \"C0\" }
+"
+    a_step_has_one_verb: "
+host = [{ name = \"a\" }]
+
+[[step]]
+name = \"nothing\"
+
+[[step]]
+ping = { from = \"a\", to = \"8.8.8.8\" }
+exec = { on = \"a\", command = [\"true\"] }
+"
+    steps_name_what_is_there: "
+host = [{ name = \"docker0\" }, { name = \"C1\" }]
+network = [{ name = \"n\", subnet = \"192.168.0.0/24\" }, { name = \"other\" }]
+container = [{ name = \"C0\", networks = [\"n\"] }, { name = \"C1\" }]
+
+[[step]]
+ping = { from = \"C9\", to = \"docker\" }
+
+[[step]]
+ping = { from = \"C1\", to = \"C0@other\" }
+
+[[step]]
+ping = { from = \"host:C1\", to = \"container:C2\" }
+
+[[step]]
+network.rm = { name = \"m\" }
+
+[[step]]
+container.rm = { name = \"X\" }
+
+[[step]]
+exec = { on = \"docker0\", command = [] }
+
+[[step]]
+tcp = { from = \"C0\", to = \"8.8.8.8\", port = 0, listen = true }
+"
+    a_word_that_is_not_known_is_refused: "
+host = [{ name = \"docker0\" }, { name = \"docker1\" }]
+network = [{ name = \"n\" }]
+container = [{ name = \"C0\", networks = [\"n\"] }, { name = \"C1\" }]
+always = [{ drift = \"some\" }]
+"
+    checks_are_sensible: "
+host = [{ name = \"docker0\" }, { name = \"docker1\" }]
+network = [{ name = \"n\" }]
+container = [{ name = \"C0\", networks = [\"n\"] }, { name = \"C1\" }]
+
+[[step]]
+check.peer = { at = \"docker0\", network = \"n\", container = \"C0\" }
+
+[[step]]
+check.mtu = { container = \"C1\", network = \"n\", is = 1450 }
+
+[[step]]
+check.interface = { on = \"C0\", name = \"an-interface-name\", kind = \"tun\", mac = \"02:42\", address = \"192.168.0.1\" }
+
+[[step]]
+check.route = { on = \"C0\" }
+
+[[step]]
+check.route = { on = \"C0\", equals = [\"default\"], lacks = [\"192.168.0.1/24\"] }
+
+[[step]]
+check.same_network = { network = \"n\", hosts = [\"docker0\"] }
+
+[[step]]
+check.sandbox = { on = \"docker0\", network = \"n\", links = [], vni = 16777216 }
+"
+    two_checks_in_one_are_refused: "
+host = [{ name = \"docker0\" }]
+
+[[step]]
+check = { drift = \"none\", absent = { on = \"docker0\", interface = \"eth1\" } }
+"
+    two_conditions_in_one_wait_are_refused: "
+host = [{ name = \"docker0\" }]
+
+[[step]]
+wait = { drift = \"none\", absent = { on = \"docker0\", interface = \"eth1\" } }
+"
+    expectations_fit_their_verb: "
+host = [{ name = \"a\" }]
+
+[[step]]
+ping = { from = \"a\", to = \"8.8.8.8\" }
+expect = { loss = \"all\", status = 0 }
+
+[[step]]
+exec = { on = \"a\", command = [\"true\"] }
+expect = { stdout = {} }
+
+[[step]]
+check = { drift = \"none\" }
+expect = { loss = \"0%\" }
+
+[[step]]
+tcp = { from = \"a\", to = \"8.8.8.8\" }
+expect = { reply = { equals = \"hello\" } }
+"
+    json_has_no_dates: "
+host = [{ name = \"a\" }]
+
+[[step]]
+network.ls = { on = \"a\" }
+expect.output.json = { Created = 2026-11-22, Share = nan }
+"
+    times_have_units: "
+timeout = \"60\"
+host = [{ name = \"a\" }]
+
+[kv]
+session_ttl_min = \"-1s\"
+
+[[step]]
+ping = { from = \"a\", to = \"8.8.8.8\", interval = \"100 ms\", count = 0 }
+within = \"5min\"
+
+[[step]]
+wait = \"1s\"
+within = \"2m\"
+for = \"3\"
+"
+    the_store_is_asked_only_where_one_is: "
+[[step]]
+kv.get = { key = \"/docker\" }
+"
+    odd_characters_are_shown_on_one_line: "name = \"a\\nb\\u0000\\u202e\"\ndescription = \"日本\"\nseeds = 1 # 日本"
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FILES: [&str; 3] = [
+        include_str!("../../scenarios/two-host.toml"),
+        include_str!("../../scenarios/gwbridge-isolation.toml"),
+        include_str!("../../scenarios/internal.toml"),
+    ];
+
+    /// Reads, and shows the mistakes if there are any, in both ways.
+    fn survives(source: &str) {
+        if let Err(report) = parse("lab.toml", source) {
+            assert!(!report.mistakes().is_empty(), "no topology and no mistake");
+            assert!(!report.plain().is_empty() && !report.coloured().is_empty());
+        }
+    }
+
+    #[test]
+    fn deeply_nested_text_does_not_make_it_panic() {
+        for (open, middle, close) in [("[", "", "]"), ("{a=", "1", "}"), ("a.", "a=1", "")] {
+            for depth in [50, 1_000, 100_000] {
+                let value = format!("{}{middle}{}", open.repeat(depth), close.repeat(depth));
+                survives(&if open == "a." { value.clone() } else { format!("step = {value}") });
+                survives(&format!("[[step]]\n{value}\n"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_written_topology_is_read_back() {
+        let built = [Topology::two_hosts(), shipped("internal.toml"), shipped("gwbridge-isolation.toml")];
+        for topology in built {
+            let topology = Topology { steps: vec![], always: vec![], ..topology }.with_digest();
+            assert_eq!(good(&topology.to_toml()), topology);
+        }
+    }
+
+    fn word() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[a-zA-Z0-9@:./%_=\"' \\[\\]{}#\\n,-]{0,12}",
+            Just("\u{0}\u{202e}é".to_owned()),
+            any::<String>()
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_topology_of_any_words_is_read_back(
+            name in "[a-z][a-z0-9-]{0,8}x",
+            description in any::<String>(),
+            seed in 0..=i64::MAX.unsigned_abs(),
+            hosts in 1..20usize,
+            subnet in 0..250u8,
+            internal: bool,
+            words in proptest::collection::vec("[^\0]{1,8}", 1..4),
+            labels in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..3),
+        ) {
+            let mut topology = Topology { name, description, seed, ..Topology::two_hosts() };
+            let more = topology.hosts[1].clone();
+            for index in 0..hosts {
+                let mut host = more.clone();
+                host.name = format!("h{index}").parse().unwrap();
+                host.ip = std::net::Ipv4Addr::new(10, 0, 0, 100 + u8::try_from(index).unwrap());
+                topology.hosts.push(host);
+            }
+            topology.networks[0].subnets[0].subnet =
+                ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(192, 168, subnet, 0), 24);
+            topology.networks[0].internal = internal;
+            topology.networks[0].labels = labels;
+            topology.containers[0].networks[0].ip = Some(std::net::Ipv4Addr::new(192, 168, subnet, 77));
+            topology.containers[0].networks[0].aliases = words.clone();
+            topology.containers[0].command = words;
+            let topology = topology.with_digest();
+            prop_assert_eq!(parse("lab.toml", &topology.to_toml()).map_err(|report| report.plain()), Ok(topology));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(source in any::<String>()) {
+            survives(&source);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            survives(&String::from_utf8_lossy(&bytes));
+        }
+
+        #[test]
+        fn no_change_of_a_good_file_makes_it_panic(
+            file in 0..3usize,
+            changes in proptest::collection::vec((any::<u16>(), 0..40usize, word()), 1..4),
+        ) {
+            let mut source = FILES[file].to_owned();
+            for (at, length, word) in changes {
+                let mut start = usize::from(at) % (source.len() + 1);
+                let mut end = (start + length).min(source.len());
+                while !source.is_char_boundary(start) { start -= 1; }
+                while !source.is_char_boundary(end) { end += 1; }
+                source.replace_range(start..end, &word);
+            }
+            survives(&source);
+        }
+
+        #[test]
+        fn no_value_in_a_good_file_makes_it_panic(file in 0..3usize, line in any::<u16>(), value in word()) {
+            let lines: Vec<&str> = FILES[file].lines().collect();
+            let line = usize::from(line) % lines.len();
+            let changed = match lines[line].split_once('=') {
+                Some((key, _)) => format!("{key} = {value}"),
+                None => value,
+            };
+            let mut lines = lines;
+            lines[line] = &changed;
+            survives(&lines.join("\n"));
+        }
+    }
 }

@@ -1,12 +1,11 @@
 //! What a step expects, and whether what came out is that. Pure: no clock, no kernel.
 
-use std::cmp::Ordering;
 use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
+use super::limit::{Bound, Percent};
 use super::text::{Text, fits, shown};
-use crate::topology::{parse_duration, show_duration};
+use crate::topology::show_duration;
 
 /// What is expected of a step. Each variant judges the outcome of its verbs.
 #[derive(Clone, Debug, PartialEq)]
@@ -112,7 +111,7 @@ impl Expect {
     pub fn judge(&self, outcome: &Outcome) -> Result<(), Mismatch> {
         match (self, outcome) {
             (Self::Echoes { loss, rtt }, Outcome::Echoes { sent, round_trips }) => {
-                judge_echoes(loss, rtt.as_ref(), *sent, round_trips)
+                judge_echoes(*loss, rtt.as_ref(), *sent, round_trips)
             }
             (
                 Self::Exit { status, stdout, stderr },
@@ -128,24 +127,9 @@ impl Expect {
                 judge_text("stdout", stdout, out)?;
                 judge_text("stderr", stderr, err)
             }
-            (Self::Answer { came: false, .. }, Outcome::Answer(Err(_))) => Ok(()),
-            (Self::Answer { came: false, .. }, Outcome::Answer(Ok(text))) if text.is_empty() => {
-                mismatch("no answer", "one")
-            }
-            (Self::Answer { came: false, .. }, Outcome::Answer(Ok(text))) => {
-                mismatch("no answer", format!("the answer {}", shown(text)))
-            }
-            (Self::Answer { came: true, .. }, Outcome::Answer(Err(why))) => mismatch("an answer", why),
-            (Self::Answer { came: true, reply }, Outcome::Answer(Ok(text))) => {
-                judge_text("reply", reply, text)
-            }
-            (Self::Value { exists: false, .. }, Outcome::Value(None)) => Ok(()),
-            (Self::Value { exists: false, .. }, Outcome::Value(Some(value))) => {
-                mismatch("no such key", format!("the value {}", shown(value)))
-            }
-            (Self::Value { exists: true, .. }, Outcome::Value(None)) => mismatch("the key", "no such key"),
-            (Self::Value { exists: true, value }, Outcome::Value(Some(text))) => {
-                judge_text("value", value, text)
+            (Self::Answer { came, reply }, Outcome::Answer(answer)) => judge_answer(*came, reply, answer),
+            (Self::Value { exists, value }, Outcome::Value(found)) => {
+                judge_value(*exists, value, found.as_deref())
             }
             (Self::Keys { present, absent }, Outcome::Keys(keys)) => judge_keys(present, absent, keys),
             (Self::Done { output }, Outcome::Request(Ok(text))) => judge_text("output", output, text),
@@ -162,7 +146,7 @@ impl Expect {
 }
 
 fn judge_echoes(
-    loss: &Bound<Percent>,
+    loss: Bound<Percent>,
     rtt: Option<&Bound<Duration>>,
     sent: u32,
     round_trips: &[Duration],
@@ -179,6 +163,26 @@ fn judge_echoes(
         Some(median) if bound.admits(median) => Ok(()),
         Some(median) => mismatch(format!("a median round trip of {bound}"), show_duration(*median)),
         None => mismatch(format!("a median round trip of {bound}"), "no answer"),
+    }
+}
+
+fn judge_answer(came: bool, reply: &[Text], answer: &Result<String, String>) -> Result<(), Mismatch> {
+    match (came, answer) {
+        (true, Ok(text)) => judge_text("reply", reply, text),
+        (true, Err(why)) => mismatch("an answer", why),
+        (false, Err(_)) => Ok(()),
+        // A connection alone: nothing was read from it.
+        (false, Ok(text)) if text.is_empty() => mismatch("no connection", "one"),
+        (false, Ok(text)) => mismatch("no answer", shown(text)),
+    }
+}
+
+fn judge_value(exists: bool, value: &[Text], found: Option<&str>) -> Result<(), Mismatch> {
+    match (exists, found) {
+        (true, Some(text)) => judge_text("value", value, text),
+        (true, None) => mismatch("the key to be there", "no such key"),
+        (false, None) => Ok(()),
+        (false, Some(text)) => mismatch("no such key", format!("the value {}", shown(text))),
     }
 }
 
@@ -200,138 +204,94 @@ fn judge_keys(present: &[String], absent: &[String], keys: &[String]) -> Result<
     }
 }
 
-/// A share in thousandths of a percent, so that it compares exactly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Percent(u32);
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A limit on a value: `0%`, `<=10%`, `>5ms`. Without a sign it is the value itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bound<T> {
-    sign: Sign,
-    limit: T,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sign {
-    Equal,
-    Less,
-    AtMost,
-    More,
-    AtLeast,
-}
-
-impl Sign {
-    fn admits(self, order: Ordering) -> bool {
-        match self {
-            Self::Equal => order.is_eq(),
-            Self::Less => order.is_lt(),
-            Self::AtMost => order.is_le(),
-            Self::More => order.is_gt(),
-            Self::AtLeast => order.is_ge(),
-        }
+    fn echoes(loss: &str, rtt: Option<&str>) -> Expect {
+        let rtt = rtt.map(|text| text.parse().expect("a limit"));
+        Expect::Echoes { loss: loss.parse().expect("a limit"), rtt }
     }
 
-    fn split(text: &str) -> (Self, &str) {
-        let signs = [("<=", Self::AtMost), ("<", Self::Less), (">=", Self::AtLeast), (">", Self::More)];
-        let found = signs.iter().find_map(|(mark, sign)| text.strip_prefix(mark).map(|rest| (*sign, rest)));
-        let (sign, rest) = found.unwrap_or((Self::Equal, text));
-        (sign, rest.trim())
+    fn of(answered: usize, sent: u32) -> Outcome {
+        Outcome::Echoes { sent, round_trips: vec![Duration::from_millis(2); answered] }
     }
-}
 
-impl<T: Ord> Bound<T> {
-    /// Whether a value is within the limit.
-    pub fn admits(&self, value: &T) -> bool {
-        self.sign.admits(value.cmp(&self.limit))
+    fn said(verdict: Result<(), Mismatch>) -> String {
+        verdict.map_or_else(|mismatch| mismatch.to_string(), |()| "ok".into())
     }
-}
 
-impl<T> Bound<T> {
-    /// Exactly this.
-    pub const fn exactly(limit: T) -> Self {
-        Self { sign: Sign::Equal, limit }
+    #[test]
+    fn loss_is_compared_exactly() {
+        assert_eq!(said(echoes("0%", None).judge(&of(2, 2))), "ok");
+        assert_eq!(said(echoes("100%", None).judge(&of(0, 2))), "ok");
+        assert_eq!(
+            said(echoes("<=33.333%", None).judge(&of(2, 3))),
+            "expected a loss of <=33.333%, got 2 of 3 answered"
+        );
+        assert_eq!(said(echoes("<=33.334%", None).judge(&of(2, 3))), "ok");
+        assert_eq!(said(echoes(">0%", None).judge(&of(3, 3))), "expected a loss of >0%, got 3 of 3 answered");
+        assert_eq!(said(echoes("0%", None).judge(&of(0, 0))), "expected a loss of 0%, got 0 of 0 answered");
     }
-}
 
-impl Bound<Percent> {
-    /// Whether `part` of `whole` is within the limit; nothing of nothing is all of it lost.
-    pub fn admits_ratio(&self, part: u32, whole: u32) -> bool {
-        let (part, whole) = if whole == 0 { (1, 1) } else { (part, whole) };
-        let share = u64::from(part) * u64::from(Percent::WHOLE.0);
-        self.sign.admits(share.cmp(&(u64::from(self.limit.0) * u64::from(whole))))
+    #[test]
+    fn round_trips_are_judged_by_their_median() {
+        assert_eq!(said(echoes("0%", Some("<5ms")).judge(&of(2, 2))), "ok");
+        let slow = echoes("0%", Some(">=5ms")).judge(&of(2, 2));
+        assert_eq!(said(slow), "expected a median round trip of >=5ms, got 2ms");
+        assert_eq!(
+            said(echoes("100%", Some("<5ms")).judge(&of(0, 2))),
+            "expected a median round trip of <5ms, got no answer"
+        );
     }
-}
 
-impl Percent {
-    /// Nothing: 0 %.
-    pub const NONE: Self = Self(0);
-    /// All: 100 %.
-    pub const WHOLE: Self = Self(100_000);
-}
-
-impl FromStr for Percent {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "a share is a number from 0 to 100 and a `%`, such as `0%` or `12.5%`".to_owned();
-        let number = text.strip_suffix('%').ok_or_else(wrong)?;
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-        let digits = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
-        if !digits(whole) || !digits(fraction) || whole.len() > 3 || fraction.len() > 3 {
-            return Err(wrong());
-        }
-        let whole: u32 = whole.parse().map_err(|_| wrong())?;
-        let fraction: u32 = format!("{fraction:0<3}").parse().map_err(|_| wrong())?;
-        let share = Self(whole * 1000 + fraction);
-        if share > Self::WHOLE { Err(wrong()) } else { Ok(share) }
+    #[test]
+    fn a_command_is_judged_by_status_then_output() {
+        let exit = |status, stdout: &str, stderr: &str| Outcome::Exit {
+            status,
+            stdout: stdout.into(),
+            stderr: stderr.into(),
+        };
+        let expect = Expect::Exit { status: 0, stdout: vec![Text::Contains("up".into())], stderr: vec![] };
+        assert_eq!(said(expect.judge(&exit(0, "is up\n", ""))), "ok");
+        assert_eq!(
+            said(expect.judge(&exit(1, "", "no route\n"))),
+            "expected status 0, got status 1, saying \"no route\""
+        );
+        let down = said(expect.judge(&exit(0, "is down\n", "")));
+        assert_eq!(down, "expected stdout to be something that contains \"up\", got \"is down\"");
     }
-}
 
-impl fmt::Display for Percent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, fraction) = (self.0 / 1000, self.0 % 1000);
-        match format!("{fraction:03}").trim_end_matches('0') {
-            "" => write!(f, "{whole}%"),
-            digits => write!(f, "{whole}.{digits}%"),
-        }
-    }
-}
-
-impl FromStr for Bound<Percent> {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (sign, rest) = Sign::split(text);
-        Ok(Self { sign, limit: rest.parse()? })
-    }
-}
-
-impl FromStr for Bound<Duration> {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (sign, rest) = Sign::split(text);
-        Ok(Self { sign, limit: parse_duration(rest)? })
-    }
-}
-
-impl fmt::Display for Sign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Equal => "",
-            Self::Less => "<",
-            Self::AtMost => "<=",
-            Self::More => ">",
-            Self::AtLeast => ">=",
-        })
-    }
-}
-
-impl fmt::Display for Bound<Percent> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.sign, self.limit)
-    }
-}
-
-impl fmt::Display for Bound<Duration> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.sign, show_duration(self.limit))
+    #[test]
+    fn answers_keys_and_refusals_are_judged() {
+        let answer = |came| Expect::Answer { came, reply: vec![] };
+        assert_eq!(said(answer(true).judge(&Outcome::Answer(Ok("hi".into())))), "ok");
+        assert_eq!(
+            said(answer(true).judge(&Outcome::Answer(Err("timed out".into())))),
+            "expected an answer, got timed out"
+        );
+        assert_eq!(said(answer(false).judge(&Outcome::Answer(Err("refused".into())))), "ok");
+        assert_eq!(
+            said(answer(false).judge(&Outcome::Answer(Ok(String::new())))),
+            "expected no connection, got one"
+        );
+        let keys = Expect::Keys { present: vec!["a/*".into()], absent: vec!["b*".into()] };
+        assert_eq!(said(keys.judge(&Outcome::Keys(vec!["a/1".into()]))), "ok");
+        assert_eq!(said(keys.judge(&Outcome::Keys(vec![]))), "expected a key a/*, got \"\"");
+        assert_eq!(
+            said(keys.judge(&Outcome::Keys(vec!["a/".into(), "bb".into()]))),
+            "expected no key b*, got the key bb"
+        );
+        let value = Expect::Value { exists: false, value: vec![] };
+        assert_eq!(
+            said(value.judge(&Outcome::Value(Some("1".into())))),
+            "expected no such key, got the value \"1\""
+        );
+        let refused = Expect::Refused { error: vec![Text::Contains("exists".into())] };
+        assert_eq!(said(refused.judge(&Outcome::Request(Err("it exists".into())))), "ok");
+        assert_eq!(
+            said(refused.judge(&Outcome::Request(Ok(String::new())))),
+            "expected an error, got success"
+        );
     }
 }

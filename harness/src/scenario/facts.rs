@@ -133,12 +133,11 @@ fn check_route(checker: &mut Checker, table: &RouteTable, place: &Range<usize>) 
         .map(|texts| texts.iter().filter_map(|text| parsed::<Route>(checker, text)).collect::<Vec<_>>());
     let mut lacks = Vec::new();
     for text in &table.lacks {
-        match parse_to(text) {
-            Some(to) => lacks.push(to),
-            None => {
-                let title = format!("{} is no destination", quote(text));
-                checker.mistake(Mistake::new(title, &text.span, "`default`, or a subnet without host bits"));
-            }
+        if let Some(to) = parse_to(text) {
+            lacks.push(to);
+        } else {
+            let title = format!("{} is no destination", quote(text));
+            checker.mistake(Mistake::new(title, &text.span, "`default`, or a subnet without host bits"));
         }
     }
     if equals.is_none() && table.lacks.is_empty() {

@@ -3,6 +3,7 @@
 //! - `step`: a step as a value, its verb and whom it names.
 //! - `fact`: what `check` and `[[always]]` look at.
 //! - `expect`: what a step expects, and whether an outcome is that; pure.
+//! - `limit`: limits on shares and times.
 //! - `text`: conditions on a text, with globs and JSON.
 //! - `file`: the tables of a step as written.
 //! - `check`: from those tables to steps.
@@ -14,12 +15,14 @@ mod expectations;
 mod fact;
 mod facts;
 mod file;
+mod limit;
 mod step;
 mod text;
 mod verbs;
 
-pub use expect::{Bound, Expect, Mismatch, Outcome, Percent};
+pub use expect::{Expect, Mismatch, Outcome};
 pub use fact::{Check, Mac, Route};
+pub use limit::{Bound, Percent};
 pub use step::{
     ContainerVerb, Destination, Exec, GATEWAY_BRIDGE, KvVerb, NetworkVerb, Ping, Step, Target, Tcp, Udp,
     Verb, Via, Wait,

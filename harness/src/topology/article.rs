@@ -49,7 +49,7 @@ impl Topology {
             ],
             steps: Vec::new(),
             always: Vec::new(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             digest: String::new(),
         };
         topology.with_digest()

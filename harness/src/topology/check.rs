@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::at::At;
 use super::containers::check_container;
 use super::duration::parse_duration;
+use super::file::At;
 use super::file::File;
+use super::file::nearest;
 use super::hosts::{check_hosts, check_kv};
 use super::model::{Container, Host, Network, Topology, Underlay};
 use super::name::{ContainerName, HostName, NameError, NetworkName};
 use super::networks::check_network;
-use super::parse::nearest;
 use super::report::{Mistake, list, quote};
 use crate::scenario::check_scenario;
 
@@ -23,7 +23,7 @@ use crate::scenario::check_scenario;
 const SCHEMA: i64 = 1;
 
 /// Time limit of a scenario and of a step, unless the file says otherwise.
-pub(crate) const TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a check has learned so far: the mistakes, and what the file has declared.
 ///
@@ -53,7 +53,7 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
     }
     let name = file.name.map_or_else(|| Some(stem.to_owned()), |name| checker.lab_name(&name));
     let timeout = checker.duration_or(file.timeout.as_ref(), TIMEOUT);
-    let underlay = check_hosts(checker, file.underlay, file.host);
+    let underlay = check_hosts(checker, file.underlay.as_deref(), &file.host);
     checker.underlay.clone_from(&underlay);
     let kv = check_kv(checker, file.kv.as_ref());
     for table in &file.network {

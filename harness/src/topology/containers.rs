@@ -2,8 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::at::At;
 use super::check::{Checker, taken};
+use super::file::At;
 use super::file::{AttachmentEntry, ContainerTable};
 use super::hosts::misplaced;
 use super::model::{Attachment, Container, Subnet};

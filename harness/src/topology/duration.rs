@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Longest time a file may name: a day. Longer is a slip of the pen.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// Units in falling order, in nanoseconds. `us` is what a keyboard has for µs.
 const UNITS: [(&str, u128); 6] = [
@@ -61,7 +61,7 @@ pub fn show_duration(time: Duration) -> String {
     for (unit, scale) in UNITS {
         let count = nanos / scale;
         if count > 0 {
-            text.push_str(&format!("{count}{unit}"));
+            text = text + &count.to_string() + unit;
             nanos %= scale;
         }
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::at::At;
 use super::check::{Checker, taken};
-use super::file::{HostTable, KvTable, UnderlayTable};
+use super::file::At;
+use super::file::{HostTable, StoreTable, UnderlayTable};
 use super::model::{Host, Kv, Underlay};
 use super::name::HostName;
 use super::report::{Mistake, quote};
@@ -38,22 +38,23 @@ const STORE: &str = "consul";
 /// Checks the underlay and declares the hosts. `None`: the underlay itself is wrong.
 pub(super) fn check_hosts(
     checker: &mut Checker,
-    underlay: Option<At<UnderlayTable>>,
-    hosts: Vec<At<HostTable>>,
+    underlay: Option<&UnderlayTable>,
+    hosts: &[At<HostTable>],
 ) -> Option<Underlay> {
-    let table = underlay.map(|table| table.value).unwrap_or_default();
+    let unsaid = UnderlayTable::default();
+    let table = underlay.unwrap_or(&unsaid);
     let subnet = check_subnet(checker, table.subnet.as_ref());
-    let mtu = table.mtu.map_or(MTU, |mtu| check_mtu(checker, &mtu));
+    let mtu = table.mtu.as_ref().map_or(MTU, |mtu| check_mtu(checker, mtu));
     let mut used = Used { subnet, taken: BTreeMap::new() };
-    let gateway = table.gateway.and_then(|text| {
-        let address = checker.address(&text)?;
+    let gateway = table.gateway.as_ref().and_then(|text| {
+        let address = checker.address(text)?;
         used.claim(checker, address, &text.span, "the gateway").then_some(address)
     });
-    for table in &hosts {
+    for table in hosts {
         declare(checker, &mut used, &table.value);
     }
     let internet = check_internet(checker, subnet, &table.internet);
-    let Some(subnet) = subnet else { return None };
+    let subnet = subnet?;
     let mut free = subnet.hosts().filter(|address| !used.taken.contains_key(address));
     let gateway = gateway.or_else(|| free.next());
     for host in &mut checker.hosts {
@@ -148,11 +149,11 @@ struct Used {
 impl Used {
     /// Takes an address, or notes why it cannot be had.
     fn claim(&mut self, checker: &mut Checker, address: Ipv4Addr, span: &Range<usize>, what: &str) -> bool {
-        if let Some(subnet) = self.subnet {
-            if let Some(mistake) = misplaced(subnet, address, span, "the underlay") {
-                checker.mistake(mistake);
-                return false;
-            }
+        if let Some(subnet) = self.subnet
+            && let Some(mistake) = misplaced(subnet, address, span, "the underlay")
+        {
+            checker.mistake(mistake);
+            return false;
         }
         if let Some(first) = self.taken.get(&address) {
             let mistake = Mistake::new(format!("{address} is taken"), span, format!("wanted by {what}"));
@@ -210,7 +211,7 @@ fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable) {
 }
 
 /// Finds the store's host, or adds one.
-pub(super) fn check_kv(checker: &mut Checker, table: Option<&At<KvTable>>) -> Option<Kv> {
+pub(super) fn check_kv(checker: &mut Checker, table: Option<&At<StoreTable>>) -> Option<Kv> {
     let session_ttl_min =
         checker.duration_or(table.and_then(|table| table.session_ttl_min.as_ref()), SESSION_TTL_MIN);
     if let Some(text) = table.and_then(|table| table.host.as_ref()) {

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::{fs, io};
 
 use super::check::{Checker, check};
+use super::file::read_tables;
 use super::model::Topology;
-use super::parse::read_tables;
 use super::report::Report;
 
 /// What a lab is called if neither its file nor the file's name say.

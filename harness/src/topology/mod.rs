@@ -1,9 +1,7 @@
 //! The topology of a lab: what a file says, what it means, and what is wrong with it.
 //!
 //! - `name`: names of hosts, containers and networks, each checked once.
-//! - `at`: a value together with its place in the file.
-//! - `file`: the tables of a file as written.
-//! - `parse`: from text to those tables, going on past mistakes.
+//! - `file`: a file as written, read past its mistakes.
 //! - `model`: [`Topology`], what the file means; nothing in it is left open.
 //! - `check`, `hosts`, `networks`, `containers`: from the tables to the model.
 //! - `duration`: times as people write them, `5s` and `100ms`.
@@ -13,7 +11,6 @@
 //! - `load`: reads and checks a file.
 
 mod article;
-mod at;
 mod check;
 mod containers;
 mod duration;
@@ -23,7 +20,6 @@ mod load;
 mod model;
 mod name;
 mod networks;
-mod parse;
 mod report;
 mod schema;
 mod write;
@@ -35,9 +31,8 @@ pub use name::{ContainerName, HostName, NameError, NetworkName};
 pub use report::{Mistake, Report};
 pub use schema::schema;
 
-pub(crate) use at::At;
 pub(crate) use check::{Checker, TIMEOUT, no_such};
 pub(crate) use containers::{check_command, check_container};
-pub(crate) use file::{ContainerTable, NetworkTable};
+pub(crate) use file::{At, ContainerTable, NetworkTable};
 pub(crate) use networks::check_network;
 pub(crate) use report::{list, quote};

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::at::At;
 use super::check::{Checker, taken};
+use super::file::At;
 use super::file::NetworkTable;
 use super::hosts::{misplaced, overlap, usable};
 use super::model::{Network, Subnet};

@@ -41,12 +41,18 @@ impl Topology {
 struct Page(String);
 
 impl Page {
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
     fn table(&mut self, header: &str) {
-        self.0.push_str(&format!("\n{header}\n"));
+        self.line("");
+        self.line(header);
     }
 
     fn key(&mut self, key: &str, value: impl Display) {
-        self.0.push_str(&format!("{key} = {value}\n"));
+        self.line(&format!("{key} = {value}"));
     }
 
     fn text(&mut self, key: &str, value: &str) {
@@ -131,7 +137,7 @@ fn quoted(text: &str) -> String {
     for c in text.chars() {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
+            c if c.is_control() => quoted.extend(format!("\\u{:04X}", u32::from(c)).chars()),
             c => quoted.push(c),
         }
     }

@@ -10,22 +10,21 @@ const MOST: usize = 16;
 
 /// Sends all of `bytes`, the descriptors with its first byte.
 pub fn send(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
-    let rights = [ControlMessage::ScmRights(&raw)];
-    let mut control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
-    let mut left = bytes;
+    let (mut left, mut fds) = (bytes, fds);
     while !left.is_empty() {
-        let sent = sendmsg::<UnixAddr>(
-            socket.as_raw_fd(),
-            &[IoSlice::new(left)],
-            control,
-            MsgFlags::MSG_NOSIGNAL,
-            None,
-        )?;
-        left = &left[sent..];
-        control = &[];
+        let sent = send_some(socket, left, fds)?;
+        (left, fds) = (&left[sent..], &[]);
     }
     Ok(())
+}
+
+/// Sends what the socket takes; how many bytes that was. The descriptors go with the first of them.
+pub fn send_some(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<usize> {
+    let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+    let parts = [IoSlice::new(bytes)];
+    Ok(sendmsg::<UnixAddr>(socket.as_raw_fd(), &parts, control, MsgFlags::MSG_NOSIGNAL, None)?)
 }
 
 /// Reads once: the bytes that came (none at the end) and the descriptors with them.

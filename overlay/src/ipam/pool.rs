@@ -11,7 +11,7 @@ use crate::docker;
 use crate::model::Subnet;
 
 /// A subnet as a user asks for it, in the user's own words: `inspect` echoes them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct PoolRequest {
     /// `--subnet`; without it the network gets a default pool.
     pub subnet: Option<String>,

@@ -70,8 +70,7 @@ impl Shared {
         if index == 0 || self.with(|store| store.index_of(watch)) > index {
             return;
         }
-        let wait = if wait.is_zero() { WAIT_DEFAULT } else { wait.min(WAIT_MAX) };
-        let deadline = Instant::now() + wait + (wait / WAIT_JITTER).mul_f64(self.state().jitter.f64());
+        let deadline = Instant::now() + patience(wait, self.state().jitter.f64());
         let mut waiting = Waiting { shared: self, watch, signal: None };
         waiting.subscribe();
         while self.with(|store| store.index_of(watch)) <= index {
@@ -91,6 +90,12 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How long a query blocks that asks for `wait`; `share` (0 to 1) of the possible extra is added.
+fn patience(wait: Duration, share: f64) -> Duration {
+    let wait = if wait.is_zero() { WAIT_DEFAULT } else { wait.min(WAIT_MAX) };
+    wait + (wait / WAIT_JITTER).mul_f64(share)
 }
 
 /// One blocked query; leaves nothing behind when it is dropped.
@@ -229,5 +234,42 @@ fn operation(op: TxnOp, flags: u64) -> Op {
         TxnOp::DeleteCas { key, index } => Op { index, ..Op::new(Verb::DeleteCas, key) },
         TxnOp::CheckIndex { key, index } => Op { index, ..Op::new(Verb::CheckIndex, key) },
         TxnOp::CheckNotExists { key } => Op::new(Verb::CheckNotExists, key),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_blocks_for_its_wait_and_up_to_a_sixteenth() {
+        let minutes = Duration::from_mins;
+        assert_eq!(patience(Duration::from_secs(2), 0.0), Duration::from_secs(2));
+        assert_eq!(patience(Duration::from_secs(2), 1.0), Duration::from_millis(2125));
+        assert_eq!(patience(Duration::ZERO, 0.0), minutes(5));
+        assert_eq!(patience(minutes(20), 0.0), minutes(10));
+    }
+
+    #[tokio::test]
+    async fn the_task_of_a_store_ends_with_it() {
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        let before = tasks();
+        let store = Shared::new(Config::default());
+        assert_eq!(tasks(), before + 1);
+        drop(store);
+        while tasks() > before {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_expires_though_nobody_asks() {
+        let config = Config { session_ttl_min: Duration::from_millis(1), ..Config::default() };
+        let store = Shared::new(config);
+        let id = store.session_create(Duration::from_millis(40), Duration::ZERO).expect("a session");
+        assert!(store.acquire("k", b"", 0, &id).expect("the session lives"));
+        let index = store.list("k").index;
+        let gone = store.watch("k", index, Duration::from_mins(1)).await;
+        assert!(gone.pairs.is_empty() && gone.index > index);
     }
 }

@@ -17,7 +17,7 @@ use crate::kv::record::{
 use crate::model::{Network, Subnet, Vni, pool_id, underlay_mtu};
 
 /// `docker network create --driver overlay`, as a value.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CreateNetwork {
     /// What people will call it.
     pub name: String,

@@ -19,4 +19,6 @@ pub use table::{Entry, Key};
 pub use txn::{Failure, MAX_OPS, Op, Shown, Verb, reads_only};
 
 #[cfg(test)]
+mod naive;
+#[cfg(test)]
 mod tests;

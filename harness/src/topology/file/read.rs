@@ -5,8 +5,9 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
 
-use super::file::File;
-use super::report::{Mistake, list, quote};
+use super::near::nearest;
+use super::tables::File;
+use crate::topology::report::{Mistake, list, quote};
 
 /// Keys that the format has and this version does not act on. They are refused, never ignored.
 const NOT_YET: [(&str, &[&str]); 10] = [
@@ -38,16 +39,19 @@ const TOP: [&str; 12] = [
     "always",
 ];
 
+/// Most unknown keys reported of one table; who has more is writing something else.
+const MOST_UNKNOWN: usize = 20;
+
 /// What could be read of a file.
-pub(super) struct Parsed {
-    pub(super) file: File,
-    pub(super) mistakes: Vec<Mistake>,
+pub(crate) struct Parsed {
+    pub(crate) file: File,
+    pub(crate) mistakes: Vec<Mistake>,
     /// Something could not be read at all, so that names it would have declared are missing.
-    pub(super) lost: bool,
+    pub(crate) lost: bool,
 }
 
 /// Reads a file's tables.
-pub(super) fn read_tables(source: &str) -> Parsed {
+pub(crate) fn read_tables(source: &str) -> Parsed {
     let (root, errors) = DeTable::parse_recoverable(source);
     let mut reader = Reader { mistakes: Vec::new(), lost: false };
     if !errors.is_empty() {
@@ -100,13 +104,6 @@ impl Reader {
         let span = value.span();
         match value.into_inner() {
             DeValue::Array(array) => array.into_iter().filter_map(|value| self.read(key, value)).collect(),
-            DeValue::Table(table) => {
-                let mistake = Mistake::new(format!("`{key}` is a list of tables"), &span, "one table");
-                self.mistakes.push(mistake.help(format!("write `[[{key}]]`")));
-                let _ = table;
-                self.lost = true;
-                Vec::new()
-            }
             other => {
                 let found = format!("this is {}", article(other.type_str()));
                 let mistake = Mistake::new(format!("`{key}` is a list of tables"), &span, found);
@@ -124,23 +121,22 @@ impl Reader {
         if place == "step" && self.mistakes.len() > before {
             return None;
         }
-        let mut unknown_seen = false;
-        loop {
+        for unknown_seen in 0..MOST_UNKNOWN {
             let error = match T::deserialize(ValueDeserializer::from(value.clone())) {
                 Ok(read) => return Some(read),
                 Err(error) => error,
             };
             let span = error.span().unwrap_or_else(|| value.span());
             let missing = error.message().starts_with("missing field");
-            if !(missing && unknown_seen) {
+            if !(missing && unknown_seen > 0) {
                 self.mistakes.push(explain(&error, place, &span));
             }
             if !remove_key(&mut value, &span) {
-                self.lost = true;
-                return None;
+                break;
             }
-            unknown_seen = true;
         }
+        self.lost = true;
+        None
     }
 
     fn refuse_not_yet(&mut self, place: &str, value: &mut Spanned<DeValue<'_>>) {
@@ -201,10 +197,20 @@ fn explain(error: &toml::de::Error, place: &str, span: &Range<usize>) -> Mistake
     let message = one_line(error.message());
     let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let within = place.split('.').next().unwrap_or(place);
-    if (message.starts_with("unknown field") || message.starts_with("unknown variant"))
+    if message.starts_with("unknown field")
         && let Some((key, known)) = names.split_first()
     {
         return unknown(key, known, within, span);
+    }
+    if message.starts_with("unknown variant")
+        && let Some((word, known)) = names.split_first()
+    {
+        let mistake = Mistake::new(format!("{} is not known here", quote(word)), span, "unknown");
+        return mistake.help(format!("known is {}", list(known)));
+    }
+    if message.starts_with("wanted exactly 1 element") {
+        let mistake = Mistake::new("one key is wanted here, and one only", span, "in here");
+        return mistake.help("say one thing in a table; another one goes into a table of its own");
     }
     if message.starts_with("missing field")
         && let Some(key) = names.first()
@@ -227,9 +233,23 @@ fn explain(error: &toml::de::Error, place: &str, span: &Range<usize>) -> Mistake
     if let Some(rest) = message.strip_prefix("invalid value: ")
         && let Some((found, expected)) = rest.split_once(", expected ")
     {
-        return Mistake::new(format!("{found} does not fit here"), span, format!("{expected} is expected"));
+        return Mistake::new(
+            format!("{found} does not fit here"),
+            span,
+            format!("{} is expected", plainly(expected)),
+        );
     }
     Mistake::new(message, span, "here")
+}
+
+/// A type of Rust in words.
+fn plainly(expected: &str) -> &str {
+    match expected {
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" => "a whole number from 0",
+        "i32" | "i64" => "a whole number",
+        other => other,
+    }
 }
 
 fn unknown(key: &str, known: &[&str], within: &str, span: &Range<usize>) -> Mistake {
@@ -244,33 +264,6 @@ fn unknown(key: &str, known: &[&str], within: &str, span: &Range<usize>) -> Mist
     }
 }
 
-/// The name that was probably meant.
-pub(super) fn nearest<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = wrong.chars().count().min(30) / 3;
-    names
-        .into_iter()
-        .map(|name| (distance(wrong, name), name))
-        .filter(|(distance, _)| *distance <= limit.max(1))
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein's distance of two names, capped for long ones.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (i, a) in left.chars().take(64).enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, b) in right.iter().enumerate() {
-            let change = corner + usize::from(a != *b);
-            corner = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(row[j + 1] + 1);
-        }
-    }
-    row[right.len()]
-}
-
 fn article(what: &str) -> String {
     let vowel = what.starts_with(['a', 'e', 'i', 'o', 'u']);
     format!("{} {what}", if vowel { "an" } else { "a" })
@@ -278,4 +271,18 @@ fn article(what: &str) -> String {
 
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_at_the_top_are_the_schema_s() {
+        let schema = crate::topology::schema();
+        let mut top = TOP;
+        top.sort_unstable();
+        let keys = schema.get("properties").and_then(|keys| keys.as_object()).expect("properties");
+        assert!(keys.keys().eq(top), "{:?}", keys.keys());
+    }
 }

@@ -14,74 +14,74 @@ use crate::scenario::{CheckTable, StepTable};
 /// A lab and the scenario played on it.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(title = "A lab and its scenario", deny_unknown_fields)]
-pub(super) struct File {
+pub(crate) struct File {
     /// Version of this format: 1.
     #[schemars(extend("const" = 1))]
-    pub(super) schema: Option<At<i64>>,
+    pub(crate) schema: Option<At<i64>>,
     /// What the lab is called; the file's stem unless said.
-    pub(super) name: Option<At<String>>,
+    pub(crate) name: Option<At<String>>,
     /// What it shows, for people.
-    pub(super) description: Option<At<String>>,
+    pub(crate) description: Option<At<String>>,
     /// Where everything random starts from; 0 unless said.
-    pub(super) seed: Option<At<u64>>,
+    pub(crate) seed: Option<At<u64>>,
     /// Time limit of the whole scenario; 60s unless said.
-    pub(super) timeout: Option<At<String>>,
+    pub(crate) timeout: Option<At<String>>,
     /// The physical network.
-    pub(super) underlay: Option<At<UnderlayTable>>,
+    pub(crate) underlay: Option<At<UnderlayTable>>,
     /// The store.
-    pub(super) kv: Option<At<KvTable>>,
+    pub(crate) kv: Option<At<StoreTable>>,
     /// The machines.
     #[schemars(default)]
-    pub(super) host: Vec<At<HostTable>>,
+    pub(crate) host: Vec<At<HostTable>>,
     /// The overlay networks.
     #[schemars(default)]
-    pub(super) network: Vec<At<NetworkTable>>,
+    pub(crate) network: Vec<At<NetworkTable>>,
     /// The containers.
     #[schemars(default)]
-    pub(super) container: Vec<At<ContainerTable>>,
+    pub(crate) container: Vec<At<ContainerTable>>,
     /// What happens.
     #[schemars(default)]
-    pub(super) step: Vec<At<StepTable>>,
+    pub(crate) step: Vec<At<StepTable>>,
     /// What holds after every step.
     #[schemars(default)]
-    pub(super) always: Vec<At<CheckTable>>,
+    pub(crate) always: Vec<At<CheckTable>>,
 }
 
 /// The physical network.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UnderlayTable {
+pub(crate) struct UnderlayTable {
     /// The subnet of all hosts; 10.0.0.0/24 unless said.
-    pub(super) subnet: Option<At<String>>,
+    pub(crate) subnet: Option<At<String>>,
     /// The MTU of every wire; 1500 unless said.
-    pub(super) mtu: Option<At<u32>>,
+    pub(crate) mtu: Option<At<u32>>,
     /// The way out; the first free address unless said.
-    pub(super) gateway: Option<At<String>>,
+    pub(crate) gateway: Option<At<String>>,
     /// Addresses of the outside world, behind the gateway.
     #[serde(default)]
-    pub(super) internet: Vec<At<String>>,
+    pub(crate) internet: Vec<At<String>>,
 }
 
 /// The store.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct KvTable {
+pub(crate) struct StoreTable {
     /// The host that the embedded stub runs on; the first one without an engine unless said.
-    pub(super) host: Option<At<String>>,
+    pub(crate) host: Option<At<String>>,
     /// The shortest TTL of a session; 10s, Consul's, unless said.
-    pub(super) session_ttl_min: Option<At<String>>,
+    pub(crate) session_ttl_min: Option<At<String>>,
 }
 
 /// A machine.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct HostTable {
+pub(crate) struct HostTable {
     /// Its host name.
-    pub(super) name: At<String>,
+    pub(crate) name: At<String>,
     /// Its address on the underlay; the first free one unless said.
-    pub(super) ip: Option<At<String>>,
+    pub(crate) ip: Option<At<String>>,
     /// Whether an overlay engine runs on it; true unless said.
-    pub(super) engine: Option<bool>,
+    pub(crate) engine: Option<bool>,
 }
 
 /// An overlay network.
@@ -89,30 +89,30 @@ pub(super) struct HostTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NetworkTable {
     /// Its name.
-    pub(super) name: At<String>,
+    pub(crate) name: At<String>,
     /// The host whose engine is asked to create it; the first one with an engine unless said.
-    pub(super) on: Option<At<String>>,
+    pub(crate) on: Option<At<String>>,
     /// Its addresses; the engine chooses unless said.
-    pub(super) subnet: Option<At<String>>,
+    pub(crate) subnet: Option<At<String>>,
     /// The gateway's address; the first free one unless said.
-    pub(super) gateway: Option<At<String>>,
+    pub(crate) gateway: Option<At<String>>,
     /// The part of the subnet that addresses are given out from.
-    pub(super) ip_range: Option<At<String>>,
+    pub(crate) ip_range: Option<At<String>>,
     /// Addresses never given out, by name.
     #[serde(default)]
-    pub(super) aux: BTreeMap<String, At<String>>,
+    pub(crate) aux: BTreeMap<String, At<String>>,
     /// No way out of the overlay.
     #[serde(default)]
-    pub(super) internal: bool,
+    pub(crate) internal: bool,
     /// Docker's flag of that name.
     #[serde(default)]
-    pub(super) attachable: bool,
+    pub(crate) attachable: bool,
     /// Driver options.
     #[serde(default)]
-    pub(super) options: BTreeMap<String, At<String>>,
+    pub(crate) options: BTreeMap<String, At<String>>,
     /// Labels.
     #[serde(default)]
-    pub(super) labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
 }
 
 /// A container.
@@ -120,23 +120,23 @@ pub(crate) struct NetworkTable {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ContainerTable {
     /// Its name.
-    pub(super) name: At<String>,
+    pub(crate) name: At<String>,
     /// The host that it runs on; the first one with an engine unless said.
-    pub(super) on: Option<At<String>>,
+    pub(crate) on: Option<At<String>>,
     /// The networks it is attached to, names and tables alike.
     #[serde(default)]
-    pub(super) networks: Vec<At<AttachmentEntry>>,
+    pub(crate) networks: Vec<At<AttachmentEntry>>,
     /// The program that runs in it and its arguments; nothing runs unless said.
-    pub(super) command: Option<At<Vec<String>>>,
+    pub(crate) command: Option<At<Vec<String>>>,
     /// The program's environment.
     #[serde(default)]
-    pub(super) env: BTreeMap<String, At<String>>,
+    pub(crate) env: BTreeMap<String, At<String>>,
 }
 
 /// A network that a container is attached to: its name, or a table that says more.
 #[derive(Debug, JsonSchema)]
 #[schemars(untagged)]
-pub(super) enum AttachmentEntry {
+pub(crate) enum AttachmentEntry {
     /// The network's name.
     Name(String),
     /// The name and more.
@@ -146,14 +146,14 @@ pub(super) enum AttachmentEntry {
 /// A container's place on a network.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AttachmentTable {
+pub(crate) struct AttachmentTable {
     /// The network.
-    pub(super) name: At<String>,
+    pub(crate) name: At<String>,
     /// The address asked for; the engine chooses unless said.
-    pub(super) ip: Option<At<String>>,
+    pub(crate) ip: Option<At<String>>,
     /// Further names of the container on that network.
     #[serde(default)]
-    pub(super) aliases: Vec<String>,
+    pub(crate) aliases: Vec<String>,
 }
 
 impl<'de> Deserialize<'de> for AttachmentEntry {

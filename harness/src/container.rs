@@ -1,0 +1,132 @@
+//! A simulated container: a network namespace with endpoints; a machine of its own, nested in its host's, with its
+//! first process.
+
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use kernel::{Machine, Netns, Setup};
+use overlay::{ContainerRef, EndpointInfo, JoinOptions};
+
+use crate::error::{Error, Kind, Result};
+use crate::host::{Host, blocking};
+use crate::process::{Process, Program};
+use crate::topology;
+
+/// A container of a lab.
+#[derive(Debug)]
+pub(crate) struct Container {
+    pub(crate) spec: topology::Container,
+    pub(crate) host: Arc<Host>,
+    /// What its engine knows it by; holds its namespace.
+    pub(crate) this: ContainerRef,
+    /// Its networks, in the order in which it was put on them.
+    joined: Mutex<Vec<(String, EndpointInfo)>>,
+    running: tokio::sync::Mutex<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    machine: Option<Arc<Machine>>,
+    process: Option<Arc<Process>>,
+}
+
+impl Container {
+    pub(crate) fn new(spec: topology::Container, host: Arc<Host>, this: ContainerRef) -> Container {
+        Container { spec, host, this, joined: Mutex::default(), running: tokio::sync::Mutex::default() }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.spec.name.as_str()
+    }
+
+    /// Its network namespace. That its host is down is an error.
+    pub(crate) fn netns(&self) -> Result<Netns> {
+        self.host.alive()?;
+        Ok(self.this.netns.clone())
+    }
+
+    fn joined(&self) -> MutexGuard<'_, Vec<(String, EndpointInfo)>> {
+        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts it on a network.
+    pub(crate) async fn connect(&self, network: &str, options: JoinOptions) -> Result<EndpointInfo> {
+        let info = self.host.engine()?.join(&self.this, network, options).await?;
+        self.joined().push((network.to_owned(), info.clone()));
+        Ok(info)
+    }
+
+    /// Takes it off a network.
+    pub(crate) async fn disconnect(&self, network: &str) -> Result<()> {
+        self.host.engine()?.leave(&self.this, network).await?;
+        self.joined().retain(|(name, _)| name != network);
+        Ok(())
+    }
+
+    /// The networks that it is on, with what it has there.
+    pub(crate) fn networks(&self) -> Vec<(String, EndpointInfo)> {
+        self.joined().clone()
+    }
+
+    /// Its machine, made now if this is its first process, made anew if its init has been killed.
+    pub(crate) async fn machine(&self) -> Result<Arc<Machine>> {
+        let mut running = self.running.lock().await;
+        if let Some(machine) = &running.machine
+            && !machine.wait_down(Duration::ZERO)?
+        {
+            return Ok(Arc::clone(machine));
+        }
+        let host = self.host.machine().await?;
+        let (netns, setup) = (self.this.netns.clone(), self.setup());
+        let machine = Arc::new(blocking(move || Machine::start(&netns, Some(&host), &setup)).await?);
+        running.machine = Some(Arc::clone(&machine));
+        Ok(machine)
+    }
+
+    /// Docker's files, `docker-overlay` reference: localhost in all its names, then the container itself. Docker's hostname
+    /// is the short id; the container's name says more to people.
+    fn setup(&self) -> Setup {
+        let mut hosts = String::from(
+            "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n\
+             ff00::0\tip6-mcastprefix\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n",
+        );
+        for (_, info) in self.networks() {
+            // Writing to a string cannot fail.
+            let _ = writeln!(hosts, "{}\t{}", info.address.addr(), self.name());
+        }
+        let resolv = "# There is no name server in this lab; names are in /etc/hosts.\n".to_owned();
+        Setup { hostname: self.name().to_owned(), hosts, resolv }
+    }
+
+    /// Starts its command, if it has one.
+    pub(crate) async fn start(&self) -> Result<()> {
+        if self.spec.command.is_empty() {
+            return Ok(());
+        }
+        let machine = self.machine().await?;
+        let program = Program {
+            command: self.spec.command.clone(),
+            env: self.spec.env.clone(),
+            hostname: self.name().to_owned(),
+            stdin: None,
+        };
+        let process = Process::start(&machine, program).map_err(|error| {
+            Error::new(Kind::Input, format_args!("cannot start container {}: {error}", self.name()))
+        })?;
+        self.running.lock().await.process = Some(Arc::new(process));
+        Ok(())
+    }
+
+    /// Its process, if it has a command.
+    pub(crate) async fn process(&self) -> Option<Arc<Process>> {
+        self.running.lock().await.process.clone()
+    }
+
+    /// Ends all that runs in it. Its namespace stays until its networks have been left.
+    pub(crate) async fn stop(&self) {
+        let mut running = self.running.lock().await;
+        running.process = None;
+        running.machine = None;
+    }
+}

@@ -1,0 +1,181 @@
+//! How `lab` speaks to a lab that is up: one line of JSON each way over a Unix socket, descriptors beside it.
+
+mod client;
+mod server;
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use overlay::CreateNetwork;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::lab::Run;
+
+pub use client::{Answer, Client};
+pub use server::serve;
+
+/// What a supervisor is told when it starts. The listening socket and the locked state file come with it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Start {
+    /// The lab's name.
+    pub name: String,
+    /// The file, for messages.
+    pub path: PathBuf,
+    /// What the file says.
+    pub text: String,
+}
+
+/// What a supervisor says on its life line once the lab is up, or could not be built.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Ready {
+    /// It is up.
+    Up(Box<crate::lab::Report>, crate::lab::Timings),
+    /// It is not.
+    Failed(Error),
+}
+
+/// A request to a lab.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Request {
+    /// What it consists of.
+    Report,
+    /// The init of a host's or container's machine, to be entered. Its descriptor comes with the answer.
+    Enter {
+        /// Where.
+        target: String,
+    },
+    /// Echo requests; an item each.
+    Ping {
+        /// From where.
+        from: String,
+        /// To whom: an address, a host, a container.
+        to: String,
+        /// How many.
+        count: u32,
+        /// Milliseconds between two.
+        interval: u64,
+    },
+    /// What a kernel holds: a host's or container's, all if none is named.
+    Inspect {
+        /// Where.
+        target: Option<String>,
+    },
+    /// Creates a network, as `docker network create` does.
+    CreateNetwork {
+        /// The host whose engine is asked.
+        on: String,
+        /// What is asked for.
+        request: CreateNetwork,
+    },
+    /// The networks that an engine knows.
+    Networks {
+        /// The host whose engine is asked.
+        on: String,
+    },
+    /// A network, as Docker's inspect shows it.
+    InspectNetwork {
+        /// The host whose engine is asked.
+        on: String,
+        /// Its name, its id, or the beginning of its id.
+        name: String,
+    },
+    /// Removes a network.
+    RemoveNetwork {
+        /// The host whose engine is asked.
+        on: String,
+        /// Its name, its id, or the beginning of its id.
+        name: String,
+    },
+    /// Puts a container on a network.
+    Connect {
+        /// The container.
+        container: String,
+        /// The network.
+        network: String,
+        /// The address asked for.
+        ip: Option<Ipv4Addr>,
+        /// Further names on that network.
+        aliases: Vec<String>,
+    },
+    /// Takes a container off a network.
+    Disconnect {
+        /// The container.
+        container: String,
+        /// The network.
+        network: String,
+    },
+    /// Runs a container.
+    RunContainer(Run),
+    /// A container's settings, as Docker's inspect shows them.
+    InspectContainer {
+        /// Which.
+        name: String,
+    },
+    /// Stops and removes a container.
+    RemoveContainer {
+        /// Which.
+        name: String,
+    },
+    /// A key of the store.
+    Get {
+        /// Which.
+        key: String,
+    },
+    /// The keys of the store that begin so.
+    Keys {
+        /// Their beginning.
+        prefix: String,
+    },
+    /// Writes a key of the store.
+    Put {
+        /// Which.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Removes a key of the store.
+    Remove {
+        /// Which.
+        key: String,
+        /// And all that begin so.
+        recurse: bool,
+    },
+    /// Follows the store from now on; an item a change.
+    Watch {
+        /// The keys that begin so.
+        prefix: String,
+    },
+    /// What processes printed; an item a line.
+    Logs {
+        /// Of which container; of all, if none is named.
+        target: Option<String>,
+        /// And what they will print.
+        follow: bool,
+    },
+    /// What happened; an item each.
+    Events {
+        /// And what will.
+        follow: bool,
+    },
+    /// Ends the lab. With `wait`, a canary comes with the answer.
+    Down {
+        /// Until the kernel has freed it.
+        wait: bool,
+    },
+}
+
+/// A line of an answer: items, if there are any, then the end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+enum Reply {
+    /// One of several.
+    Item(Value),
+    /// The end, and what came out.
+    Done(Value),
+    /// The end: it failed.
+    Failed(Error),
+}
+
+/// Longest line; a file of that size is no topology.
+const LONGEST: usize = 16 << 20;

@@ -1,0 +1,232 @@
+//! The supervisor's side: every connection a task, every request an answer.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener as StdListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Notify;
+
+use super::{LONGEST, Reply, Request};
+use crate::error::{Error, Kind, Result};
+use crate::lab::Lab;
+
+/// Serves a lab until somebody asks for its end.
+pub async fn serve(lab: Lab, listener: StdListener) -> Result<()> {
+    let broken = |e| Error::new(Kind::Machine, format_args!("cannot serve the lab: {e}"));
+    listener.set_nonblocking(true).map_err(broken)?;
+    let listener = UnixListener::from_std(listener).map_err(broken)?;
+    let end = Arc::new(Notify::new());
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                if let Ok((stream, _)) = accepted {
+                    tokio::spawn(converse(lab.clone(), stream, Arc::clone(&end)));
+                }
+            }
+            () = end.notified() => return Ok(()),
+        }
+    }
+}
+
+/// The way back to a client.
+struct Way<'a>(&'a UnixStream);
+
+impl Way<'_> {
+    async fn send(&self, reply: &Reply, fds: &[OwnedFd]) -> std::io::Result<()> {
+        let mut line = serde_json::to_vec(reply).map_err(std::io::Error::other)?;
+        line.push(b'\n');
+        let borrowed: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let mut left = line.as_slice();
+        let mut first = borrowed.as_slice();
+        while !left.is_empty() {
+            self.0.writable().await?;
+            let sent = self.0.try_io(tokio::io::Interest::WRITABLE, || {
+                kernel::pass::send_some(self.0.as_fd(), left, first)
+            });
+            match sent {
+                Ok(sent) => (left, first) = (&left[sent..], &[]),
+                Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    /// One of several. That nobody listens any more ends the answer.
+    async fn item(&self, value: impl Serialize) -> Result<()> {
+        let value = serde_json::to_value(value).map_err(|e| Error::new(Kind::Machine, e))?;
+        self.send(&Reply::Item(value), &[]).await.map_err(|e| Error::new(Kind::Machine, e))
+    }
+}
+
+/// What comes at the end of an answer.
+#[derive(Default)]
+struct End {
+    value: Value,
+    fds: Vec<OwnedFd>,
+    /// The lab is to end once this has been said.
+    last: bool,
+}
+
+impl End {
+    fn of(value: impl Serialize) -> Result<End> {
+        let value = serde_json::to_value(value).map_err(|e| Error::new(Kind::Machine, e))?;
+        Ok(End { value, ..End::default() })
+    }
+}
+
+async fn converse(lab: Lab, mut stream: UnixStream, end: Arc<Notify>) {
+    loop {
+        let mut line = String::new();
+        let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX);
+        match BufReader::new((&mut stream).take(limit)).read_line(&mut line).await {
+            Ok(1..) => {}
+            _ => return,
+        }
+        let way = Way(&stream);
+        let answer = match serde_json::from_str(&line) {
+            Ok(request) => answer(&lab, request, &way).await,
+            Err(e) => Err(Error::new(Kind::Input, format_args!("the lab does not understand: {e}"))),
+        };
+        let (reply, fds, last) = match answer {
+            Ok(end) => (Reply::Done(end.value), end.fds, end.last),
+            Err(error) => (Reply::Failed(error), Vec::new(), false),
+        };
+        let sent = way.send(&reply, &fds).await;
+        if last {
+            end.notify_one();
+        }
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
+    match request {
+        Request::Report => End::of(lab.report().await?),
+        Request::Enter { target } => {
+            let place = lab.place(&target)?;
+            let machine = place.machine().await?;
+            let init = crate::host::duplicate(&machine.init())?;
+            let value = json!({ "hostname": place.name(), "rootless": kernel::entry::rootless() });
+            Ok(End { value, fds: vec![init], last: false })
+        }
+        Request::Ping { from, to, count, interval } => {
+            let (from, to) = (lab.place(&from)?, lab.address(&from, &to)?);
+            let mut echoes = lab.echoes(&from, to, count, Duration::from_millis(interval))?;
+            while let Some(echo) = echoes.recv().await {
+                way.item(echo?).await?;
+            }
+            End::of(to)
+        }
+        Request::Inspect { target } => End::of(lab.inspect(target.as_deref()).await?),
+        Request::CreateNetwork { on, request } => End::of(lab.create_network(&on, request).await?),
+        Request::Networks { on } => End::of(lab.networks(&on).await?),
+        Request::InspectNetwork { on, name } => End::of(lab.inspect_network(&on, &name).await?),
+        Request::RemoveNetwork { on, name } => End::of(lab.remove_network(&on, &name).await?),
+        Request::Connect { container, network, ip, aliases } => {
+            End::of(lab.connect(&container, &network, ip, aliases).await?)
+        }
+        Request::Disconnect { container, network } => End::of(lab.disconnect(&container, &network).await?),
+        Request::RunContainer(run) => End::of(lab.run(run).await?),
+        Request::InspectContainer { name } => End::of(lab.inspect_container(&name).await?),
+        Request::RemoveContainer { name } => End::of(lab.remove_container(&name).await?),
+        Request::Get { key } => {
+            let pair = lab.kv()?.get(&key).await?;
+            End::of(pair.map(|pair| String::from_utf8_lossy(&pair.value).into_owned()))
+        }
+        Request::Keys { prefix } => {
+            let pairs = lab.kv()?.list(&prefix).await?.pairs;
+            End::of(pairs.into_iter().map(|pair| pair.key).collect::<Vec<_>>())
+        }
+        Request::Put { key, value } => End::of(lab.kv()?.put(&key, value.as_bytes()).await?),
+        Request::Remove { key, recurse: false } => End::of(lab.kv()?.delete(&key).await?),
+        Request::Remove { key, recurse: true } => End::of(lab.kv()?.delete_tree(&key).await?),
+        Request::Watch { prefix } => watch(lab, &prefix, way).await,
+        Request::Logs { target, follow } => logs(lab, target.as_deref(), follow, way).await,
+        Request::Events { follow } => {
+            let mut from = 0;
+            loop {
+                let (events, next) =
+                    if follow { lab.events().follow(from).await } else { lab.events().since(from) };
+                for event in &events {
+                    way.item(event).await?;
+                }
+                if !follow || events.is_empty() {
+                    return Ok(End::default());
+                }
+                from = next;
+            }
+        }
+        Request::Down { wait } => {
+            let mut fds = Vec::new();
+            if wait {
+                let all = lab.namespaces();
+                let canary = kernel::Canary::new(&all.iter().collect::<Vec<_>>())?;
+                fds.push(canary.into());
+            }
+            Ok(End { value: Value::Null, fds, last: true })
+        }
+    }
+}
+
+/// Says every change below `prefix`.
+async fn watch(lab: &Lab, prefix: &str, way: &Way<'_>) -> Result<End> {
+    let kv = lab.kv()?;
+    let mut seen = kv.list(prefix).await?;
+    loop {
+        let now = kv.watch(prefix, seen.index, Duration::from_mins(5)).await?;
+        for pair in &now.pairs {
+            let before = seen.pairs.iter().find(|old| old.key == pair.key);
+            if before.is_none_or(|old| old.modify_index != pair.modify_index) {
+                let value = String::from_utf8_lossy(&pair.value);
+                way.item(json!({ "key": pair.key, "index": pair.modify_index, "value": value })).await?;
+            }
+        }
+        for old in seen.pairs.iter().filter(|old| now.pairs.iter().all(|pair| pair.key != old.key)) {
+            way.item(json!({ "key": old.key, "index": now.index, "value": null })).await?;
+        }
+        seen = now;
+    }
+}
+
+/// Says what processes printed, container by container; following, as it comes.
+async fn logs(lab: &Lab, target: Option<&str>, follow: bool, way: &Way<'_>) -> Result<End> {
+    let containers = match target {
+        Some(name) => vec![lab.container(name.strip_prefix("container:").unwrap_or(name))?],
+        None => lab.containers(),
+    };
+    let (said, mut hear) = tokio::sync::mpsc::channel(64);
+    for container in containers {
+        let Some(process) = container.process().await else { continue };
+        let (log, said, name) = (process.log.clone(), said.clone(), container.name().to_owned());
+        tokio::spawn(async move {
+            let mut from = 0;
+            loop {
+                let (lines, next) = if follow { log.follow(from).await } else { log.since(from) };
+                let done = !follow || lines.is_empty();
+                for line in lines {
+                    let item = json!({ "container": name, "stream": line.stream, "text": line.text });
+                    if said.send(item).await.is_err() {
+                        return;
+                    }
+                }
+                if done {
+                    return;
+                }
+                from = next;
+            }
+        });
+    }
+    drop(said);
+    while let Some(item) = hear.recv().await {
+        way.item(item).await?;
+    }
+    Ok(End::default())
+}

@@ -1,0 +1,35 @@
+//! What happened in a lab, in order.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ring::{Item, Ring};
+
+/// What happened, in order.
+pub type Events = Ring<Event>;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, RFC 3339 in UTC with milliseconds.
+    pub at: String,
+    /// What, as a word: `up`, `crash`, `exit`, `network`, `container`.
+    pub what: String,
+    /// In a sentence.
+    pub text: String,
+}
+
+impl Item for Event {
+    fn size(&self) -> usize {
+        self.at.len() + self.what.len() + self.text.len() + size_of::<Event>()
+    }
+}
+
+impl Events {
+    pub(crate) fn say(&self, what: &str, text: impl fmt::Display) {
+        let now =
+            jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_else(|_| jiff::Timestamp::now());
+        self.push(Event { at: now.to_string(), what: what.to_owned(), text: text.to_string() });
+    }
+}

@@ -1,0 +1,171 @@
+//! A simulated host: a network namespace from the start, a machine with its first process.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use kernel::{Machine, Netns, Setup};
+use overlay::{Engine, Sandboxes};
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{OnceCell, mpsc};
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Kind, Result};
+use crate::topology;
+
+/// A host of a lab, up or down.
+#[derive(Debug)]
+pub(crate) struct Host {
+    pub(crate) spec: topology::Host,
+    setup: Setup,
+    /// Who is told when the init of the host's machine has died.
+    died: mpsc::UnboundedSender<String>,
+    alive: Mutex<Option<Arc<Alive>>>,
+}
+
+/// All that a host holds while it is up. When the last handle goes, so does the host.
+#[derive(Debug)]
+pub(crate) struct Alive {
+    pub(crate) netns: Netns,
+    /// The namespaces of its overlays and containers.
+    pub(crate) sandboxes: Sandboxes,
+    pub(crate) engine: OnceLock<Engine>,
+    machine: OnceCell<Arc<Machine>>,
+    /// What the harness itself serves on this host: the store.
+    pub(crate) services: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Host {
+    /// A host that is up, on a namespace that is plugged in already.
+    pub(crate) fn new(
+        spec: topology::Host,
+        netns: Netns,
+        hosts: String,
+        died: mpsc::UnboundedSender<String>,
+    ) -> Host {
+        let hostname = spec.name.to_string();
+        let setup = Setup { hostname, hosts, resolv: "# Names are in /etc/hosts.\n".into() };
+        let alive = Alive {
+            netns,
+            sandboxes: Sandboxes::new(),
+            engine: OnceLock::new(),
+            machine: OnceCell::new(),
+            services: Mutex::default(),
+        };
+        Host { spec, setup, died, alive: Mutex::new(Some(Arc::new(alive))) }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.spec.name.as_str()
+    }
+
+    pub(crate) fn ip(&self) -> Ipv4Addr {
+        self.spec.ip
+    }
+
+    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Arc<Alive>>> {
+        self.alive.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it holds, if it is up.
+    pub(crate) fn alive(&self) -> Result<Arc<Alive>> {
+        self.slot().clone().ok_or_else(|| Error::down(self.name()))
+    }
+
+    /// Its engine. That none runs there is an error.
+    pub(crate) fn engine(&self) -> Result<Engine> {
+        let engine = self.alive()?.engine.get().cloned();
+        engine.ok_or_else(|| Error::new(Kind::Input, format_args!("no engine runs on host {}", self.name())))
+    }
+
+    /// Its machine, made now if this is its first process.
+    pub(crate) async fn machine(&self) -> Result<Arc<Machine>> {
+        let alive = self.alive()?;
+        let made = alive.machine.get_or_try_init(|| async {
+            let (netns, setup) = (alive.netns.clone(), self.setup.clone());
+            let machine = blocking(move || Machine::start(&netns, None, &setup)).await?;
+            let machine = Arc::new(machine);
+            self.watch(&machine)?;
+            Ok::<_, Error>(machine)
+        });
+        let machine = Arc::clone(made.await?);
+        alive.pin(&machine)?;
+        Ok(machine)
+    }
+
+    /// Tells when the machine's init dies: people do `kill -9` it.
+    fn watch(&self, machine: &Machine) -> Result<()> {
+        let broken = |e| Error::new(Kind::Machine, format_args!("cannot watch host {}: {e}", self.name()));
+        let init = machine.init().try_clone_to_owned().map_err(broken)?;
+        let init = AsyncFd::register(init).map_err(broken)?;
+        let (died, name) = (self.died.clone(), self.name().to_owned());
+        tokio::spawn(async move {
+            // A pidfd is readable when the process has ended.
+            let _ = init.readable().await;
+            let _ = died.send(name);
+        });
+        Ok(())
+    }
+
+    /// Brings the names of its namespaces up to date on its machine, if it has one.
+    pub(crate) fn pin(&self) -> Result<()> {
+        let alive = self.alive()?;
+        match alive.machine.get() {
+            Some(machine) => alive.pin(machine),
+            None => Ok(()),
+        }
+    }
+
+    /// The host is gone: kills what runs on it, without a word to anybody, and lets go of all it held.
+    /// Returns what it held, for the caller to drop its containers first; `None` if it was down already.
+    pub(crate) fn crash(&self) -> Result<Option<Arc<Alive>>> {
+        let Some(alive) = self.slot().take() else { return Ok(None) };
+        if let Some(machine) = alive.machine.get() {
+            machine.kill()?;
+        }
+        for service in alive.services.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            service.abort();
+        }
+        if let Some(engine) = alive.engine.get() {
+            engine.abort();
+        }
+        Ok(Some(alive))
+    }
+
+    /// The pid of its machine's init, as the supervisor sees it.
+    pub(crate) fn pid(&self) -> Option<i32> {
+        self.alive().ok()?.machine.get().map(|machine| machine.pid())
+    }
+}
+
+impl Alive {
+    /// Makes `ip netns ls` on the machine list what the host has.
+    fn pin(&self, machine: &Machine) -> Result<()> {
+        let have = machine.pins();
+        let want = self.sandboxes.list();
+        let names: BTreeSet<&str> = want.iter().map(|(name, _)| name.as_str()).collect();
+        for name in have.iter().filter(|name| !names.contains(name.as_str())) {
+            machine.unpin(name)?;
+        }
+        for (name, netns) in want.iter().filter(|(name, _)| !have.contains(name)) {
+            machine.pin(name, netns)?;
+        }
+        Ok(())
+    }
+}
+
+/// Runs what blocks for a millisecond or more beside the runtime's own threads.
+pub(crate) async fn blocking<T: Send + 'static>(
+    f: impl FnOnce() -> kernel::Result<T> + Send + 'static,
+) -> Result<T> {
+    match tokio::task::spawn_blocking(f).await {
+        Ok(done) => Ok(done?),
+        Err(gone) => Err(Error::new(Kind::Machine, gone)),
+    }
+}
+
+/// A duplicate of a descriptor, for a client.
+pub(crate) fn duplicate(fd: &impl AsFd) -> Result<std::os::fd::OwnedFd> {
+    fd.as_fd().try_clone_to_owned().map_err(|e| Error::new(Kind::Machine, e))
+}

@@ -1,0 +1,323 @@
+//! Bringing a lab up: switch, hosts, outside world, store, engines, networks, containers. Then it is ready.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use kernel::{Batch, Netns, Rtnl};
+use overlay::id::{ContainerId, SandboxId};
+use overlay::kv::memory::Shared;
+use overlay::kv::{Kv, consul};
+use overlay::{ContainerRef, Engine, HostEnv, JoinOptions};
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::mpsc;
+
+use super::{Inner, Lab, Slot, Store, Timings};
+use crate::consul as http;
+use crate::container::Container;
+use crate::error::{Error, Kind, Result};
+use crate::events::Events;
+use crate::host::{Host, blocking};
+use crate::topology::{self, Topology};
+use crate::underlay::{Fabric, Outside, Plug, Port};
+
+/// Consul's HTTP port.
+const STORE_PORT: u16 = 8500;
+/// The port that Docker's daemons advertise, as in the article: `--cluster-advertise=eth0:2376`.
+const ADVERTISED_PORT: u16 = 2376;
+/// How long engines may take to know each other's endpoints before `up` gives up.
+const READY: Duration = Duration::from_secs(30);
+
+/// Times the parts of a construction.
+struct Clock {
+    last: Instant,
+    parts: Timings,
+}
+
+impl Clock {
+    fn lap(&mut self, part: &str) {
+        let now = Instant::now();
+        self.parts.0.push((part.to_owned(), now - self.last));
+        self.last = now;
+    }
+}
+
+impl Lab {
+    /// Builds the lab and returns when its containers can reach each other. If anything fails, nothing is left: what was
+    /// built so far is dropped.
+    pub async fn up(topology: Topology) -> Result<Lab> {
+        let mut clock = Clock { last: Instant::now(), parts: Timings::default() };
+        let (died, deaths) = mpsc::unbounded_channel();
+        let mut lab = lay_out(topology, died, &mut clock).await?;
+        lab.store = lab.open_store()?;
+        clock.lap("store");
+        let lab = Lab(Arc::new(lab));
+        tokio::spawn(bury(Arc::downgrade(&lab.0), deaths));
+        lab.start_engines().await?;
+        clock.lap("engines");
+        for network in &lab.topology().networks {
+            lab.create_network(network.on.as_str(), request(network)).await?;
+        }
+        clock.lap("networks");
+        for container in &lab.topology().containers {
+            lab.run_container(container).await?;
+        }
+        clock.lap("containers");
+        lab.settle().await?;
+        clock.lap("settled");
+        if let Ok(mut timings) = lab.0.timings.lock() {
+            *timings = clock.parts;
+        }
+        lab.events().say("up", format_args!("lab {} is up", lab.topology().name));
+        Ok(lab)
+    }
+
+    async fn start_engines(&self) -> Result<()> {
+        let engines: Vec<&Arc<Host>> = self.hosts().filter(|host| host.spec.engine).collect();
+        for host in &engines {
+            self.start_engine(host)?;
+        }
+        for host in engines {
+            within(READY, host.engine()?.ready(), "an engine did not reach the store").await?;
+        }
+        Ok(())
+    }
+
+    fn start_engine(&self, host: &Host) -> Result<()> {
+        let alive = host.alive()?;
+        let env = HostEnv {
+            name: host.name().to_owned(),
+            netns: alive.netns.clone(),
+            advertise: SocketAddr::new(IpAddr::V4(host.ip()), ADVERTISED_PORT),
+            sandboxes: alive.sandboxes.clone(),
+            underlay: vec![self.topology().underlay.subnet],
+        };
+        let kv = self.kv_from(&alive.netns)?;
+        let config = overlay::Config { seed: self.seed_of(host.name()), ..overlay::Config::default() };
+        let _ = alive.engine.set(Engine::start(env, kv, config)?);
+        Ok(())
+    }
+
+    /// A client of the store whose sockets are made in `netns`: it goes over the underlay.
+    pub(crate) fn kv_from(&self, netns: &Netns) -> Result<Kv> {
+        let Some(topology::Kv::Stub { host, .. }) = &self.topology().kv else {
+            return Err(Error::new(Kind::NoSuch, "this lab has no store"));
+        };
+        let store = self.topology().host(host.as_str()).map_or(Ipv4Addr::UNSPECIFIED, |host| host.ip);
+        Ok(Kv::Consul(client(host.as_str(), store, netns)))
+    }
+
+    /// The lab's seed, made different for each name.
+    pub(crate) fn seed_of(&self, name: &str) -> u64 {
+        // FNV-1a, so that it is the same on every machine and in every build.
+        let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        name.bytes().fold(self.topology().seed ^ 0xcbf2_9ce4_8422_2325, mix)
+    }
+
+    /// Runs a container: its namespace, its networks, its command.
+    pub(crate) async fn run_container(&self, spec: &topology::Container) -> Result<Arc<Container>> {
+        let host = Arc::clone(self.host(spec.on.as_str())?);
+        if self.slots().iter().any(|slot| slot.name() == spec.name.as_str()) {
+            let taken = format_args!("Conflict. The container name \"/{}\" is already in use", spec.name);
+            return Err(Error::new(Kind::Refused, taken));
+        }
+        let this = self.new_container(&host, spec.name.as_str()).await?;
+        let container = Arc::new(Container::new(spec.clone(), Arc::clone(&host), this));
+        // Listed before it is built, so that a crash of its host in between takes it along.
+        self.slots().push(Slot::Up(Arc::clone(&container)));
+        match self.start_container(&container).await {
+            Ok(()) => {
+                self.events().say("container", format_args!("container {} runs on {}", spec.name, spec.on));
+                Ok(container)
+            }
+            Err(error) => {
+                let _ = self.remove_container(spec.name.as_str()).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn start_container(&self, container: &Container) -> Result<()> {
+        for attachment in &container.spec.networks {
+            let options = JoinOptions { ip: attachment.ip, aliases: attachment.aliases.clone() };
+            container.connect(attachment.network.as_str(), options).await?;
+        }
+        container.host.pin()?;
+        container.start().await
+    }
+
+    /// An id, a sandbox and a namespace with nothing but its loopback.
+    async fn new_container(&self, host: &Host, name: &str) -> Result<ContainerRef> {
+        let mut rng = fastrand::Rng::with_seed(self.seed_of(&format!("container {name}")));
+        let label = name.to_owned();
+        let netns = blocking(move || {
+            let netns = Netns::new(&label)?;
+            Rtnl::new(&netns)?.apply(&Batch::new().up(1, "lo"))?;
+            Ok(netns)
+        });
+        let this = ContainerRef {
+            id: ContainerId::random(&mut rng),
+            name: name.to_owned(),
+            sandbox: SandboxId::random(&mut rng),
+            netns: netns.await?,
+        };
+        host.alive()?.sandboxes.insert_container(this.clone());
+        Ok(this)
+    }
+
+    /// Waits until every engine has done what the store asks for now: then containers reach each other.
+    pub(crate) async fn settle(&self) -> Result<()> {
+        if self.0.store.is_none() {
+            return Ok(());
+        }
+        let engines: Vec<Engine> = self.hosts().filter_map(|host| host.engine().ok()).collect();
+        let Some(first) = engines.first() else { return Ok(()) };
+        let index = first.store_index().await?;
+        for engine in engines {
+            within(READY, engine.converged(index), "the engines did not agree").await?;
+        }
+        Ok(())
+    }
+}
+
+/// An engine's answer, if it comes in time.
+async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = overlay::Result<T>>,
+    otherwise: &str,
+) -> Result<T> {
+    let late = |_| Error::new(Kind::Machine, format_args!("{otherwise} within {} s", limit.as_secs()));
+    Ok(tokio::time::timeout(limit, answer).await.map_err(late)??)
+}
+
+/// Switch, hosts and outside world.
+async fn lay_out(
+    topology: Topology,
+    died: mpsc::UnboundedSender<String>,
+    clock: &mut Clock,
+) -> Result<Inner> {
+    let underlay = topology.underlay.clone();
+    let gateway = (!underlay.internet.is_empty()).then_some(underlay.gateway);
+    let specs = topology.hosts.clone();
+    let names: Vec<String> = specs.iter().map(|host| host.name.to_string()).collect();
+    let has_outside = gateway.is_some();
+    let namespaces = blocking(move || {
+        let hosts: Vec<Netns> = names.iter().map(|name| Netns::new(name)).collect::<kernel::Result<_>>()?;
+        let outside = has_outside.then(|| Netns::new("internet")).transpose()?;
+        Ok((hosts, outside))
+    });
+    let (namespaces, outside) = namespaces.await?;
+    clock.lap("namespaces");
+
+    let mut plugs = Vec::new();
+    for (number, (spec, netns)) in (0..).zip(specs.iter().zip(&namespaces)) {
+        plugs.push(Plug { port: Port(number), ip: spec.ip, netns: netns.clone(), gateway });
+    }
+    let ports: BTreeMap<String, Port> =
+        specs.iter().zip(&plugs).map(|(spec, plug)| (spec.name.to_string(), plug.port)).collect();
+    if let Some(netns) = &outside {
+        let number = u32::try_from(plugs.len()).unwrap_or(u32::MAX);
+        plugs.push(Plug { port: Port(number), ip: underlay.gateway, netns: netns.clone(), gateway: None });
+    }
+    let built = tokio::task::spawn_blocking({
+        let underlay = underlay.clone();
+        move || Fabric::build(&underlay, &plugs)
+    });
+    let fabric = built.await.map_err(|e| Error::new(Kind::Machine, e))??;
+    let outside = outside.map(|netns| Outside::open(netns, &underlay.internet)).transpose()?;
+    clock.lap("underlay");
+
+    let names = names_of(&specs);
+    let hosts = specs.into_iter().zip(namespaces).map(|(spec, netns)| {
+        let host = Host::new(spec, netns, names.clone(), died.clone());
+        (host.name().to_owned(), Arc::new(host))
+    });
+    Ok(Inner {
+        hosts: hosts.collect(),
+        topology,
+        containers: Mutex::default(),
+        ports,
+        fabric,
+        outside,
+        store: None,
+        events: Events::default(),
+        timings: Mutex::default(),
+    })
+}
+
+impl Inner {
+    /// Starts the embedded store on its host.
+    fn open_store(&self) -> Result<Option<Store>> {
+        let Some(topology::Kv::Stub { host, session_ttl_min }) = &self.topology.kv else { return Ok(None) };
+        let Some(host) = self.hosts.get(host.as_str()) else { return Ok(None) };
+        let seed = self.topology.seed;
+        let state = Shared::new(overlay::kv::memory::Config {
+            node: host.name().to_owned(),
+            session_ttl_min: *session_ttl_min,
+            seed,
+        });
+        let alive = host.alive()?;
+        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), STORE_PORT);
+        let listener = TcpListener::from_std(alive.netns.listen(any)?);
+        let listener =
+            listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
+        let config = http::Config { address: IpAddr::V4(host.ip()), ..http::Config::default() };
+        let serving = tokio::spawn({
+            let state = state.clone();
+            async move { drop(http::serve(listener, state, config).await) }
+        });
+        if let Ok(mut services) = alive.services.lock() {
+            services.push(serving);
+        }
+        let kv = Kv::Consul(client(host.name(), host.ip(), &alive.netns));
+        Ok(Some(Store { state, kv }))
+    }
+}
+
+/// A client of the store at `ip` whose sockets are made in `netns`.
+fn client(name: &str, ip: Ipv4Addr, netns: &Netns) -> consul::Client {
+    let netns = netns.clone();
+    let dial: consul::Dial = Arc::new(move || {
+        let socket = netns.tcp().map_err(std::io::Error::other)?;
+        Ok(TcpSocket::from_std_stream(socket.into()))
+    });
+    consul::Client::new(format!("{name}:{STORE_PORT}"), SocketAddr::new(IpAddr::V4(ip), STORE_PORT), dial)
+}
+
+/// The hosts' common `/etc/hosts`.
+fn names_of(hosts: &[topology::Host]) -> String {
+    let mut text = String::from("127.0.0.1\tlocalhost\n");
+    for host in hosts {
+        text.push_str(&format!("{}\t{}\n", host.ip, host.name));
+    }
+    text
+}
+
+/// The engine's request for a network of the file.
+pub(super) fn request(network: &topology::Network) -> overlay::CreateNetwork {
+    let text = |(name, ip): (&String, &Ipv4Addr)| (name.clone(), ip.to_string());
+    let subnet = network.subnets.first();
+    overlay::CreateNetwork {
+        name: network.name.to_string(),
+        pool: overlay::ipam::PoolRequest {
+            subnet: subnet.map(|subnet| subnet.subnet.to_string()),
+            gateway: subnet.and_then(|subnet| subnet.gateway).map(|ip| ip.to_string()),
+            ip_range: subnet.and_then(|subnet| subnet.ip_range).map(|range| range.to_string()),
+            aux: subnet.map(|subnet| subnet.aux.iter().map(text).collect()).unwrap_or_default(),
+        },
+        internal: network.internal,
+        options: network.options.clone(),
+        labels: network.labels.clone(),
+    }
+}
+
+/// Hosts whose init has died are taken down, as a crash.
+async fn bury(lab: std::sync::Weak<Inner>, mut deaths: mpsc::UnboundedReceiver<String>) {
+    while let Some(host) = deaths.recv().await {
+        let Some(lab) = lab.upgrade() else { return };
+        if let Err(error) = lab.crash(&host) {
+            lab.events.say("crash", format_args!("host {host} died and could not be taken down: {error}"));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What a lab consists of, as `lab up` and `lab ps` show it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Lab, Slot};
+use crate::error::Result;
+use crate::process::State;
+
+/// What a lab consists of, now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The version of this format.
+    pub version: u32,
+    /// The lab's name.
+    pub name: String,
+    /// Its hosts, in the file's order.
+    pub hosts: Vec<HostReport>,
+    /// Its networks, as the store has them.
+    pub networks: Vec<NetworkReport>,
+    /// Its containers, in the order in which they were started.
+    pub containers: Vec<ContainerReport>,
+}
+
+/// A host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostReport {
+    /// Its name.
+    pub name: String,
+    /// Its address on the underlay.
+    pub ip: String,
+    /// `up` or `down`.
+    pub state: String,
+    /// `engine`, `store` or nothing.
+    pub role: String,
+    /// Its init, in the lab's PID namespace; none before its first process.
+    pub pid: Option<i32>,
+}
+
+/// A network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NetworkReport {
+    /// 64 hex digits.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `overlay`.
+    pub driver: String,
+    /// Its subnet.
+    pub subnet: String,
+    /// Without a way out.
+    pub internal: bool,
+}
+
+/// A container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerReport {
+    /// 64 hex digits; empty when lost.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its host.
+    pub host: String,
+    /// Its command; none for a bare sandbox.
+    pub command: Vec<String>,
+    /// `sandbox`, `running`, `exited (N)` or `lost`.
+    pub state: String,
+    /// The pid of its command, in the lab's PID namespace.
+    pub pid: Option<u32>,
+    /// Its networks.
+    pub networks: Vec<Attached>,
+}
+
+/// A container's place on a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attached {
+    /// The network.
+    pub network: String,
+    /// The interface in the container.
+    pub interface: String,
+    /// Address and prefix length.
+    pub address: String,
+    /// Its MAC.
+    pub mac: String,
+}
+
+/// The version of [`Report`].
+const VERSION: u32 = 1;
+
+impl Lab {
+    /// What it consists of, now.
+    pub async fn report(&self) -> Result<Report> {
+        let store = self.0.store.as_ref().and_then(|_| self.0.topology.kv.as_ref());
+        let store = store.map(|crate::topology::Kv::Stub { host, .. }| host.as_str());
+        let hosts = self.hosts().map(|host| HostReport {
+            name: host.name().to_owned(),
+            ip: host.ip().to_string(),
+            state: if host.alive().is_ok() { "up" } else { "down" }.to_owned(),
+            role: match (host.spec.engine, store == Some(host.name())) {
+                (true, _) => "engine",
+                (_, true) => "store",
+                _ => "",
+            }
+            .to_owned(),
+            pid: host.pid(),
+        });
+        let hosts = hosts.collect();
+        let mut containers = Vec::new();
+        let slots = self.slots().clone();
+        for slot in slots {
+            containers.push(match slot {
+                Slot::Up(container) => self.report_container(&container).await,
+                Slot::Lost(spec) => ContainerReport {
+                    id: String::new(),
+                    name: spec.name.to_string(),
+                    host: spec.on.to_string(),
+                    command: spec.command,
+                    state: "lost".to_owned(),
+                    pid: None,
+                    networks: Vec::new(),
+                },
+            });
+        }
+        let networks = self.report_networks().await?;
+        Ok(Report { version: VERSION, name: self.0.topology.name.clone(), hosts, networks, containers })
+    }
+
+    async fn report_networks(&self) -> Result<Vec<NetworkReport>> {
+        let engines: Vec<overlay::Engine> = self.hosts().filter_map(|host| host.engine().ok()).collect();
+        let Some(engine) = engines.first() else { return Ok(Vec::new()) };
+        let mut networks = Vec::new();
+        for summary in engine.networks().await? {
+            // The gateway bridges are each host's own.
+            if summary.scope == "local" {
+                continue;
+            }
+            let shown = engine.inspect_network(&format!("{:#}", summary.id)).await?;
+            let shown = serde_json::to_value(shown).unwrap_or_default();
+            let text = |pointer: &str| {
+                shown.pointer(pointer).and_then(serde_json::Value::as_str).unwrap_or_default()
+            };
+            networks.push(NetworkReport {
+                id: format!("{:#}", summary.id),
+                name: summary.name,
+                driver: summary.driver.to_owned(),
+                subnet: text("/IPAM/Config/0/Subnet").to_owned(),
+                internal: shown.pointer("/Internal").and_then(serde_json::Value::as_bool).unwrap_or_default(),
+            });
+        }
+        Ok(networks)
+    }
+
+    async fn report_container(&self, container: &crate::container::Container) -> ContainerReport {
+        let process = container.process().await;
+        let (state, pid) = match process.as_ref().map(|process| (process.state(), process.pid)) {
+            None => ("sandbox".to_owned(), None),
+            Some((State::Running, pid)) => ("running".to_owned(), Some(pid)),
+            Some((State::Exited(code), _)) => (format!("exited ({code})"), None),
+        };
+        ContainerReport {
+            id: format!("{:#}", container.this.id),
+            name: container.name().to_owned(),
+            host: container.host.name().to_owned(),
+            command: container.spec.command.clone(),
+            state,
+            pid,
+            networks: container
+                .networks()
+                .into_iter()
+                .map(|(network, info)| attached(network, &info))
+                .collect(),
+        }
+    }
+}
+
+fn attached(network: String, info: &overlay::EndpointInfo) -> Attached {
+    Attached {
+        network,
+        interface: info.interface.clone(),
+        address: info.address.to_string(),
+        mac: info.mac.to_string(),
+    }
+}

@@ -1,0 +1,153 @@
+//! A lab: its hosts and containers on a switch, alive.
+
+mod build;
+mod crash;
+mod describe;
+mod inspect;
+mod ping;
+mod place;
+mod verbs;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use overlay::kv::Kv;
+use overlay::kv::memory::Shared;
+
+use crate::container::Container;
+use crate::error::{Error, Result};
+use crate::events::Events;
+use crate::host::Host;
+use crate::topology::{self, Topology};
+use crate::underlay::{Fabric, Outside, Port};
+
+pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
+pub use inspect::{Held, Inspection};
+pub use ping::Echoed;
+pub use place::Place;
+pub use verbs::{NetworkLine, Run};
+
+/// A lab that is up. Clones are handles to one lab; dropping the last takes it down.
+///
+/// It lives in the namespaces of the process that built it, so it is built inside a lab's own
+/// (see [`kernel::entry`]): `lab` and the tests take care of that.
+#[derive(Clone, Debug)]
+pub struct Lab(Arc<Inner>);
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    topology: Topology,
+    hosts: BTreeMap<String, Arc<Host>>,
+    /// In the order in which they were started.
+    containers: Mutex<Vec<Slot>>,
+    ports: BTreeMap<String, Port>,
+    fabric: Fabric,
+    outside: Option<Outside>,
+    store: Option<Store>,
+    events: Events,
+    timings: Mutex<Timings>,
+}
+
+/// The embedded store.
+#[derive(Debug)]
+struct Store {
+    state: Shared,
+    /// As an engine on the store's own host would reach it.
+    kv: Kv,
+}
+
+/// A container, or what is left of it.
+#[derive(Clone, Debug)]
+enum Slot {
+    /// It is there.
+    Up(Arc<Container>),
+    /// Its host went down with it.
+    Lost(topology::Container),
+}
+
+/// What building took, part by part.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+pub struct Timings(pub Vec<(String, Duration)>);
+
+impl Lab {
+    /// What it was built from.
+    pub fn topology(&self) -> &Topology {
+        &self.0.topology
+    }
+
+    /// What happened so far, and what will.
+    pub fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    /// What building took.
+    pub fn timings(&self) -> Timings {
+        self.0.timings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn hosts(&self) -> impl Iterator<Item = &Arc<Host>> {
+        // In the file's order.
+        self.0.topology.hosts.iter().filter_map(|host| self.0.hosts.get(host.name.as_str()))
+    }
+
+    pub(crate) fn host(&self, name: &str) -> Result<&Arc<Host>> {
+        let known = self.0.hosts.keys().map(String::as_str);
+        self.0.hosts.get(name).ok_or_else(|| Error::no_such("host", name, known))
+    }
+
+    fn slots(&self) -> std::sync::MutexGuard<'_, Vec<Slot>> {
+        self.0.containers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn containers(&self) -> Vec<Arc<Container>> {
+        let up =
+            |slot: &Slot| if let Slot::Up(container) = slot { Some(Arc::clone(container)) } else { None };
+        self.slots().iter().filter_map(up).collect()
+    }
+
+    pub(crate) fn container(&self, name: &str) -> Result<Arc<Container>> {
+        let slots = self.slots();
+        match slots.iter().find(|slot| slot.name() == name) {
+            Some(Slot::Up(container)) => Ok(Arc::clone(container)),
+            Some(Slot::Lost(spec)) => Err(Error::down(spec.on.as_str())),
+            None => Err(Error::no_such("container", name, slots.iter().map(Slot::name))),
+        }
+    }
+
+    /// The store, as seen from its own host.
+    pub(crate) fn kv(&self) -> Result<&Kv> {
+        let none = || Error::new(crate::error::Kind::NoSuch, "this lab has no store");
+        self.0.store.as_ref().map(|store| &store.kv).ok_or_else(none)
+    }
+
+    /// The state of the embedded store.
+    pub(crate) fn store_state(&self) -> Option<&Shared> {
+        self.0.store.as_ref().map(|store| &store.state)
+    }
+
+    /// The outside world's namespace.
+    pub(crate) fn outside(&self) -> Option<&kernel::Netns> {
+        self.0.outside.as_ref().map(Outside::netns)
+    }
+
+    /// Every namespace that the lab holds.
+    pub fn namespaces(&self) -> Vec<kernel::Netns> {
+        let mut all = vec![self.0.fabric.netns().clone()];
+        all.extend(self.outside().cloned());
+        for alive in self.hosts().filter_map(|host| host.alive().ok()) {
+            all.push(alive.netns.clone());
+            all.extend(alive.sandboxes.list().into_iter().map(|(_, netns)| netns));
+        }
+        all
+    }
+}
+
+impl Slot {
+    fn name(&self) -> &str {
+        match self {
+            Slot::Up(container) => container.name(),
+            Slot::Lost(spec) => spec.name.as_str(),
+        }
+    }
+}

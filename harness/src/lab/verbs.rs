@@ -1,0 +1,164 @@
+//! What a lab can be asked to do while it is up: each verb once, whoever asks.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use overlay::{CreateNetwork, JoinOptions};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Lab;
+use crate::error::{Error, Kind, Result};
+use crate::topology;
+
+/// `docker container run`, as a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// What it is called; drawn, if not given.
+    pub name: Option<String>,
+    /// The host it runs on.
+    pub on: String,
+    /// The networks it is put on, in that order.
+    pub networks: Vec<String>,
+    /// The address asked for on the first of them.
+    pub ip: Option<Ipv4Addr>,
+    /// Further names on the first of them.
+    pub aliases: Vec<String>,
+    /// What runs in it; a bare sandbox if empty.
+    pub command: Vec<String>,
+    /// The command's environment.
+    pub env: BTreeMap<String, String>,
+}
+
+/// A line of `network ls`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct NetworkLine {
+    /// 64 hex digits.
+    #[serde(rename = "ID")]
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `overlay` or `bridge`.
+    pub driver: String,
+    /// `global` or `local`.
+    pub scope: String,
+}
+
+impl Lab {
+    /// Creates a network, on that host's engine; its id.
+    pub async fn create_network(&self, on: &str, request: CreateNetwork) -> Result<String> {
+        let name = request.name.clone();
+        let id = self.host(on)?.engine()?.create_network(request).await?;
+        self.events().say("network", format_args!("network {name} created on {on}"));
+        Ok(format!("{id:#}"))
+    }
+
+    /// The networks that a host's engine knows.
+    pub async fn networks(&self, on: &str) -> Result<Vec<NetworkLine>> {
+        let lines = self.host(on)?.engine()?.networks().await?;
+        let line = |network: overlay::NetworkSummary| NetworkLine {
+            id: format!("{:#}", network.id),
+            name: network.name,
+            driver: network.driver.to_owned(),
+            scope: network.scope.to_owned(),
+        };
+        Ok(lines.into_iter().map(line).collect())
+    }
+
+    /// A network, as Docker's inspect shows it: an array of one.
+    pub async fn inspect_network(&self, on: &str, name: &str) -> Result<Value> {
+        let shown = self.host(on)?.engine()?.inspect_network(name).await?;
+        serde_json::to_value([shown]).map_err(|e| Error::new(Kind::Machine, e))
+    }
+
+    /// Removes a network.
+    pub async fn remove_network(&self, on: &str, name: &str) -> Result<String> {
+        let id = self.host(on)?.engine()?.remove_network(name).await?;
+        self.events().say("network", format_args!("network {name} removed on {on}"));
+        Ok(format!("{id:#}"))
+    }
+
+    /// Puts a container on a network; returns when all engines know.
+    pub async fn connect(
+        &self,
+        container: &str,
+        network: &str,
+        ip: Option<Ipv4Addr>,
+        aliases: Vec<String>,
+    ) -> Result<()> {
+        self.container(container)?.connect(network, JoinOptions { ip, aliases }).await?;
+        self.changed(container).await?;
+        self.events().say("container", format_args!("container {container} joined {network}"));
+        Ok(())
+    }
+
+    /// Takes a container off a network.
+    pub async fn disconnect(&self, container: &str, network: &str) -> Result<()> {
+        self.container(container)?.disconnect(network).await?;
+        self.changed(container).await?;
+        self.events().say("container", format_args!("container {container} left {network}"));
+        Ok(())
+    }
+
+    async fn changed(&self, container: &str) -> Result<()> {
+        self.container(container)?.host.pin()?;
+        self.settle().await
+    }
+
+    /// Runs a container; its id.
+    pub async fn run(&self, run: Run) -> Result<String> {
+        let bad = |e: topology::NameError| Error::new(Kind::Input, e);
+        let name = run.name.unwrap_or_else(|| {
+            let taken = self.slots().len() as u64;
+            format!("c{:08x}", fastrand::Rng::with_seed(self.topology().seed ^ (taken << 32)).u32(..))
+        });
+        let mut networks = Vec::new();
+        for (number, network) in run.networks.iter().enumerate() {
+            let first = number == 0;
+            networks.push(topology::Attachment {
+                network: network.parse().map_err(bad)?,
+                ip: run.ip.filter(|_| first),
+                aliases: if first { run.aliases.clone() } else { Vec::new() },
+            });
+        }
+        let spec = topology::Container {
+            name: name.parse().map_err(bad)?,
+            on: run.on.parse().map_err(bad)?,
+            networks,
+            command: run.command,
+            env: run.env,
+        };
+        let container = self.run_container(&spec).await?;
+        self.settle().await?;
+        Ok(format!("{:#}", container.this.id))
+    }
+
+    /// Stops a container and takes it off its networks.
+    pub async fn remove_container(&self, name: &str) -> Result<()> {
+        let container = self.container(name)?;
+        container.stop().await;
+        for (network, _) in container.networks() {
+            container.disconnect(&network).await?;
+        }
+        container.host.alive()?.sandboxes.remove(&container.this.sandbox.namespace());
+        container.host.pin()?;
+        self.settle().await?;
+        self.slots().retain(|slot| slot.name() != name);
+        self.events().say("container", format_args!("container {name} removed"));
+        Ok(())
+    }
+
+    /// A container's settings, as Docker's inspect shows them.
+    pub async fn inspect_container(&self, name: &str) -> Result<Value> {
+        let container = self.container(name)?;
+        let settings = container.host.engine()?.inspect_container(&container.this).await?;
+        let settings = serde_json::to_value(settings).map_err(|e| Error::new(Kind::Machine, e))?;
+        Ok(serde_json::json!([{
+            "Id": format!("{:#}", container.this.id),
+            "Name": format!("/{}", container.name()),
+            "Config": { "Hostname": container.name(), "Cmd": container.spec.command },
+            "NetworkSettings": settings,
+        }]))
+    }
+}

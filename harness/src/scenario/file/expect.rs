@@ -1,0 +1,54 @@
+//! The table `expect` as written.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::topology::At;
+
+/// What is expected of a step. Which keys may stand here depends on the verb.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExpectTable {
+    /// ping: the share of requests without an answer: `0%`, `<=10%`, `>50%`.
+    pub(crate) loss: Option<At<String>>,
+    /// ping: the median round trip: `<5ms`, `>=10ms`.
+    pub(crate) rtt: Option<At<String>>,
+    /// exec: the exit status.
+    pub(crate) status: Option<At<i32>>,
+    /// exec: what it printed.
+    pub(crate) stdout: Option<At<TextTable>>,
+    /// exec: what it printed to its standard error.
+    pub(crate) stderr: Option<At<TextTable>>,
+    /// tcp: whether the connection came about.
+    pub(crate) connected: Option<At<bool>>,
+    /// udp: whether an answer came.
+    pub(crate) answered: Option<At<bool>>,
+    /// tcp, udp: the answer.
+    pub(crate) reply: Option<At<TextTable>>,
+    /// kv.get: whether the key is there.
+    pub(crate) exists: Option<At<bool>>,
+    /// kv.get: its value.
+    pub(crate) value: Option<At<TextTable>>,
+    /// kv.ls: each of these globs fits some key.
+    pub(crate) keys: Option<At<Vec<String>>>,
+    /// kv.ls: none of these globs fits any key.
+    pub(crate) no_keys: Option<At<Vec<String>>>,
+    /// network.ls, network.inspect: what is shown.
+    pub(crate) output: Option<At<TextTable>>,
+    /// network, container, kv.put, kv.rm: fails, with this error.
+    pub(crate) error: Option<At<TextTable>>,
+}
+
+/// Conditions on a text; all that are given must hold.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TextTable {
+    /// Is found in the text.
+    pub(crate) contains: Option<String>,
+    /// A glob (`*`, `?`) that fits a whole line of the text.
+    pub(crate) matches: Option<String>,
+    /// Is the text, but for white space at its end.
+    pub(crate) equals: Option<String>,
+    /// Is part of the text read as JSON: objects may have more keys, arrays have as many elements.
+    pub(crate) json: Option<At<serde_json::Value>>,
+}

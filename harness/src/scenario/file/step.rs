@@ -1,0 +1,243 @@
+//! The tables of a scenario's steps as written: every key optional, every value with its place.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use super::expect::ExpectTable;
+use super::fact::CheckTable;
+use crate::topology::{At, ContainerTable, NetworkTable};
+
+/// One `[[step]]`: exactly one verb, and how it is judged.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }]))]
+pub(crate) struct StepTable {
+    /// A sentence that says what holds.
+    pub(crate) name: Option<At<String>>,
+    /// Tools of the machine; without one of them the step is skipped, with that reason.
+    #[serde(default)]
+    pub(crate) requires: Vec<At<String>>,
+    /// What is expected; without it, success.
+    pub(crate) expect: Option<At<ExpectTable>>,
+    /// Tried again until it holds, at most this long.
+    pub(crate) within: Option<At<String>>,
+    /// Has to hold this long.
+    #[serde(rename = "for")]
+    pub(crate) holds_for: Option<At<String>>,
+    /// Time limit of the step; 60s unless said.
+    pub(crate) timeout: Option<At<String>>,
+    /// Echo requests.
+    pub(crate) ping: Option<At<PingTable>>,
+    /// A command.
+    pub(crate) exec: Option<At<ExecTable>>,
+    /// A TCP connection.
+    pub(crate) tcp: Option<At<TcpTable>>,
+    /// A UDP datagram.
+    pub(crate) udp: Option<At<UdpTable>>,
+    /// A request to the store.
+    pub(crate) kv: Option<At<KvTable>>,
+    /// A request to an engine.
+    pub(crate) network: Option<At<NetworkVerbTable>>,
+    /// A container run or removed.
+    pub(crate) container: Option<At<ContainerVerbTable>>,
+    /// A fact looked at.
+    pub(crate) check: Option<At<CheckTable>>,
+    /// A time, or a fact waited for.
+    pub(crate) wait: Option<At<WaitEntry>>,
+}
+
+/// Echo requests from one place to another.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PingTable {
+    /// A host or a container.
+    pub(crate) from: At<String>,
+    /// An address, a container (`C0`, `C0@demonet`) or a host.
+    pub(crate) to: At<String>,
+    /// How many; 1 unless said.
+    pub(crate) count: Option<At<u32>>,
+    /// Time between two; 100ms unless said.
+    pub(crate) interval: Option<At<String>>,
+}
+
+/// A command on a host or in a container.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ExecTable {
+    /// A host or a container.
+    pub(crate) on: At<String>,
+    /// The program and its arguments.
+    pub(crate) command: At<Vec<String>>,
+    /// What it reads.
+    pub(crate) stdin: Option<String>,
+}
+
+/// A TCP connection.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TcpTable {
+    /// A host or a container.
+    pub(crate) from: At<String>,
+    /// An address, a container or a host.
+    pub(crate) to: At<String>,
+    /// 7, echo, unless said.
+    pub(crate) port: Option<At<u16>>,
+    /// What is sent once connected; then one answer is read.
+    pub(crate) send: Option<String>,
+    /// The lab opens an echo server at the far end for the step.
+    pub(crate) listen: Option<At<bool>>,
+}
+
+/// A UDP datagram and the answer to it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UdpTable {
+    /// A host or a container.
+    pub(crate) from: At<String>,
+    /// An address, a container or a host.
+    pub(crate) to: At<String>,
+    /// 7, echo, unless said.
+    pub(crate) port: Option<At<u16>>,
+    /// What is sent; `ping` unless said.
+    pub(crate) send: Option<String>,
+    /// The lab opens an echo server at the far end for the step.
+    pub(crate) listen: Option<At<bool>>,
+}
+
+/// A request to the store.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KvTable {
+    /// Reads one key.
+    Get(KeyTable),
+    /// Lists keys.
+    Ls(PrefixTable),
+    /// Writes one key.
+    Put(PutTable),
+    /// Removes one key, or all below it.
+    Rm(RmKeyTable),
+}
+
+/// One key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyTable {
+    /// The key, without a leading slash.
+    pub(crate) key: At<String>,
+}
+
+/// Keys that start alike.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PrefixTable {
+    /// What they start with; all keys unless said.
+    pub(crate) prefix: Option<String>,
+}
+
+/// A key and its value.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PutTable {
+    /// The key, without a leading slash.
+    pub(crate) key: At<String>,
+    /// Its value.
+    pub(crate) value: String,
+}
+
+/// A key to remove.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RmKeyTable {
+    /// The key, without a leading slash.
+    pub(crate) key: At<String>,
+    /// Everything that starts with it.
+    #[serde(default)]
+    pub(crate) recurse: bool,
+}
+
+/// A request to an engine.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NetworkVerbTable {
+    /// Creates a network; the keys of `[[network]]`.
+    Create(Box<At<NetworkTable>>),
+    /// Removes one.
+    Rm(NamedNetworkTable),
+    /// Shows one.
+    Inspect(NamedNetworkTable),
+    /// Lists them.
+    Ls(OnTable),
+}
+
+/// A network, and whose engine is asked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NamedNetworkTable {
+    /// The network.
+    pub(crate) name: At<String>,
+    /// The host whose engine is asked; the first one with an engine unless said.
+    pub(crate) on: Option<At<String>>,
+}
+
+/// Whose engine is asked.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OnTable {
+    /// The host whose engine is asked; the first one with an engine unless said.
+    pub(crate) on: Option<At<String>>,
+}
+
+/// A container run or removed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ContainerVerbTable {
+    /// Runs one; the keys of `[[container]]`.
+    Run(At<ContainerTable>),
+    /// Stops and removes one.
+    Rm(NamedContainerTable),
+}
+
+/// A container.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NamedContainerTable {
+    /// The container.
+    pub(crate) name: At<String>,
+}
+
+/// A time, or a fact.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum WaitEntry {
+    /// A time: `500ms`.
+    Time(String),
+    /// A fact, as in `check`.
+    Until(CheckTable),
+}
+
+impl<'de> Deserialize<'de> for WaitEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = WaitEntry;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time such as \"500ms\", or a check such as { drift = \"none\" }")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<WaitEntry, E> {
+                Ok(WaitEntry::Time(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WaitEntry, A::Error> {
+                let check = CheckTable::deserialize(MapAccessDeserializer::new(&mut map))?;
+                match map.next_key::<String>()? {
+                    None => Ok(WaitEntry::Until(check)),
+                    Some(_) => Err(A::Error::custom("wanted exactly 1 element")),
+                }
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}

@@ -1,0 +1,177 @@
+//! Limits on what is measured: shares and times, with `<`, `<=`, `>`, `>=` in front. Pure.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::topology::{parse_duration, show_duration};
+
+/// A share in thousandths of a percent, so that it compares exactly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(u32);
+
+/// A limit on a value: `0%`, `<=10%`, `>5ms`. Without a sign it is the value itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound<T> {
+    sign: Sign,
+    limit: T,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    Equal,
+    Less,
+    AtMost,
+    More,
+    AtLeast,
+}
+
+impl Sign {
+    fn admits(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::Less => order.is_lt(),
+            Self::AtMost => order.is_le(),
+            Self::More => order.is_gt(),
+            Self::AtLeast => order.is_ge(),
+        }
+    }
+
+    fn split(text: &str) -> (Self, &str) {
+        let signs = [("<=", Self::AtMost), ("<", Self::Less), (">=", Self::AtLeast), (">", Self::More)];
+        let found = signs.iter().find_map(|(mark, sign)| text.strip_prefix(mark).map(|rest| (*sign, rest)));
+        let (sign, rest) = found.unwrap_or((Self::Equal, text));
+        (sign, rest.trim())
+    }
+}
+
+impl<T: Ord> Bound<T> {
+    /// Whether a value is within the limit.
+    pub fn admits(&self, value: &T) -> bool {
+        self.sign.admits(value.cmp(&self.limit))
+    }
+}
+
+impl<T> Bound<T> {
+    /// Exactly this.
+    pub const fn exactly(limit: T) -> Self {
+        Self { sign: Sign::Equal, limit }
+    }
+}
+
+impl Bound<Percent> {
+    /// Whether `part` of `whole` is within the limit; nothing of nothing is all of it lost.
+    pub fn admits_ratio(&self, part: u32, whole: u32) -> bool {
+        let (part, whole) = if whole == 0 { (1, 1) } else { (part, whole) };
+        let share = u64::from(part) * u64::from(Percent::WHOLE.0);
+        self.sign.admits(share.cmp(&(u64::from(self.limit.0) * u64::from(whole))))
+    }
+}
+
+impl Percent {
+    /// Nothing: 0 %.
+    pub const NONE: Self = Self(0);
+    /// All: 100 %.
+    pub const WHOLE: Self = Self(100_000);
+}
+
+impl FromStr for Percent {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || "a share is a number from 0 to 100 and a `%`, such as `0%` or `12.5%`".to_owned();
+        let number = text.strip_suffix('%').ok_or_else(wrong)?;
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || whole.len() > 3 || fraction.len() > 3 {
+            return Err(wrong());
+        }
+        let whole: u32 = whole.parse().map_err(|_| wrong())?;
+        let fraction: u32 = format!("{fraction:0<3}").parse().map_err(|_| wrong())?;
+        let share = Self(whole * 1000 + fraction);
+        if share > Self::WHOLE { Err(wrong()) } else { Ok(share) }
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / 1000, self.0 % 1000);
+        match format!("{fraction:03}").trim_end_matches('0') {
+            "" => write!(f, "{whole}%"),
+            digits => write!(f, "{whole}.{digits}%"),
+        }
+    }
+}
+
+impl FromStr for Bound<Percent> {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (sign, rest) = Sign::split(text);
+        Ok(Self { sign, limit: rest.parse()? })
+    }
+}
+
+impl FromStr for Bound<Duration> {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (sign, rest) = Sign::split(text);
+        Ok(Self { sign, limit: parse_duration(rest)? })
+    }
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Equal => "",
+            Self::Less => "<",
+            Self::AtMost => "<=",
+            Self::More => ">",
+            Self::AtLeast => ">=",
+        })
+    }
+}
+
+impl fmt::Display for Bound<Percent> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.sign, self.limit)
+    }
+}
+
+impl fmt::Display for Bound<Duration> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.sign, show_duration(self.limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn shares_are_from_0_to_100() {
+        for text in ["0%", "100%", "12.5%", "0.001%"] {
+            assert_eq!(text.parse::<Percent>().map(|share| share.to_string()), Ok(text.to_owned()));
+        }
+        for text in ["", "%", "5", "101%", "100.001%", "-1%", ".5%", "5.%", "1e1%", "0.0001%", "é%"] {
+            assert!(text.parse::<Percent>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_limit_panic(text in ".*") {
+            let _ = text.parse::<Bound<Percent>>();
+            let _ = text.parse::<Bound<Duration>>();
+        }
+
+        #[test]
+        fn less_and_at_least_never_agree(limit in 0..=100u32, part in 0..100u32, more in 1..100u32) {
+            let whole = part + more;
+            let [less, least] = ["<", ">="].map(|sign| {
+                (sign.to_owned() + &limit.to_string() + "%").parse::<Bound<Percent>>().expect("a limit")
+            });
+            prop_assert_ne!(less.admits_ratio(part, whole), least.admits_ratio(part, whole));
+        }
+    }
+}

@@ -1,0 +1,324 @@
+//! What survives between two `lab` commands: one directory a lab, its state file locked by the lab itself.
+//!
+//! A lab that is up holds an exclusive `flock` on its state file; nothing else tells whether it lives. A lab that was
+//! killed has let go of it, and all that is left of it is the directory.
+
+use std::env;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Kind, Result};
+
+/// The version of the state file.
+const VERSION: u32 = 1;
+const STATE: &str = "lab.json";
+const SOCKET: &str = "control";
+const LOG: &str = "log";
+
+/// What a lab's state file says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// The version of this format.
+    pub version: u32,
+    /// The lab's name.
+    pub name: String,
+    /// The file it was built from.
+    pub file: PathBuf,
+    /// That file's digest.
+    pub digest: String,
+    /// The shepherd's pid; zero until it runs.
+    pub pid: u32,
+    /// Which boot of the machine it belongs to.
+    pub boot: String,
+    /// When it was asked for, RFC 3339.
+    pub since: String,
+    /// Whether it is up, and not still coming up.
+    pub ready: bool,
+    /// Whether it has a user namespace of its own.
+    pub rootless: bool,
+}
+
+/// The directory of all labs of this user.
+#[derive(Clone, Debug)]
+pub struct Root(PathBuf);
+
+/// A lab's directory.
+#[derive(Clone, Debug)]
+pub struct Home {
+    path: PathBuf,
+    name: String,
+}
+
+/// A lab's directory that is ours: nobody else holds its state file.
+#[derive(Debug)]
+pub struct Claim {
+    home: Home,
+    file: File,
+}
+
+/// How a lab is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It holds its state file.
+    Alive(State),
+    /// Nobody holds it: the lab was killed.
+    Dead,
+}
+
+fn failed(op: &str, path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::new(Kind::Machine, format_args!("cannot {op} {}: {why}", path.display()))
+}
+
+impl Root {
+    /// `$LAB_STATE`, else `$XDG_RUNTIME_DIR/lab`, else a directory by uid in the temporary directory. Made if it is not
+    /// there; one that others could write to is refused.
+    pub fn open() -> Result<Root> {
+        let uid = nix::unistd::getuid();
+        let path = match (env::var_os("LAB_STATE"), env::var_os("XDG_RUNTIME_DIR")) {
+            (Some(path), _) if !path.is_empty() => PathBuf::from(path),
+            (_, Some(path)) if !path.is_empty() => PathBuf::from(path).join("lab"),
+            _ => env::temp_dir().join(format!("lab-{uid}")),
+        };
+        let path = std::path::absolute(&path).map_err(|e| failed("use", &path, e))?;
+        match DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(e) => return Err(failed("make the state directory", &path, e)),
+        }
+        // Not following a link: somebody else could have laid it.
+        let found = fs::symlink_metadata(&path).map_err(|e| failed("look at", &path, e))?;
+        if !found.is_dir() {
+            return Err(failed("use the state directory", &path, "it is not a directory"));
+        }
+        if found.uid() != uid.as_raw() {
+            return Err(failed(
+                "use the state directory",
+                &path,
+                "it belongs to somebody else; set LAB_STATE",
+            ));
+        }
+        if found.mode() & 0o077 != 0 {
+            return Err(failed(
+                "use the state directory",
+                &path,
+                "others may enter it; chmod 700 it, or set LAB_STATE",
+            ));
+        }
+        Ok(Root(path))
+    }
+
+    /// The directory of the lab of that name.
+    pub fn lab(&self, name: &str) -> Home {
+        Home { path: self.0.join(name), name: name.to_owned() }
+    }
+
+    /// The labs, alive and dead, by name.
+    pub fn labs(&self) -> Result<Vec<(Home, Found)>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.0).map_err(|e| failed("list", &self.0, e))?.flatten() {
+            names.extend(entry.file_name().into_string().ok());
+        }
+        names.sort();
+        let mut labs = Vec::new();
+        for name in names {
+            let home = self.lab(&name);
+            if let Some(found) = home.find()? {
+                labs.push((home, found));
+            }
+        }
+        Ok(labs)
+    }
+}
+
+impl Home {
+    /// The lab's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where its supervisor listens.
+    pub fn socket(&self) -> PathBuf {
+        self.path.join(SOCKET)
+    }
+
+    /// Where its supervisor's complaints go.
+    pub fn log(&self) -> PathBuf {
+        self.path.join(LOG)
+    }
+
+    fn state(&self) -> PathBuf {
+        self.path.join(STATE)
+    }
+
+    /// How the lab is; `None` if there is nothing.
+    pub fn find(&self) -> Result<Option<Found>> {
+        let file = match File::open(self.state()) {
+            Ok(file) => file,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return Ok(self.path.is_dir().then_some(Found::Dead));
+            }
+            // A name that cannot be a lab's, such as a file's.
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+            Err(e) => return Err(failed("read", &self.state(), e)),
+        };
+        // A shared lock, so that two who look do not hinder each other.
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(Found::Dead)),
+            Err(TryLockError::WouldBlock) => Ok(Some(Found::Alive(self.read()?))),
+            Err(TryLockError::Error(e)) => Err(failed("lock", &self.state(), e)),
+        }
+    }
+
+    fn read(&self) -> Result<State> {
+        let text = fs::read_to_string(self.state()).map_err(|e| failed("read", &self.state(), e))?;
+        // Claimed a moment ago and not written yet.
+        if text.is_empty() {
+            return Ok(State::new(&self.name, Path::new(""), ""));
+        }
+        serde_json::from_str(&text).map_err(|e| failed("read", &self.state(), e))
+    }
+
+    /// Takes the directory for a new lab. `Err(Some(state))`: a lab of that name is up.
+    pub fn claim(&self) -> Result<Claim, Option<Box<State>>> {
+        self.try_claim().map_err(|_| None)?.ok_or_else(|| match self.find() {
+            Ok(Some(Found::Alive(state))) => Some(Box::new(state)),
+            _ => None,
+        })
+    }
+
+    fn try_claim(&self) -> Result<Option<Claim>> {
+        loop {
+            match DirBuilder::new().mode(0o700).create(&self.path) {
+                Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(failed("make", &self.path, e));
+                }
+                _ => {}
+            }
+            let path = self.state();
+            let open = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&path);
+            let file = match open {
+                Ok(file) => file,
+                // Another lab's shepherd has just removed the directory.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(failed("open", &path, e)),
+            };
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Ok(None),
+                Err(TryLockError::Error(e)) => return Err(failed("lock", &path, e)),
+            }
+            // The lock counts only if the file is still the one that others will open.
+            let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+            if let (Ok(ours), Ok(there)) = (file.metadata(), fs::metadata(&path))
+                && same(&ours, &there)
+            {
+                let _ = fs::remove_file(self.socket());
+                return Ok(Some(Claim { home: self.clone(), file }));
+            }
+        }
+    }
+}
+
+impl Claim {
+    /// The directory.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The locked file; whoever holds a duplicate of it holds the lock.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Writes the state.
+    pub fn write(&mut self, state: &State) -> Result<()> {
+        let text = serde_json::to_string(state).map_err(|e| failed("write", &self.home.state(), e))?;
+        let written = self.file.set_len(0).and_then(|()| self.file.rewind());
+        let written = written.and_then(|()| self.file.write_all(text.as_bytes()));
+        written.map_err(|e| failed("write", &self.home.state(), e))
+    }
+
+    /// Removes the directory.
+    pub fn remove(self) -> Result<()> {
+        fs::remove_dir_all(&self.home.path).map_err(|e| failed("remove", &self.home.path, e))
+    }
+}
+
+impl State {
+    /// The state of a lab that is asked for now.
+    pub fn new(name: &str, file: &Path, digest: &str) -> State {
+        State {
+            version: VERSION,
+            name: name.to_owned(),
+            file: file.to_owned(),
+            digest: digest.to_owned(),
+            pid: 0,
+            boot: boot(),
+            since: jiff::Timestamp::now().to_string(),
+            ready: false,
+            rootless: false,
+        }
+    }
+
+    /// How long the lab has been there, in seconds.
+    pub fn age(&self) -> i64 {
+        let since: Option<jiff::Timestamp> = self.since.parse().ok();
+        since.map_or(0, |since| jiff::Timestamp::now().as_second() - since.as_second())
+    }
+}
+
+/// Which boot of the machine this is.
+fn boot() -> String {
+    let mut text = String::new();
+    let read =
+        File::open("/proc/sys/kernel/random/boot_id").and_then(|mut file| file.read_to_string(&mut text));
+    read.map(|_| text.trim().to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn root() -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root(directory.path().to_owned());
+        (directory, root)
+    }
+
+    #[test]
+    fn a_lab_is_alive_as_long_as_somebody_holds_its_file() {
+        let (_directory, root) = root();
+        let home = root.lab("one");
+        assert_eq!(home.find().unwrap(), None);
+        let mut claim = home.claim().unwrap();
+        let state = State::new("one", Path::new("/x.toml"), "abc");
+        claim.write(&state).unwrap();
+        assert_eq!(home.find().unwrap(), Some(Found::Alive(state.clone())));
+        assert_eq!(home.claim().unwrap_err(), Some(Box::new(state)));
+        let kept = claim.file().try_clone().unwrap();
+        drop(claim);
+        assert!(matches!(home.find().unwrap(), Some(Found::Alive(_))));
+        drop(kept);
+        assert_eq!(home.find().unwrap(), Some(Found::Dead));
+        assert_eq!(root.labs().unwrap().len(), 1);
+        home.claim().unwrap().remove().unwrap();
+        assert!(root.labs().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,123 @@
+//! The switch: a bridge in a namespace of the lab's own, a veth to each host.
+
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+
+use ipnet::{IpNet, Ipv4Net};
+use kernel::{Batch, Mac, Netns, NewLink, Rtnl};
+
+use crate::error::{Error, Kind, Result};
+use crate::topology::Underlay;
+
+/// Interface indexes in the switch: the bridge, then the ports. Chosen by us, so that one datagram makes all.
+const BRIDGE: u32 = 2;
+const FIRST_PORT: u32 = 10;
+/// A host's `eth0`, as on any machine.
+const ETH0: u32 = 2;
+/// Most ports of a Linux bridge (`BR_MAX_PORTS`, `net/bridge/br_private.h`).
+const MOST_PORTS: usize = 1023;
+
+/// The switch and what is plugged into it.
+#[derive(Debug)]
+pub(crate) struct Fabric {
+    switch: Netns,
+    rtnl: Rtnl,
+}
+
+/// A place on the switch, by its number; they count from zero. Holds nothing of who is plugged in.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Port(pub(crate) u32);
+
+/// Who is plugged in.
+#[derive(Clone, Debug)]
+pub(crate) struct Plug {
+    /// Where.
+    pub(crate) port: Port,
+    /// The address of `eth0` there.
+    pub(crate) ip: Ipv4Addr,
+    /// The other end of the wire.
+    pub(crate) netns: Netns,
+    /// The way out, where there is one.
+    pub(crate) gateway: Option<Ipv4Addr>,
+}
+
+impl Port {
+    fn index(self) -> u32 {
+        FIRST_PORT + self.0
+    }
+
+    fn name(self) -> String {
+        format!("port{}", self.0)
+    }
+}
+
+impl Fabric {
+    /// A switch with a wire to each of `plugs`, all of it up.
+    pub(crate) fn build(underlay: &Underlay, plugs: &[Plug]) -> Result<Fabric> {
+        if plugs.len() > MOST_PORTS {
+            let many =
+                format_args!("{} hosts are too many: a Linux bridge has {MOST_PORTS} ports", plugs.len());
+            return Err(Error::new(Kind::Input, many));
+        }
+        let switch = Netns::new("switch")?;
+        no_ipv6(&switch)?;
+        let rtnl = Rtnl::new(&switch)?;
+        let bridge =
+            NewLink { index: BRIDGE, name: "switch".into(), mtu: Some(underlay.mtu), ..NewLink::default() };
+        let mut batch = Batch::new().up(1, "lo").bridge(&bridge);
+        for plug in plugs {
+            let near = NewLink {
+                index: plug.port.index(),
+                name: plug.port.name(),
+                mtu: Some(underlay.mtu),
+                master: Some(BRIDGE),
+                ..NewLink::default()
+            };
+            // The MAC follows the address, so that a host that comes back is the same to its neighbours.
+            let mac = Some(Mac::of(plug.ip));
+            let far = NewLink {
+                index: ETH0,
+                name: "eth0".into(),
+                mtu: Some(underlay.mtu),
+                mac,
+                ..NewLink::default()
+            };
+            batch = batch.veth(&near, &far, Some(plug.netns.as_fd()));
+        }
+        rtnl.apply(&batch)?;
+        for plug in plugs {
+            address(plug, underlay.subnet)?;
+        }
+        Ok(Fabric { switch, rtnl })
+    }
+
+    /// Takes a port's carrier away: from now on nothing leaves the host and nothing reaches it.
+    pub(crate) fn unplug(&self, port: Port) -> Result<()> {
+        Ok(self.rtnl.apply(&Batch::new().down(port.index(), &port.name()))?)
+    }
+
+    /// The namespace of the switch.
+    pub(crate) fn netns(&self) -> &Netns {
+        &self.switch
+    }
+}
+
+/// The host's side of its wire.
+fn address(plug: &Plug, subnet: Ipv4Net) -> Result<()> {
+    no_ipv6(&plug.netns)?;
+    let net = Ipv4Net::new(plug.ip, subnet.prefix_len()).map_err(|e| Error::new(Kind::Input, e))?;
+    let mut batch = Batch::new().up(1, "lo").up(ETH0, "eth0").address(ETH0, IpNet::V4(net));
+    if let Some(gateway) = plug.gateway {
+        batch = batch.default_route(gateway, ETH0);
+    }
+    Ok(Rtnl::new(&plug.netns)?.apply(&batch)?)
+}
+
+/// The underlay is IPv4; without this each link would look for IPv6 neighbours.
+pub(super) fn no_ipv6(netns: &Netns) -> Result<()> {
+    // A kernel without IPv6 has nothing to switch off.
+    match netns.set_sysctls(&[("ipv6/conf/all/disable_ipv6", "1"), ("ipv6/conf/default/disable_ipv6", "1")]) {
+        Err(error) if !error.is_missing() => Err(error.into()),
+        _ => Ok(()),
+    }
+}

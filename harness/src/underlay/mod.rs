@@ -1,0 +1,7 @@
+//! The physical network: a switch, and a wire from it to each host.
+
+mod fabric;
+mod outside;
+
+pub(crate) use fabric::{Fabric, Plug, Port};
+pub(crate) use outside::Outside;
