@@ -1,5 +1,7 @@
 //! A container that is put on a network, or taken off it.
 
+use std::time::Duration;
+
 use kernel::{Batch, Error, Mac, Result, Rtnl};
 
 use super::converge::Datapath;
@@ -10,6 +12,9 @@ use crate::docker;
 use crate::host::{ContainerRef, LocalNetwork};
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::model::{Endpoint, Network, Vni};
+
+/// How long the kernel may take until links that were made carry frames; it is a matter of milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An endpoint that is in the kernel.
 #[derive(Debug, Clone)]
@@ -114,7 +119,20 @@ impl Datapath {
         if let Some(outside) = &built.outside {
             batch = self.gateway.inside(batch, outside);
         }
-        Rtnl::new(&container.netns)?.apply(&batch)
+        let container = Rtnl::new(&container.netns)?;
+        container.apply(&batch)?;
+
+        // Not before both halves carry frames is the container there.
+        overlay.rtnl.wait_running(pair.outer, &pair.outer_name, PATIENCE)?;
+        container.wait_running(pair.inner, &pair.inner_name, PATIENCE)?;
+        if let Some(outside) = &built.outside {
+            self.rtnl.wait_running(outside.outer, &outside.outer_name, PATIENCE)?;
+            container.wait_running(outside.inner, &outside.inner_name, PATIENCE)?;
+            if let Some(bridge) = built.bridge.or(self.gateway.bridge) {
+                self.rtnl.wait_running(bridge, docker::GWBRIDGE, PATIENCE)?;
+            }
+        }
+        Ok(())
     }
 
     fn keep(&mut self, built: Built, network: &Network, endpoint: &Endpoint, container: &ContainerRef) {
