@@ -1,5 +1,7 @@
 //! A container that is put on a network, or taken off it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use kernel::{Batch, Error, Mac, Result, Rtnl};
@@ -64,6 +66,9 @@ impl Datapath {
         } else {
             self.undo(&built, network.id);
             self.counters = counters;
+            if self.attached.values().all(|other| other.sandbox != container.sandbox) {
+                self.inside.remove(&container.sandbox);
+            }
         }
         result
     }
@@ -119,7 +124,7 @@ impl Datapath {
         if let Some(outside) = &built.outside {
             batch = self.gateway.inside(batch, outside);
         }
-        let container = Rtnl::new(&container.netns)?;
+        let container = connect(&mut self.inside, container)?;
         container.apply(&batch)?;
 
         // Not before both halves carry frames is the container there.
@@ -193,8 +198,11 @@ impl Datapath {
             remove(&self.rtnl, outside.outer, &outside.outer_name)?;
             self.gateway.outsides.remove(&sandbox);
         }
-        if others().next().is_none() && self.sandboxes.container(sandbox).is_none() {
-            self.counters.forget(sandbox);
+        if others().next().is_none() {
+            self.inside.remove(&sandbox);
+            if self.sandboxes.container(sandbox).is_none() {
+                self.counters.forget(sandbox);
+            }
         }
         if self.attached.values().all(|other| other.endpoint.network != endpoint.network) {
             self.drop_overlay(endpoint.network)?;
@@ -245,6 +253,17 @@ struct Built {
     bridge: Option<u32>,
     outside: Option<Outside>,
     pair: Option<Pair>,
+}
+
+/// The connection to a container.
+pub(super) fn connect<'a>(
+    inside: &'a mut BTreeMap<SandboxId, Rtnl>,
+    container: &ContainerRef,
+) -> Result<&'a mut Rtnl> {
+    Ok(match inside.entry(container.sandbox) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) => new.insert(Rtnl::new(&container.netns)?),
+    })
 }
 
 fn remove(rtnl: &Rtnl, index: u32, name: &str) -> Result<()> {
