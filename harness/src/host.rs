@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use kernel::{Machine, Netns, Setup};
 use overlay::{Engine, Sandboxes};
-use tokio::io::unix::AsyncFd;
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinHandle;
 
@@ -96,13 +95,9 @@ impl Host {
 
     /// Tells when the machine's init dies: people do `kill -9` it.
     fn watch(&self, machine: &Machine) -> Result<()> {
-        let broken = |e| Error::new(Kind::Machine, format_args!("cannot watch host {}: {e}", self.name()));
-        let init = machine.init().try_clone_to_owned().map_err(broken)?;
-        let init = AsyncFd::register(init).map_err(broken)?;
-        let (died, name) = (self.died.clone(), self.name().to_owned());
+        let (death, died, name) = (machine.death()?, self.died.clone(), self.name().to_owned());
         tokio::spawn(async move {
-            // A pidfd is readable when the process has ended.
-            let _ = init.readable().await;
+            death.await;
             let _ = died.send(name);
         });
         Ok(())

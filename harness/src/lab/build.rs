@@ -252,7 +252,7 @@ impl Inner {
         let Some(topology::Kv::Stub { host, session_ttl_min }) = &self.topology.kv else { return Ok(None) };
         let Some(host) = self.hosts.get(host.as_str()) else { return Ok(None) };
         let seed = self.topology.seed;
-        let state = Shared::new(overlay::kv::memory::Config {
+        let state = Shared::new(overlay::kv::store::Config {
             node: host.name().to_owned(),
             session_ttl_min: *session_ttl_min,
             seed,

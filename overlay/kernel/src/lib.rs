@@ -12,7 +12,9 @@
 //! - [`rtnl`]: links, addresses, routes, neighbours and fdb entries; many requests in one datagram.
 //! - [`nft`]: nftables tables as values, replaced whole.
 //! - [`machine`]: PID, mount and UTS namespaces around a network namespace; [`enter`]: a command run on one.
+//! - [`pidfd`]: processes held by descriptor.
 //! - [`canary`]: waiting until the kernel has freed a namespace.
+//! - [`probe`]: what this kernel can do, by trying.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
 
 mod birth;
@@ -27,6 +29,8 @@ pub mod machine;
 pub mod netns;
 pub mod nft;
 pub mod pass;
+pub mod pidfd;
+pub mod probe;
 pub mod rtnl;
 mod socket;
 mod sysctl;
@@ -37,4 +41,5 @@ pub use kernel_macros::isolate;
 pub use mac::Mac;
 pub use machine::{Machine, Setup};
 pub use netns::Netns;
+pub use pidfd::Pidfd;
 pub use rtnl::{Batch, NewLink, NewVxlan, Rtnl, Snapshot};
