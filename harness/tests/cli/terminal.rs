@@ -55,7 +55,7 @@ fn an_interrupt_ends_the_command_and_not_the_shell_around_it() {
     assert_eq!(running.end().0, 128 + 2);
 
     let mut shell = Stream::on_terminal(console.command(["shell", "docker0"]));
-    shell.key("echo re''ady; sleep 1000\r").see("ready").key(INTERRUPT);
+    shell.key("sh -c \"echo re''ady; exec sleep 1000\"\r").see("ready").key(INTERRUPT);
     shell.key("echo code $?.\r").see("code 130.").key("exit 0\r");
     assert_eq!(shell.end().0, 0);
 }

@@ -12,7 +12,7 @@ use crate::stream::Stream;
 fn up_shows_what_there_is_and_again_has_nothing_to_do() {
     let console = Console::new();
     let shown = console.lab(["up", "scenarios/two-host.toml"]).done();
-    insta::with_settings!({ filters => [("[0-9a-f]{12}", "<id>       ")] }, {
+    insta::with_settings!({ filters => [("[0-9a-f]{12}", "<id>        ")] }, {
         insta::assert_snapshot!("up", shown);
     });
     let again = console.lab(["up", "scenarios/two-host.toml"]).done();

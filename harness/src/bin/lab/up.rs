@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, IsTerminal};
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use harness::state::{Claim, Home, Root, State};
 use harness::topology::{self, Topology};
 use harness::{Error, Kind};
 use kernel::entry::{Inner, Life};
+use nix::sys::signal::{SigSet, Signal};
 
 use crate::choose::Scope;
 use crate::{EXIT_FAULT, args, down, is_broken_pipe, ls, print, supervise};
@@ -38,6 +38,10 @@ pub(crate) fn main(scope: &Scope, args: &args::Up) -> anyhow::Result<ExitCode> {
     let start = Start { name, path, text, detach: !args.foreground };
     match build(&mut claim, &start, &topology.digest) {
         Ok((inner, report, timings)) => {
+            if args.foreground {
+                // From here on a signal asks for the end, see `wait_or_signal`; before, it is one.
+                SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]).thread_block()?;
+            }
             let shown = show(scope, &start.name, &report, args.timings.then_some((&timings, begun)));
             let code = if args.foreground { stay(claim, inner, &start.name, shown) } else { shown };
             code.map(|()| ExitCode::SUCCESS)
@@ -138,14 +142,8 @@ fn build(claim: &mut Claim, start: &Start, digest: &str) -> anyhow::Result<(Inne
     let log = File::create(home.log()).with_context(|| format!("cannot write {}", home.log().display()))?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(supervise::WORD).stdout(Stdio::null()).stderr(log).current_dir("/");
-    let life = if start.detach {
-        Life::Detachable
-    } else {
-        // ^C is for us; we end the lab in order.
-        command.process_group(0);
-        Life::Attached
-    };
-    let inner = Inner::spawn(command, life, Some(home.path()))?;
+    // In the foreground it is not detached, and ends with us; in a session of its own it does not hear ^C, which is for us.
+    let inner = Inner::spawn(command, Life::Detachable, Some(home.path()))?;
     state.pid = inner.pid();
     claim.write(&state)?;
     let told = inner.send(&serde_json::to_string(start)?, &[listener.as_fd(), claim.file().as_fd()]);
