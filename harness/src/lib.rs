@@ -14,6 +14,19 @@
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
+//!
+//! ```no_run
+//! # async fn example() -> harness::Result {
+//! use harness::{Lab, topology::Topology};
+//!
+//! // Inside namespaces of its own: see `kernel::entry`.
+//! let lab = Lab::up(Topology::two_hosts()).await?;
+//! let to = lab.address("C1", "C0")?;
+//! let mut echoes = lab.echoes(&lab.place("C1")?, to, 1, std::time::Duration::from_secs(1))?;
+//! assert!(echoes.recv().await.is_some());
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod consul;
 mod container;

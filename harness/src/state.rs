@@ -187,12 +187,17 @@ impl Home {
         serde_json::from_str(&text).map_err(|e| failed("read", &self.state(), e))
     }
 
-    /// Takes the directory for a new lab. `Err(Some(state))`: a lab of that name is up.
-    pub fn claim(&self) -> Result<Claim, Option<Box<State>>> {
-        self.try_claim().map_err(|_| None)?.ok_or_else(|| match self.find() {
-            Ok(Some(Found::Alive(state))) => Some(Box::new(state)),
-            _ => None,
-        })
+    /// Takes the directory for a new lab. The inner error is the state of a lab of that name that is up.
+    pub fn claim(&self) -> Result<Result<Claim, Box<State>>> {
+        loop {
+            if let Some(claim) = self.try_claim()? {
+                return Ok(Ok(claim));
+            }
+            if let Some(Found::Alive(state)) = self.find()? {
+                return Ok(Err(Box::new(state)));
+            }
+            // It ended between the two looks.
+        }
     }
 
     fn try_claim(&self) -> Result<Option<Claim>> {
@@ -307,18 +312,18 @@ mod tests {
         let (_directory, root) = root();
         let home = root.lab("one");
         assert_eq!(home.find().unwrap(), None);
-        let mut claim = home.claim().unwrap();
+        let mut claim = home.claim().unwrap().unwrap();
         let state = State::new("one", Path::new("/x.toml"), "abc");
         claim.write(&state).unwrap();
         assert_eq!(home.find().unwrap(), Some(Found::Alive(state.clone())));
-        assert_eq!(home.claim().unwrap_err(), Some(Box::new(state)));
+        assert_eq!(home.claim().unwrap().unwrap_err(), Box::new(state));
         let kept = claim.file().try_clone().unwrap();
         drop(claim);
         assert!(matches!(home.find().unwrap(), Some(Found::Alive(_))));
         drop(kept);
         assert_eq!(home.find().unwrap(), Some(Found::Dead));
         assert_eq!(root.labs().unwrap().len(), 1);
-        home.claim().unwrap().remove().unwrap();
+        home.claim().unwrap().unwrap().remove().unwrap();
         assert!(root.labs().unwrap().is_empty());
     }
 }

@@ -9,6 +9,8 @@
 mod blocking;
 #[path = "consul/client.rs"]
 mod client;
+#[path = "consul/docker.rs"]
+mod docker;
 #[path = "consul/script.rs"]
 mod script;
 #[path = "consul/wire.rs"]
@@ -28,7 +30,7 @@ use wire::ask;
 /// Long enough for anything that happens at once, on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 /// Short enough to wait for, long enough to tell from at once.
-const A_WHILE: Duration = Duration::from_millis(300);
+const A_WHILE: Duration = Duration::from_secs(1);
 
 /// A store on a port of its own, until it is dropped.
 struct Stub {

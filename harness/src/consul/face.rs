@@ -157,10 +157,8 @@ impl Face {
     }
 
     async fn dispatch(&self, endpoint: Endpoint, asked: Asked) -> Answered {
-        match endpoint {
-            Endpoint::Acl => return Err(Answer::error(401, "ACL support disabled")),
-            Endpoint::Page => return Ok(self.store.with(|store| page::keys(store))),
-            _ => asked.query.check_place(&self.config.datacenter)?,
+        if !matches!(endpoint, Endpoint::Acl | Endpoint::Page) {
+            asked.query.check_place(&self.config.datacenter)?;
         }
         match endpoint {
             Endpoint::Kv => match asked.method {
@@ -176,7 +174,8 @@ impl Face {
             Endpoint::SessionList => session::list(self, &asked).await,
             Endpoint::Txn => txn::run(self, asked).await,
             Endpoint::Node(endpoint) => node::read(self, endpoint, &asked).await,
-            Endpoint::Acl | Endpoint::Page => Err(Answer::empty(500)),
+            Endpoint::Acl => Err(Answer::error(401, "ACL support disabled")),
+            Endpoint::Page => Ok(self.store.with(|store| page::keys(store))),
         }
     }
 

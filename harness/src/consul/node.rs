@@ -53,10 +53,9 @@ pub(super) async fn read(face: &Face, endpoint: Endpoint, asked: &Asked) -> Answ
             | Endpoint::AgentChecks
             | Endpoint::Datacenters
     );
-    let server = format!("{}:{SERVER_PORT}", node.address);
     let value = match endpoint {
-        Endpoint::Leader => json!(server),
-        Endpoint::Peers => json!([server]),
+        Endpoint::Leader => json!(node.server()),
+        Endpoint::Peers => json!([node.server()]),
         Endpoint::AgentSelf => node.agent_self(),
         Endpoint::Members => json!([node.member()]),
         Endpoint::AgentServices | Endpoint::AgentChecks => json!({}),
@@ -86,7 +85,12 @@ struct Node {
 }
 
 impl Node {
-    /// Made from the name, so that the same store has the same.
+    /// Where a Consul would listen for other servers.
+    fn server(&self) -> String {
+        format!("{}:{SERVER_PORT}", self.address)
+    }
+
+    /// Made from the name (FNV-1a), so that the same store has the same.
     fn id(&self) -> String {
         let hash = self.name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -110,7 +114,7 @@ impl Node {
             "DebugConfig": {},
             "Member": self.member(),
             "Meta": { "implementation": REVISION },
-            "Stats": { "consul": { "leader": "true", "server": "true" } },
+            "Stats": { "consul": { "leader": "true", "leader_addr": self.server(), "server": "true" } },
         })
     }
 

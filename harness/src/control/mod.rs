@@ -31,7 +31,14 @@ pub struct Start {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Ready {
     /// It is up.
-    Up(Box<crate::lab::Report>, crate::lab::Timings),
+    Up {
+        /// What it consists of.
+        report: Box<crate::lab::Report>,
+        /// What building took.
+        timings: crate::lab::Timings,
+        /// Whether it has a user namespace of its own.
+        rootless: bool,
+    },
     /// It is not.
     Failed(Error),
 }

@@ -3,6 +3,8 @@
 use crate::wire::ask;
 use crate::{A_WHILE, SOON, Stub, eventually, soon};
 use overlay::kv::store;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -88,7 +90,7 @@ async fn a_blocked_query_sleeps_through_what_does_not_concern_it() {
             let index = stub.get(&watched).await.index().unwrap();
             let query = if watched.contains('?') { "&" } else { "?" };
             let start = Instant::now();
-            let blocked = stub.blocked(format!("{watched}{query}index={index}&wait=300ms")).await;
+            let blocked = stub.blocked(format!("{watched}{query}index={index}&wait=1s")).await;
             let mut words = event.splitn(3, ' ');
             let (method, target) = (words.next().unwrap(), words.next().unwrap());
             let body = words.next().unwrap_or_default();
@@ -120,7 +122,7 @@ async fn a_query_blocks_only_on_an_index_that_is_not_older() {
     }
     assert!(start.elapsed() < Duration::from_secs(30));
     let (start, later) = (Instant::now(), index + 100);
-    let blocked = stub.blocked(format!("kv/a?index={later}&wait=300ms")).await;
+    let blocked = stub.blocked(format!("kv/a?index={later}&wait=1s")).await;
     stub.put("kv/a", "2").await;
     assert!(soon(blocked).await.index().unwrap() < later, "an index of another life of the store");
     assert!(start.elapsed() >= A_WHILE);
@@ -172,4 +174,28 @@ async fn dropping_the_server_cuts_blocked_queries() {
     stub.server.abort();
     assert!(soon(watch).await.unwrap_err().is_unreachable());
     eventually(|| stub.store.blocked() == 0).await;
+}
+
+#[tokio::test]
+async fn of_ten_contenders_for_a_lock_one_at_a_time_has_it_and_each_gets_it() {
+    let stub = Stub::new();
+    let holders = Arc::new(AtomicU32::new(0));
+    let mut contenders = JoinSet::new();
+    for _ in 0..10 {
+        let (addr, holders, session) = (stub.addr, Arc::clone(&holders), stub.session("").await);
+        contenders.spawn(async move {
+            let (acquire, release) =
+                (format!("/v1/kv/lock?acquire={session}"), format!("/v1/kv/lock?release={session}"));
+            let mut index = 0;
+            while ask(addr, "PUT", &acquire, session.as_bytes()).await.text() != "true" {
+                let watch = format!("/v1/kv/lock?index={index}&wait=10s");
+                index = ask(addr, "GET", &watch, b"").await.index().unwrap();
+            }
+            assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0, "somebody else has it too");
+            ask(addr, "GET", "/v1/status/leader", b"").await;
+            assert_eq!(holders.fetch_sub(1, Ordering::SeqCst), 1);
+            assert_eq!(ask(addr, "PUT", &release, b"").await.text(), "true");
+        });
+    }
+    tokio::time::timeout(6 * SOON, contenders.join_all()).await.unwrap();
 }

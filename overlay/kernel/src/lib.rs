@@ -12,8 +12,24 @@
 //! - [`rtnl`]: links, addresses, routes, neighbours and fdb entries; many requests in one datagram.
 //! - [`nft`]: nftables tables as values, replaced whole.
 //! - [`machine`]: PID, mount and UTS namespaces around a network namespace; [`enter`]: a command run on one.
+//! - [`pidfd`]: processes held by descriptor.
 //! - [`canary`]: waiting until the kernel has freed a namespace.
+//! - [`probe`]: what this kernel can do, by trying.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
+//!
+//! ```no_run
+//! # fn example() -> kernel::Result<()> {
+//! use kernel::{Batch, Netns, NewLink, Rtnl};
+//! use std::os::fd::AsFd;
+//!
+//! let (host, container) = (Netns::new("docker0")?, Netns::new("C0")?);
+//! let here = NewLink { index: 7, name: "veth2".into(), ..NewLink::default() };
+//! let there = NewLink { index: 6, name: "eth0".into(), ..NewLink::default() };
+//! Rtnl::new(&host)?.apply(&Batch::new().veth(&here, &there, Some(container.as_fd())))?;
+//! assert!(Rtnl::new(&container)?.dump()?.link("eth0").is_some());
+//! # Ok(())
+//! # }
+//! ```
 
 mod birth;
 pub mod canary;
@@ -27,6 +43,8 @@ pub mod machine;
 pub mod netns;
 pub mod nft;
 pub mod pass;
+pub mod pidfd;
+pub mod probe;
 pub mod rtnl;
 mod socket;
 mod sysctl;
@@ -37,4 +55,5 @@ pub use kernel_macros::isolate;
 pub use mac::Mac;
 pub use machine::{Machine, Setup};
 pub use netns::Netns;
+pub use pidfd::Pidfd;
 pub use rtnl::{Batch, NewLink, NewVxlan, Rtnl, Snapshot};

@@ -10,22 +10,22 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs;
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, setsockopt, sockopt};
-use tokio::io::unix::AsyncFd;
 
 use crate::birth::{self, Report, Step};
 use crate::error::{Context, Error, Result};
 use crate::netns::Netns;
+use crate::pidfd::Pidfd;
 
 /// Where a machine's network namespaces are pinned. `ip netns` looks in `/run/netns`, which is a link to it.
 pub const PINS: &str = "/run/docker/netns";
@@ -45,7 +45,7 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Machine {
     name: String,
-    init: OwnedFd,
+    init: Pidfd,
     pid: i32,
     jobs: Mutex<mpsc::Sender<Job>>,
     pins: Mutex<BTreeSet<String>>,
@@ -59,8 +59,10 @@ impl Machine {
         let name = netns.name().to_owned();
         let steps = steps(setup).doing("describe", format_args!("the machine {name}"))?;
         let netns = netns.as_fd().try_clone_to_owned().doing("duplicate the descriptor of", &name)?;
-        let parent =
-            parent.map(|m| m.init.try_clone()).transpose().doing("duplicate the descriptor of", &name)?;
+        let parent = parent
+            .map(|m| m.init.as_fd().try_clone_to_owned())
+            .transpose()
+            .doing("duplicate the descriptor of", &name)?;
         let (ours, theirs) = UnixStream::pair().doing("make", "a socket pair")?;
         // With it, whatever is written carries the writer's pid, translated to this PID namespace.
         setsockopt(&ours, sockopt::PassCred, &true).doing("set", "SO_PASSCRED")?;
@@ -81,7 +83,7 @@ impl Machine {
             let what = steps_text(setup, step);
             return Err(Error::new("start", format_args!("the machine {name}: {what}"), errno));
         }
-        let init = pidfd(pid).doing("open", format_args!("the init of {name}"))?;
+        let init = Pidfd::open(pid).doing("open", format_args!("the init of {name}"))?;
         let jobs = Mutex::new(spawner(&name, &init)?);
         Ok(Machine { name, init, pid, jobs, pins: Mutex::default() })
     }
@@ -97,43 +99,18 @@ impl Machine {
     }
 
     /// Waits until its init has died, at most for `limit`; whether it has.
-    pub fn wait_down(&self, limit: std::time::Duration) -> Result<bool> {
-        let patience = PollTimeout::try_from(limit).unwrap_or(PollTimeout::MAX);
-        let dead = poll(&mut [PollFd::new(self.init.as_fd(), PollFlags::POLLIN)], patience);
-        dead.map(|count| count > 0).doing("watch", format_args!("the init of {}", self.name))
+    pub fn wait_down(&self, limit: Duration) -> Result<bool> {
+        self.init.ended(limit).doing("watch", format_args!("the init of {}", self.name))
     }
 
     /// Resolves when its init has died. To be called on a tokio runtime; holds no namespace.
     pub fn death(&self) -> Result<impl Future<Output = ()> + Send + use<>> {
-        let init = self.init.try_clone().doing("watch", format_args!("the init of {}", self.name))?;
-        #[expect(unsafe_code, reason = "tokio has no safe form")]
-        // SAFETY: the future owns the descriptor and drops the registration before it.
-        let registered = unsafe { AsyncFd::register(init) };
-        let init =
-            registered.map_err(io::Error::other).doing("watch", format_args!("the init of {}", self.name))?;
-        Ok(async move {
-            // A pidfd is readable when the process has ended.
-            let _ = init.readable().await;
-        })
+        self.init.end().doing("watch", format_args!("the init of {}", self.name))
     }
 
     /// Kills its init, and with it every process of the machine.
     pub fn kill(&self) -> Result<()> {
-        #[expect(unsafe_code, reason = "pidfd_send_signal has no safe form")]
-        // SAFETY: plain numbers and a null pointer, which means "no further information".
-        let sent = unsafe {
-            libc::syscall(
-                libc::SYS_pidfd_send_signal,
-                self.init.as_raw_fd(),
-                libc::SIGKILL,
-                std::ptr::null::<u8>(),
-                0,
-            )
-        };
-        match Errno::result(sent) {
-            Ok(_) | Err(Errno::ESRCH) => Ok(()),
-            Err(errno) => Err(Error::new("kill", format_args!("the init of {}", self.name), errno)),
-        }
+        self.init.kill().doing("kill", format_args!("the init of {}", self.name))
     }
 
     /// Runs `f` on the thread that has joined the machine. Nothing there may start a thread.
@@ -263,18 +240,9 @@ fn hear(socket: &UnixStream) -> io::Result<(Report, i32)> {
     }
 }
 
-fn pidfd(pid: i32) -> io::Result<OwnedFd> {
-    #[expect(unsafe_code, reason = "pidfd_open has no safe form")]
-    // SAFETY: plain numbers; the result is a new descriptor that nobody else owns.
-    unsafe {
-        let fd = Errno::result(libc::syscall(libc::SYS_pidfd_open, pid, 0))?;
-        Ok(OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(io::Error::other)?))
-    }
-}
-
-fn spawner(name: &str, init: &OwnedFd) -> Result<mpsc::Sender<Job>> {
+fn spawner(name: &str, init: &Pidfd) -> Result<mpsc::Sender<Job>> {
     let (jobs, inbox) = mpsc::channel::<Job>();
-    let init = init.try_clone().doing("duplicate the descriptor of", name)?;
+    let init = init.as_fd().try_clone_to_owned().doing("duplicate the descriptor of", name)?;
     let (joined, joining) = mpsc::channel();
     let body = move || {
         let namespaces = CloneFlags::CLONE_NEWNET

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net};
-use kernel::{Netns, Result, Rtnl};
+use kernel::{Netns, Result, Rtnl, Snapshot};
 
 use super::attach::Attached;
 use super::counters::Counters;
@@ -30,6 +30,8 @@ pub(crate) struct Datapath {
     pub(super) overlays: BTreeMap<NetworkId, Overlay>,
     pub(super) attached: BTreeMap<EndpointId, Attached>,
     pub(super) gateway: Gateway,
+    /// Connections to the containers that are attached.
+    pub(super) inside: BTreeMap<SandboxId, Rtnl>,
     /// The documents' index when they were last applied.
     index: u64,
     /// What an earlier engine left has been looked at.
@@ -78,6 +80,7 @@ impl Datapath {
             overlays: BTreeMap::new(),
             attached: BTreeMap::new(),
             gateway: Gateway::new(underlay),
+            inside: BTreeMap::new(),
             index: 0,
             adopted: false,
         })
@@ -209,8 +212,13 @@ impl Datapath {
 
     /// Whether the container's half is as it was made. A container that is gone is none to mend.
     fn is_whole_inside(&self, attached: &Attached) -> Result<bool> {
-        let Some(container) = self.sandboxes.container(attached.sandbox) else { return Ok(true) };
-        let have = Rtnl::new(&container.netns)?.dump()?;
+        let Some(inside) = self.inside.get(&attached.sandbox) else { return Ok(true) };
+        let have = Snapshot {
+            links: inside.links()?,
+            addresses: inside.addresses()?,
+            routes: inside.routes()?,
+            ..Snapshot::default()
+        };
         let (dev, address) = (attached.pair.inner, IpNet::V4(attached.endpoint.address));
         let addressed = have.addresses.iter().any(|found| found.dev == dev && found.net == address);
         let up = have.by_index(dev).is_some_and(|link| link.up);

@@ -107,7 +107,13 @@ impl Overlay {
 
     /// Looks at what there is. None: the bridge or the vxlan device is missing.
     pub(super) fn look(&mut self) -> Result<Option<Snapshot>> {
-        let have = self.rtnl.dump()?;
+        let rtnl = &self.rtnl;
+        let have = Snapshot {
+            links: rtnl.links()?,
+            neighbours: rtnl.neighbours()?,
+            fdb: rtnl.fdb()?,
+            ..Snapshot::default()
+        };
         if whole(&have) != Some(self.vxlan) {
             return Ok(None);
         }

@@ -114,6 +114,7 @@ impl Core {
             (Arc::clone(&applied.mine), applied.sessions)
         };
         let now = self.membership.standing().borrow().sessions;
+        let leaving = self.drawn().leaving.clone();
         let was_away = !view.nodes.contains_key(&self.vtep) || now != sessions;
         let lost: BTreeMap<EndpointId, Endpoint> = mine
             .iter()
@@ -121,7 +122,7 @@ impl Core {
                 let network = endpoint.network;
                 let written = view.endpoints.get(&network).is_some_and(|all| all.contains_key(id));
                 let here = endpoint.sandbox.is_some_and(|id| self.env.sandboxes.container(id).is_some());
-                view.networks.contains_key(&network) && !written && here
+                view.networks.contains_key(&network) && !written && here && !leaving.contains(id)
             })
             .map(|(id, endpoint)| (*id, endpoint.clone()))
             .collect();

@@ -4,7 +4,7 @@ mod follow;
 mod show;
 mod verbs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -90,6 +90,8 @@ struct Drawn {
     last_vni: Option<Vni>,
     /// The addresses that were asked for, which `inspect` shows.
     asked: BTreeMap<EndpointId, Ipv4Addr>,
+    /// Endpoints that are being crossed out: that they are missing is as it should be.
+    leaving: BTreeSet<EndpointId>,
 }
 
 /// How far the kernel follows the store.
@@ -120,7 +122,12 @@ impl Engine {
             env,
             datapath: Arc::new(Mutex::new(datapath)),
             turn: Semaphore::new(1),
-            drawn: Mutex::new(Drawn { rng, last_vni: None, asked: BTreeMap::new() }),
+            drawn: Mutex::new(Drawn {
+                rng,
+                last_vni: None,
+                asked: BTreeMap::new(),
+                leaving: BTreeSet::new(),
+            }),
             applied: watch::Sender::default(),
         });
         let member = tokio::spawn(Arc::clone(&core.membership).keep());
@@ -184,34 +191,34 @@ impl Core {
     async fn settle(&self, view: Arc<View>, pass: Pass) -> Result<Report> {
         let view = self.reclaim(view).await?;
         let sessions = self.membership.standing().borrow().sessions;
-        let seen = Arc::clone(&view);
-        let (report, mine) = self
-            .with_datapath(move |datapath| {
-                let report = datapath.converge(&seen, pass);
-                let mine =
-                    datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
-                (report, Arc::new(mine.collect::<BTreeMap<_, _>>()))
-            })
-            .await?;
-        let faults: Vec<String> = report.failed.values().chain(&report.faults).cloned().collect();
-        for fault in &faults {
-            tracing::warn!(host = self.env.name, "{fault}");
-        }
-        self.applied.send_modify(|applied| {
-            if pass == Pass::Anew {
-                applied.index = 0;
+        let applied = self.applied.clone();
+        let name = self.env.name.clone();
+        self.with_datapath(move |datapath| {
+            let report = datapath.converge(&view, pass);
+            let faults: Vec<String> = report.failed.values().chain(&report.faults).cloned().collect();
+            for fault in &faults {
+                tracing::warn!(host = name, "{fault}");
             }
-            if report.index >= applied.view.index || pass == Pass::Anew {
-                applied.view = view;
-                applied.sessions = sessions;
-            }
-            if faults.is_empty() {
-                applied.index = applied.index.max(report.index);
-            }
-            applied.faults = faults;
-            applied.mine = mine;
-        });
-        Ok(report)
+            let mine = datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
+            let mine = Arc::new(mine.collect());
+            // Still under the lock, so that what is said last is what is true.
+            applied.send_modify(|applied| {
+                if pass == Pass::Anew {
+                    applied.index = 0;
+                }
+                if report.index == view.index {
+                    applied.view = view;
+                    applied.sessions = sessions;
+                }
+                if faults.is_empty() {
+                    applied.index = report.index;
+                }
+                applied.faults = faults;
+                applied.mine = mine;
+            });
+            report
+        })
+        .await
     }
 
     fn drawn(&self) -> MutexGuard<'_, Drawn> {

@@ -145,10 +145,10 @@ impl Engine {
         let not_connected =
             || Cause::NotConnected { container: format!("{:#}", container.id), network: found.name.clone() };
         let endpoint = endpoint.ok_or_else(not_connected)?;
-        core.cross_out(found.id, endpoint.id).await?;
-        core.drawn().asked.remove(&endpoint.id);
-        core.settle(core.look().await?, Pass::Change).await?;
-        Ok(())
+        core.drawn().leaving.insert(endpoint.id);
+        let left = core.leave(found.id, endpoint.id).await;
+        core.drawn().leaving.remove(&endpoint.id);
+        left
     }
 
     /// What a container has on the networks it is on, by the networks' names.
@@ -195,6 +195,14 @@ impl Core {
             pause = (pause * 2).min(PAUSE);
         }
         Err(Cause::Contended(ATTEMPTS).into())
+    }
+
+    /// Crosses an endpoint out, and takes it out of the kernel.
+    async fn leave(&self, network: NetworkId, id: EndpointId) -> Result<()> {
+        self.cross_out(network, id).await?;
+        self.drawn().asked.remove(&id);
+        self.settle(self.look().await?, Pass::Change).await?;
+        Ok(())
     }
 
     /// Crosses an endpoint out, if it is there.

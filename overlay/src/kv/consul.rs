@@ -1,8 +1,11 @@
 //! The client of a Consul: the requests of [`Kv`](super::Kv) as HTTP, the answers as values.
 
+mod http;
+
+pub use http::Dial;
+
+use self::http::{Call, Http, Repeat, Reply};
 use super::error::Why;
-pub use super::http::Dial;
-use super::http::{Call, Http, Repeat, Reply};
 use super::store::GoDuration;
 use super::{Error, FLAGS, LOCK_DELAY, Listing, Pair, TxnOp};
 use base64::Engine as _;

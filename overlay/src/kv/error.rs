@@ -29,7 +29,7 @@ pub(super) enum Why {
     Broken {
         store: String,
         #[source]
-        source: hyper::Error,
+        source: io::Error,
     },
     /// No answer in time: the request may have been done.
     #[error("no answer from {store} in {after:?}")]

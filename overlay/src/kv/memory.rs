@@ -1,11 +1,13 @@
-//! A store in memory, shared: the rules of [`store`](super::store) with a clock and with queries that block.
+//! A store in memory, shared: the rules of [`store`](crate::kv::store) with a clock and with queries that block.
 //!
 //! It is what engines use in tests, and what stands behind the HTTP face of a lab's own store.
 
+mod waiters;
+
+use self::waiters::Waiters;
 use super::store::{
     Behavior, Config, Entry, GoDuration, MAX_OPS, Op, Refusal, SessionRequest, Store, Verb, Watch,
 };
-use super::waiters::Waiters;
 use super::{Error, Listing, Pair, TxnOp};
 use bytes::Bytes;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -9,12 +9,10 @@
 
 pub mod consul;
 mod error;
-mod http;
 pub mod keys;
 pub mod memory;
 pub mod record;
 pub mod store;
-mod waiters;
 
 pub use error::Error;
 

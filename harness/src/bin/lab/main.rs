@@ -1,2 +1,85 @@
-//! The command line.
-fn main() {}
+//! `lab`: complete multi-host networks on one machine, from the command line.
+//!
+//! A command is a short-lived client; a lab that is up is a supervisor in namespaces of its own, spoken to over a
+//! socket. `args` says what can be typed; each verb has a file; `choose` finds the lab that is meant.
+
+mod args;
+mod choose;
+mod container;
+mod doctor;
+mod down;
+mod exec;
+mod gc;
+mod inspect;
+mod kv;
+mod logs;
+mod ls;
+mod network;
+mod ping;
+mod print;
+mod supervise;
+mod table;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use harness::Kind;
+
+use args::{Args, Verb};
+
+/// It did not hold: an expectation failed, nobody answered, the engine or the store refused.
+const EXIT_FAILED: u8 = 1;
+/// The file, the command line or the machine is at fault. What clap uses too.
+const EXIT_FAULT: u8 = 2;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let exec = matches!(args.verb, Some(Verb::Exec(_) | Verb::Shell(_)));
+    match run(args) {
+        Ok(code) => code,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            print::error(&error);
+            ExitCode::from(if exec { 125 } else { code_of(&error) })
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let Args { lab, json, verb } = args;
+    let scope = choose::Scope { lab, json };
+    let Some(verb) = verb else { return ls::welcome(&scope) };
+    match verb {
+        Verb::Up(verb) => up::main(&verb),
+        Verb::Down(verb) => down::main(&scope, &verb),
+        Verb::Ls => ls::ls(&scope),
+        Verb::Ps => ls::ps(&scope),
+        Verb::Exec(verb) => exec::exec(&scope, &verb),
+        Verb::Shell(verb) => exec::shell(&scope, &verb),
+        Verb::Ping(verb) => ping::main(&scope, &verb),
+        Verb::Inspect(verb) => inspect::main(&scope, &verb),
+        Verb::Network(verb) => network::main(&scope, verb),
+        Verb::Container(verb) => container::main(&scope, verb),
+        Verb::Kv(verb) => kv::main(&scope, verb),
+        Verb::Logs(verb) => logs::logs(&scope, &verb),
+        Verb::Events(verb) => logs::events(&scope, &verb),
+        Verb::Doctor => doctor::main(&scope),
+        Verb::Gc => gc::main(),
+        Verb::Supervise => supervise::main(),
+        Verb::Probe => doctor::probe(),
+    }
+}
+
+/// The table of exit codes is in the README.
+fn code_of(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<harness::Error>().map(harness::Error::kind) {
+        Some(Kind::Refused | Kind::Down) => EXIT_FAILED,
+        _ => EXIT_FAULT,
+    }
+}
+
+/// Whoever read our output has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe)
+}

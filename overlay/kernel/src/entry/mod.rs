@@ -26,7 +26,12 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
 use crate::error::{Context, Result};
+use crate::pidfd::Pidfd;
 
 pub use inside::{detach, inside, line, rootless};
 pub use outcome::Outcome;
@@ -91,12 +96,13 @@ impl Inner {
 
     /// Waits for the inner to call [`detach`]; after that the lab outlives this value. Lines that come
     /// before are handed to `each`.
-    pub fn wait_detached(self, mut each: impl FnMut(&str)) -> io::Result<()> {
+    pub fn wait_detached(self, mut each: impl FnMut(&str)) -> io::Result<Inner> {
         let mut lines = BufReader::new(&self.line).lines();
         for line in &mut lines {
             let line = line?;
             if line == DETACHED {
-                return Ok(());
+                drop(lines);
+                return Ok(self);
             }
             each(&line);
         }
@@ -112,6 +118,22 @@ impl Inner {
     pub fn end(mut self) -> io::Result<ExitStatus> {
         self.line.shutdown(std::net::Shutdown::Both)?;
         self.child.wait()
+    }
+
+    /// Waits until SIGINT, SIGTERM or SIGHUP asks for the end, or the lab ends by itself. For a process with one thread.
+    pub fn wait_or_signal(&mut self) -> Result<()> {
+        let mut asked = SigSet::empty();
+        asked.add(Signal::SIGINT);
+        asked.add(Signal::SIGTERM);
+        asked.add(Signal::SIGHUP);
+        asked.thread_block().doing("block", "signals")?;
+        let signals = SignalFd::with_flags(&asked, SfdFlags::SFD_CLOEXEC).doing("make", "a signalfd")?;
+        let shepherd = Pidfd::open(self.child.id().cast_signed()).doing("open", "the shepherd")?;
+        let mut both = [
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(shepherd.as_fd(), PollFlags::POLLIN),
+        ];
+        poll(&mut both, PollTimeout::NONE).map(drop).doing("wait for", "the lab")
     }
 
     /// Waits for the end.

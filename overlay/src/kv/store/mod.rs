@@ -1,10 +1,10 @@
 //! The store's rules, as a pure state machine with Consul's semantics: no clock, no I/O, no entropy of its own.
 //!
-//! - [`duration`]: Go's text form of durations, in which TTLs and waits travel
-//! - [`table`]: entries and tombstones, and which index a read reports
-//! - [`session`]: who may hold keys, and until when
-//! - [`state`]: the store itself
-//! - [`txn`]: several operations, all or nothing
+//! - `duration`: Go's text form of durations, in which TTLs and waits travel
+//! - `table`: entries and tombstones, and which index a read reports
+//! - `session`: who may hold keys, and until when
+//! - `state`: the store itself
+//! - `txn`: several operations, all or nothing
 
 mod duration;
 mod session;

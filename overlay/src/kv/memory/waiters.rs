@@ -1,6 +1,6 @@
 //! Who waits for what: one signal for each watched thing, gone with the last who waits for it.
 
-use super::store::{Change, Key, Watch};
+use crate::kv::store::{Change, Key, Watch};
 use std::collections::HashMap;
 use tokio::sync::watch::{Receiver, Sender};
 

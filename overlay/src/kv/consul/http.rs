@@ -4,7 +4,7 @@
 //! ([`Dial`]) and we connect it. Connections are kept alive and used by one request at a time; a request that
 //! blocks has its connection to itself, and closes it when it is dropped.
 
-use super::error::Why;
+use crate::kv::error::Why;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
@@ -82,7 +82,7 @@ impl Drop for Connection {
 /// Why a connection gave no answer, and whether the request had left.
 struct Broken {
     sent: bool,
-    source: hyper::Error,
+    source: io::Error,
 }
 
 impl Http {
@@ -128,7 +128,11 @@ impl Http {
     }
 
     async fn exchange_on(&self, mut connection: Connection, call: &Call) -> Result<Reply, Broken> {
-        connection.requests.ready().await.map_err(|source| Broken { sent: false, source })?;
+        connection
+            .requests
+            .ready()
+            .await
+            .map_err(|error| Broken { sent: false, source: io::Error::other(error) })?;
         let request = Request::builder()
             .method(call.method.clone())
             .uri(&call.target)
@@ -137,12 +141,16 @@ impl Http {
             .expect("an encoded target and a checked authority make a request");
         let response = connection.requests.try_send_request(request).await.map_err(|mut failed| {
             let sent = failed.take_message().is_none();
-            Broken { sent, source: failed.into_error() }
+            Broken { sent, source: io::Error::other(failed.into_error()) }
         })?;
         let status = response.status().as_u16();
         let index = response.headers().get("x-consul-index");
         let index = index.and_then(|value| value.to_str().ok()?.parse().ok());
-        let body = response.into_body().collect().await.map_err(|source| Broken { sent: true, source })?;
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|error| Broken { sent: true, source: io::Error::other(error) })?;
         if !connection.requests.is_closed() {
             let mut idle = self.idle();
             if idle.len() < IDLE_MAX {

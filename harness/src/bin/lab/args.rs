@@ -1,0 +1,340 @@
+//! What can be typed.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// Complete multi-host container networks on one Linux machine: hosts, overlays, a store, up in milliseconds.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lab",
+    version,
+    after_help = "Exit codes: 0 done; 1 it did not hold or was refused; 2 the file, the \
+    command line or the machine is at fault. `lab exec` returns the command's own, 125 if it could not be started \
+    there, 126 if it is not executable, 127 if it does not exist."
+)]
+pub(crate) struct Args {
+    /// Which lab (default: the only one that is up).
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) lab: Option<String>,
+    /// Print JSON where something is listed.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Build a lab, wait until its containers can reach each other, and leave it running.
+    Up(Up),
+    /// Take labs down.
+    Down(Down),
+    /// List labs.
+    Ls,
+    /// List the hosts, networks, containers and processes of a lab.
+    Ps,
+    /// Run a command on a host or in a container.
+    Exec(Exec),
+    /// Start an interactive shell on a host or in a container.
+    Shell(Shell),
+    /// Send echo requests between hosts, containers and addresses.
+    Ping(Ping),
+    /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, rules.
+    Inspect(Inspect),
+    /// Docker's network commands, on a host of the lab.
+    #[command(subcommand)]
+    Network(Network),
+    /// Docker's container commands, on a host of the lab.
+    #[command(subcommand)]
+    Container(Container),
+    /// Look into the store, and change it.
+    #[command(subcommand)]
+    Kv(Kv),
+    /// Show what the processes in containers have printed.
+    Logs(Logs),
+    /// Show what happened in a lab.
+    Events(Events),
+    /// Say what this machine can do, and what to change.
+    Doctor,
+    /// Remove what is left of labs that were killed.
+    Gc,
+    /// The process that holds a lab.
+    #[command(hide = true, name = "__supervise")]
+    Supervise,
+    /// Tries the kernel's features, inside a lab's namespaces.
+    #[command(hide = true, name = "__probe")]
+    Probe,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Up {
+    /// The scenario file; its steps are not played (see `lab run`).
+    pub(crate) file: PathBuf,
+    /// Call the lab so, and not as the file says.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Stay, and take the lab down on ^C.
+    #[arg(long)]
+    pub(crate) foreground: bool,
+    /// Take a lab of that name down first.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Say where the time went.
+    #[arg(long)]
+    pub(crate) timings: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Down {
+    /// Which labs (default: the only one that is up).
+    pub(crate) names: Vec<String>,
+    /// All of them.
+    #[arg(long, conflicts_with = "names")]
+    pub(crate) all: bool,
+    /// Return when the kernel has freed them, too.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Exec {
+    /// A host or container: `docker0`, `C0`; `host:X` or `container:X` where both exist.
+    pub(crate) target: String,
+    /// The command and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Shell {
+    /// A host or container.
+    pub(crate) target: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Ping {
+    /// A host or container.
+    pub(crate) from: String,
+    /// An address, a host, a container, or a container on a network: `C0@demonet`.
+    pub(crate) to: String,
+    /// How many requests.
+    #[arg(long, short = 'c', default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) count: u32,
+    /// The time between two requests: `1s`, `50ms`.
+    #[arg(long, short = 'i', default_value = "200ms", value_parser = duration)]
+    pub(crate) interval: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Inspect {
+    /// A host or container (default: everything).
+    pub(crate) target: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Logs {
+    /// A container (default: all).
+    pub(crate) target: Option<String>,
+    /// Go on with what comes.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Events {
+    /// Go on with what comes.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+}
+
+/// The host whose engine is asked.
+#[derive(Debug, clap::Args)]
+pub(crate) struct On {
+    /// The host whose engine is asked (default: the first that has one).
+    #[arg(long, value_name = "HOST")]
+    pub(crate) on: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Network {
+    /// List networks.
+    Ls(On),
+    /// Create an overlay network; prints its id.
+    Create(Box<NetworkCreate>),
+    /// Show networks, as JSON.
+    Inspect {
+        #[command(flatten)]
+        on: On,
+        /// Names or ids.
+        #[arg(required = true)]
+        networks: Vec<String>,
+    },
+    /// Remove networks.
+    Rm {
+        #[command(flatten)]
+        on: On,
+        /// Names or ids.
+        #[arg(required = true)]
+        networks: Vec<String>,
+    },
+    /// Put a container on a network.
+    Connect {
+        /// The network.
+        network: String,
+        /// The container.
+        container: String,
+        /// Its address there.
+        #[arg(long)]
+        ip: Option<Ipv4Addr>,
+        /// A further name there.
+        #[arg(long)]
+        alias: Vec<String>,
+        #[command(flatten)]
+        on: On,
+    },
+    /// Take a container off a network.
+    Disconnect {
+        /// The network.
+        network: String,
+        /// The container.
+        container: String,
+        #[command(flatten)]
+        on: On,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NetworkCreate {
+    #[command(flatten)]
+    pub(crate) on: On,
+    /// What it is called.
+    pub(crate) name: String,
+    /// The driver; `overlay` is the only one.
+    #[arg(long, short, default_value = "overlay")]
+    pub(crate) driver: String,
+    /// The subnet, in CIDR notation.
+    #[arg(long)]
+    pub(crate) subnet: Option<String>,
+    /// The gateway of the subnet.
+    #[arg(long)]
+    pub(crate) gateway: Option<String>,
+    /// Give out addresses from this part of the subnet only.
+    #[arg(long)]
+    pub(crate) ip_range: Option<String>,
+    /// Addresses never given out: `name=address`.
+    #[arg(long, value_name = "NAME=IP", value_parser = pair)]
+    pub(crate) aux_address: Vec<(String, String)>,
+    /// No way out of the network.
+    #[arg(long)]
+    pub(crate) internal: bool,
+    /// A driver option: `key=value`.
+    #[arg(long, short, value_name = "K=V", value_parser = pair)]
+    pub(crate) opt: Vec<(String, String)>,
+    /// A label: `key=value`.
+    #[arg(long, value_name = "K=V", value_parser = pair)]
+    pub(crate) label: Vec<(String, String)>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Container {
+    /// List containers.
+    Ls(On),
+    /// Run a container; prints its id.
+    Run(Box<ContainerRun>),
+    /// Show containers, as JSON.
+    Inspect {
+        #[command(flatten)]
+        on: On,
+        /// Names.
+        #[arg(required = true)]
+        containers: Vec<String>,
+    },
+    /// Stop and remove containers.
+    Rm {
+        #[command(flatten)]
+        on: On,
+        /// Names.
+        #[arg(required = true)]
+        containers: Vec<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ContainerRun {
+    #[command(flatten)]
+    pub(crate) on: On,
+    /// What it is called (default: drawn).
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The networks it is put on, in that order.
+    #[arg(long = "net", alias = "network", value_name = "NETWORK")]
+    pub(crate) networks: Vec<String>,
+    /// Its address on the first of them.
+    #[arg(long)]
+    pub(crate) ip: Option<Ipv4Addr>,
+    /// A further name on the first of them.
+    #[arg(long)]
+    pub(crate) network_alias: Vec<String>,
+    /// A variable of its environment: `key=value`.
+    #[arg(long, short, value_name = "K=V", value_parser = pair)]
+    pub(crate) env: Vec<(String, String)>,
+    /// What runs in it (default: nothing, a bare sandbox).
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Kv {
+    /// Print the value of a key.
+    Get {
+        /// The key.
+        key: String,
+    },
+    /// List the keys that begin so.
+    Ls {
+        /// Their beginning (default: all).
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+    /// Write a key.
+    Put {
+        /// The key.
+        key: String,
+        /// Its value.
+        value: String,
+    },
+    /// Remove a key.
+    Rm {
+        /// The key.
+        key: String,
+        /// And all that begin so.
+        #[arg(long, short)]
+        recurse: bool,
+    },
+    /// Print every change of the keys that begin so, until ^C.
+    Watch {
+        /// Their beginning (default: all).
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+    /// Show the keys as a tree.
+    Tree {
+        /// Their beginning (default: all).
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    harness::topology::parse_duration(text)
+}
+
+/// `key=value`; a key alone has an empty value, as for Docker.
+#[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    Ok((key.to_owned(), value.to_owned()))
+}

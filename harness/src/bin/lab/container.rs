@@ -1,0 +1,74 @@
+//! `lab container`: Docker's verbs, with Docker's output.
+
+use std::process::ExitCode;
+
+use harness::control::Request;
+use harness::lab::{ContainerReport, Report, Run};
+use serde_json::Value;
+
+use crate::args::{Container, ContainerRun};
+use crate::choose::Scope;
+use crate::network::{engine, runs_on};
+use crate::print;
+use crate::table::table;
+
+pub(crate) fn main(scope: &Scope, verb: Container) -> anyhow::Result<ExitCode> {
+    let mut client = scope.client()?;
+    match verb {
+        Container::Ls(on) => {
+            let report: Report = client.get(&Request::Report)?;
+            let on = on.on;
+            let there = |container: &&ContainerReport| on.as_ref().is_none_or(|on| container.host == *on);
+            let containers: Vec<&ContainerReport> = report.containers.iter().filter(there).collect();
+            if scope.json {
+                print::json(&containers)?;
+            } else {
+                let row = |container: &&ContainerReport| {
+                    [
+                        container.id.chars().take(12).collect(),
+                        container.host.clone(),
+                        container.command.join(" "),
+                        container.state.clone(),
+                        container.name.clone(),
+                    ]
+                };
+                let rows: Vec<_> = containers.iter().map(row).collect();
+                print::text(table(["CONTAINER ID", "HOST", "COMMAND", "STATUS", "NAMES"], &rows))?;
+            }
+        }
+        Container::Run(run) => {
+            let on = engine(&mut client, &run.on)?;
+            let id: String = client.get(&Request::RunContainer(request(*run, on)))?;
+            print::line(id)?;
+        }
+        Container::Inspect { on, containers } => {
+            let mut all = Vec::new();
+            for name in containers {
+                runs_on(&mut client, &name, &on)?;
+                let shown: Vec<Value> = client.get(&Request::InspectContainer { name })?;
+                all.extend(shown);
+            }
+            print::json(&all)?;
+        }
+        Container::Rm { on, containers } => {
+            for name in containers {
+                runs_on(&mut client, &name, &on)?;
+                client.ask(&Request::RemoveContainer { name: name.clone() })?;
+                print::line(name)?;
+            }
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn request(run: ContainerRun, on: String) -> Run {
+    Run {
+        name: run.name,
+        on,
+        networks: run.networks,
+        ip: run.ip,
+        aliases: run.network_alias,
+        command: run.command,
+        env: run.env.into_iter().collect(),
+    }
+}

@@ -1,0 +1,95 @@
+//! `lab doctor`: what this machine can do, tried where it counts: inside a lab's namespaces.
+
+use std::process::{Command, ExitCode, Stdio};
+
+use harness::state::Root;
+use kernel::caps::Caps;
+use kernel::entry::{Inner, Life};
+use kernel::probe::{Finding, probe as try_all};
+use serde_json::json;
+
+use crate::choose::Scope;
+use crate::{EXIT_FAULT, print};
+
+pub(crate) fn main(scope: &Scope) -> anyhow::Result<ExitCode> {
+    let (findings, complaint) = findings()?;
+    let way = way()?;
+    let state = Root::open().map(drop).err().map(|error| error.to_string());
+    let fit =
+        complaint.is_none() && state.is_none() && findings.iter().all(|f| !f.core || f.missing.is_none());
+    if scope.json {
+        let shown = json!({
+            "version": 1, "fit": fit, "way": way, "entry": complaint, "state": state, "features": findings,
+        });
+        print::json(&shown)?;
+    } else {
+        print::line(format_args!("a lab is entered {way}"))?;
+        if let Some(why) = &complaint {
+            print::line(format_args!("  no   it cannot be: {why}"))?;
+            print::line(format_args!("       {}", advice(why)))?;
+        }
+        for finding in &findings {
+            let mark = match (&finding.missing, finding.core) {
+                (None, _) => "ok  ",
+                (Some(_), true) => "no  ",
+                (Some(_), false) => "none",
+            };
+            print::line(format_args!("  {mark} {} ({})", finding.feature, finding.uses))?;
+            if let Some(why) = &finding.missing {
+                print::line(format_args!("       {why}"))?;
+            }
+        }
+        if let Some(why) = &state {
+            print::line(format_args!("  no   {why}"))?;
+        }
+        print::line(if fit { "this machine is fit" } else { "this machine is not fit" })?;
+    }
+    Ok(if fit { ExitCode::SUCCESS } else { ExitCode::from(EXIT_FAULT) })
+}
+
+/// How a lab would be entered.
+fn way() -> anyhow::Result<&'static str> {
+    let caps = Caps::effective()?;
+    Ok(if caps.sys_admin && caps.net_admin {
+        "directly: CAP_SYS_ADMIN and CAP_NET_ADMIN are there"
+    } else {
+        "through a user namespace, with one uid and one gid: programs that change to another user fail there"
+    })
+}
+
+/// What the probe found, and why it could not run.
+fn findings() -> anyhow::Result<(Vec<Finding>, Option<String>)> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("__probe").stdout(Stdio::null()).stderr(Stdio::null());
+    let inner = Inner::spawn(command, Life::Attached, None)?;
+    let (mut findings, mut complaint) = (Vec::new(), None);
+    // It ends without detaching; what matters is what it said before.
+    let _ = inner.wait_detached(|line| match line.strip_prefix("error ") {
+        Some(error) => complaint = Some(error.to_owned()),
+        None => findings.extend(serde_json::from_str::<Vec<Finding>>(line).unwrap_or_default()),
+    });
+    if findings.is_empty() && complaint.is_none() {
+        complaint = Some("the probe died".to_owned());
+    }
+    Ok((findings, complaint))
+}
+
+/// What to change.
+fn advice(why: &str) -> &'static str {
+    let root = nix::unistd::getuid().is_root();
+    let setfcap = Caps::effective().is_ok_and(|caps| caps.setfcap);
+    if why.contains("uid_map") && root && !setfcap {
+        "root without CAP_SETFCAP cannot map itself: add SYS_ADMIN and NET_ADMIN, or SETFCAP, or be another user"
+    } else if why.contains("user namespace") {
+        "user namespaces are off: see /proc/sys/user/max_user_namespaces, kernel.unprivileged_userns_clone and \
+         kernel.apparmor_restrict_unprivileged_userns, or run as root"
+    } else {
+        "in a container, start it with --privileged"
+    }
+}
+
+/// The inner's half.
+pub(crate) fn probe() -> anyhow::Result<ExitCode> {
+    kernel::entry::report(&serde_json::to_string(&try_all())?)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,44 @@
+//! `lab exec`, `lab shell`: a command of any kind, run by this process itself in the namespaces of a host or container.
+
+use std::os::fd::AsFd;
+use std::process::{Command, ExitCode};
+
+use harness::control::Request;
+use harness::{Error, Kind};
+
+use crate::args;
+use crate::choose::Scope;
+
+pub(crate) fn exec(scope: &Scope, args: &args::Exec) -> anyhow::Result<ExitCode> {
+    let hostname = enter(scope, &args.target)?;
+    let mut command = Command::new(&args.command[0]);
+    command.args(&args.command[1..]).env("HOSTNAME", hostname);
+    run(command)
+}
+
+pub(crate) fn shell(scope: &Scope, args: &args::Shell) -> anyhow::Result<ExitCode> {
+    let hostname = enter(scope, &args.target)?;
+    let shell = std::env::var_os("SHELL").filter(|shell| std::path::Path::new(shell).exists());
+    let mut command = Command::new(shell.unwrap_or_else(|| "/bin/sh".into()));
+    // Shells that do not read it from their own files show it as it is.
+    command.env("HOSTNAME", &hostname).env("PS1", format!("{hostname}:\\w# "));
+    run(command)
+}
+
+/// Joins the target's machine; its hostname.
+fn enter(scope: &Scope, target: &str) -> anyhow::Result<String> {
+    let answer = scope.client()?.ask(&Request::Enter { target: target.to_owned() })?;
+    let broken =
+        || Error::new(Kind::Machine, format_args!("cannot enter {target}: the lab's answer lacks something"));
+    let init = answer.fds.first().ok_or_else(broken)?;
+    let hostname = answer.value["hostname"].as_str().ok_or_else(broken)?;
+    let rootless = answer.value["rootless"].as_bool().ok_or_else(broken)?;
+    kernel::enter::join(init.as_fd(), rootless).map_err(Error::from)?;
+    Ok(hostname.to_owned())
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let code = kernel::enter::run(command)?;
+    // A wait status has eight bits.
+    Ok(ExitCode::from(u8::try_from(code & 0xff).unwrap_or(u8::MAX)))
+}

@@ -1,0 +1,134 @@
+//! `lab ls`, `lab ps`, and `lab` alone: what exists.
+
+use std::process::ExitCode;
+
+use harness::control::Request;
+use harness::lab::Report;
+use harness::state::{Found, Root};
+use serde_json::json;
+
+use crate::choose::Scope;
+use crate::print;
+use crate::table::table;
+
+/// The version of what `--json` prints.
+const VERSION: u32 = 1;
+
+pub(crate) fn ls(scope: &Scope) -> anyhow::Result<ExitCode> {
+    let labs = Root::open()?.labs()?;
+    if scope.json {
+        let labs: Vec<_> = labs
+            .iter()
+            .map(|(home, found)| match found {
+                Found::Alive(state) => json!({
+                    "name": home.name(), "state": if state.ready { "up" } else { "coming up" },
+                    "file": state.file, "since": state.since, "pid": state.pid, "rootless": state.rootless,
+                }),
+                Found::Dead => json!({ "name": home.name(), "state": "gone" }),
+            })
+            .collect();
+        print::json(&json!({ "version": VERSION, "labs": labs }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let rows: Vec<[String; 5]> = labs
+        .iter()
+        .map(|(home, found)| match found {
+            Found::Alive(state) => [
+                home.name().to_owned(),
+                if state.ready { "up" } else { "coming up" }.to_owned(),
+                age(state.age()),
+                state.pid.to_string(),
+                state.file.display().to_string(),
+            ],
+            Found::Dead => [
+                home.name().to_owned(),
+                "gone".to_owned(),
+                String::new(),
+                String::new(),
+                "`lab gc` removes it".to_owned(),
+            ],
+        })
+        .collect();
+    print::text(table(["LAB", "STATE", "AGE", "PID", "FILE"], &rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn ps(scope: &Scope) -> anyhow::Result<ExitCode> {
+    let report: Report = scope.client()?.get(&Request::Report)?;
+    if scope.json {
+        print::json(&report)?;
+    } else {
+        show(&report)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `lab` alone: what exists, and what to type next.
+pub(crate) fn welcome(scope: &Scope) -> anyhow::Result<ExitCode> {
+    let up = Root::open()?.labs()?.iter().filter(|(_, found)| matches!(found, Found::Alive(_))).count();
+    if up == 0 {
+        print::line(
+            "no lab is up\n\n  lab up scenarios/two-host.toml   builds one\n  lab doctor                       says what this machine can do\n  lab --help                       lists the commands",
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    ls(scope)?;
+    print::line(
+        "\n  lab ps             shows what a lab consists of\n  lab exec TARGET CMD…   runs a command on a host or in a container\n  lab down           takes it down",
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A lab, as people want to see it.
+pub(crate) fn show(report: &Report) -> anyhow::Result<()> {
+    let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+    let hosts: Vec<[String; 4]> = report
+        .hosts
+        .iter()
+        .map(|host| [host.name.clone(), host.ip.clone(), host.state.clone(), or_dash(host.role.clone())])
+        .collect();
+    print::text(table(["HOST", "ADDRESS", "STATE", "RUNS"], &hosts))?;
+    if !report.networks.is_empty() {
+        let networks: Vec<[String; 4]> = report
+            .networks
+            .iter()
+            .map(|network| {
+                let internal = if network.internal { " (internal)" } else { "" };
+                let id = network.id.chars().take(12).collect();
+                [network.name.clone(), id, format!("{}{internal}", network.driver), network.subnet.clone()]
+            })
+            .collect();
+        print::text(format_args!("\n{}", table(["NETWORK", "ID", "DRIVER", "SUBNET"], &networks)))?;
+    }
+    if !report.containers.is_empty() {
+        let containers: Vec<[String; 5]> = report
+            .containers
+            .iter()
+            .map(|container| {
+                let networks: Vec<String> =
+                    container.networks.iter().map(|on| format!("{} on {}", on.address, on.network)).collect();
+                [
+                    container.name.clone(),
+                    container.host.clone(),
+                    container.state.clone(),
+                    or_dash(networks.join(", ")),
+                    or_dash(container.command.join(" ")),
+                ]
+            })
+            .collect();
+        print::text(format_args!(
+            "\n{}",
+            table(["CONTAINER", "HOST", "STATE", "ADDRESSES", "COMMAND"], &containers)
+        ))?;
+    }
+    Ok(())
+}
+
+fn age(seconds: i64) -> String {
+    match seconds {
+        ..60 => format!("{} s", seconds.max(0)),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..86_400 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}

@@ -1,0 +1,119 @@
+//! `lab network`: Docker's verbs, with Docker's output.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use harness::control::{Client, Request};
+use harness::lab::{NetworkLine, Report};
+use harness::{Error, Kind};
+use overlay::CreateNetwork;
+use overlay::ipam::PoolRequest;
+use serde_json::Value;
+
+use crate::args::{Network, NetworkCreate, On};
+use crate::choose::Scope;
+use crate::print;
+use crate::table::table;
+
+pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
+    let mut client = scope.client()?;
+    match verb {
+        Network::Ls(on) => {
+            let on = engine(&mut client, &on)?;
+            let lines: Vec<NetworkLine> = client.get(&Request::Networks { on })?;
+            if scope.json {
+                print::json(&lines)?;
+            } else {
+                let row = |line: &NetworkLine| {
+                    [
+                        line.id.chars().take(12).collect(),
+                        line.name.clone(),
+                        line.driver.clone(),
+                        line.scope.clone(),
+                    ]
+                };
+                let rows: Vec<_> = lines.iter().map(row).collect();
+                print::text(table(["NETWORK ID", "NAME", "DRIVER", "SCOPE"], &rows))?;
+            }
+        }
+        Network::Create(create) => {
+            let on = engine(&mut client, &create.on)?;
+            let id: String = client.get(&Request::CreateNetwork { on, request: request(*create)? })?;
+            print::line(id)?;
+        }
+        Network::Inspect { on, networks } => {
+            let on = engine(&mut client, &on)?;
+            let mut all = Vec::new();
+            for name in networks {
+                let shown: Vec<Value> = client.get(&Request::InspectNetwork { on: on.clone(), name })?;
+                all.extend(shown);
+            }
+            print::json(&all)?;
+        }
+        Network::Rm { on, networks } => {
+            let on = engine(&mut client, &on)?;
+            for name in networks {
+                client.ask(&Request::RemoveNetwork { on: on.clone(), name: name.clone() })?;
+                print::line(name)?;
+            }
+        }
+        Network::Connect { network, container, ip, alias, on } => {
+            runs_on(&mut client, &container, &on)?;
+            client.ask(&Request::Connect { container, network, ip, aliases: alias })?;
+        }
+        Network::Disconnect { network, container, on } => {
+            runs_on(&mut client, &container, &on)?;
+            client.ask(&Request::Disconnect { container, network })?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The host whose engine is asked: the one named, else the first that has one.
+pub(crate) fn engine(client: &mut Client, on: &On) -> anyhow::Result<String> {
+    if let Some(on) = &on.on {
+        return Ok(on.clone());
+    }
+    let report: Report = client.get(&Request::Report)?;
+    let first = report.hosts.into_iter().find(|host| host.role == "engine" && host.state == "up");
+    match first {
+        Some(host) => Ok(host.name),
+        None => bail!(Error::new(Kind::NoSuch, "no engine runs in this lab")),
+    }
+}
+
+/// That the container runs on the host that was named, if one was.
+pub(crate) fn runs_on(client: &mut Client, container: &str, on: &On) -> anyhow::Result<()> {
+    let Some(on) = &on.on else { return Ok(()) };
+    let report: Report = client.get(&Request::Report)?;
+    match report.containers.iter().find(|known| known.name == container) {
+        Some(known) if known.host != *on => {
+            bail!(Error::new(
+                Kind::NoSuch,
+                format_args!("container {container} runs on {}, not on {on}", known.host)
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn request(create: NetworkCreate) -> anyhow::Result<CreateNetwork> {
+    if create.driver != "overlay" {
+        // Docker's words for a driver that it does not have.
+        bail!(Error::new(Kind::Refused, format_args!("plugin \"{}\" not found", create.driver)));
+    }
+    let map = |pairs: Vec<(String, String)>| pairs.into_iter().collect::<BTreeMap<_, _>>();
+    Ok(CreateNetwork {
+        name: create.name,
+        pool: PoolRequest {
+            subnet: create.subnet,
+            gateway: create.gateway,
+            ip_range: create.ip_range,
+            aux: map(create.aux_address),
+        },
+        internal: create.internal,
+        options: map(create.opt),
+        labels: map(create.label),
+    })
+}

@@ -1,0 +1,33 @@
+//! The only place from which something reaches the terminal.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+/// A line of output.
+pub(crate) fn line(text: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Text that has its own end.
+pub(crate) fn text(text: impl Display) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "{text}")?;
+    out.flush()
+}
+
+/// A value, as indented JSON.
+pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    line(serde_json::to_string_pretty(value)?)?;
+    Ok(())
+}
+
+/// What went wrong.
+pub(crate) fn error(error: &anyhow::Error) {
+    // With standard error closed there is nobody to tell.
+    let _ = writeln!(io::stderr(), "lab: {error:#}");
+}
+
+/// A remark beside the output.
+pub(crate) fn note(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}

@@ -1,0 +1,120 @@
+//! What this kernel can do, found out by doing it in scratch namespaces.
+
+use std::os::fd::AsFd;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::machine::{Machine, Setup};
+use crate::netns::Netns;
+use crate::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
+use crate::rtnl::{Batch, NewLink, NewVxlan, Rtnl};
+
+/// A feature, tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The feature.
+    pub feature: String,
+    /// Without it nothing works; otherwise something named in `uses` does not.
+    pub core: bool,
+    /// What it is used for.
+    pub uses: String,
+    /// Why it is missing; nothing if it is there.
+    pub missing: Option<String>,
+}
+
+type Try = fn() -> Result<()>;
+
+/// Name, whether it is core, what for, and the trial.
+const FEATURES: [(&str, bool, &str, Try); 9] = [
+    ("network namespaces", true, "hosts and containers", namespace),
+    ("PID, mount and UTS namespaces", true, "processes on hosts", machine),
+    ("veth", true, "wires", veth),
+    ("bridge", true, "the switch, br0, docker_gwbridge", bridge),
+    ("vxlan", true, "overlay networks", vxlan),
+    ("nftables", true, "isolation of the gateway bridge", rules),
+    ("nftables masquerade", true, "the way outside", masquerade),
+    ("bridge-nf-call-iptables", false, "isolation by rule; without it bridge ports are isolated", netfilter),
+    ("raw ICMP sockets", true, "lab ping", icmp),
+];
+
+/// Tries every feature. To be called inside a lab's namespaces.
+pub fn probe() -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (feature, core, uses, attempt) in FEATURES {
+        let missing = attempt().err().map(|error| error.to_string());
+        findings.push(Finding { feature: feature.to_owned(), core, uses: uses.to_owned(), missing });
+    }
+    findings
+}
+
+fn namespace() -> Result<()> {
+    Netns::new("probe").map(drop)
+}
+
+fn machine() -> Result<()> {
+    let setup = Setup { hostname: "probe".into(), ..Setup::default() };
+    Machine::start(&Netns::new("probe")?, None, &setup).map(drop)
+}
+
+fn link(index: u32, name: &str) -> NewLink {
+    NewLink { index, name: name.into(), ..NewLink::default() }
+}
+
+fn build(batch: &Batch<'_>) -> Result<()> {
+    Rtnl::new(&Netns::new("probe")?)?.apply(batch)
+}
+
+fn veth() -> Result<()> {
+    let other = Netns::new("probe peer")?;
+    build(&Batch::new().veth(&link(2, "a"), &link(2, "b"), Some(other.as_fd())))
+}
+
+fn bridge() -> Result<()> {
+    build(&Batch::new().bridge(&link(2, "br0")))
+}
+
+fn vxlan() -> Result<()> {
+    let sandbox = Netns::new("probe sandbox")?;
+    let new = NewVxlan {
+        link: link(2, "vxlan1"),
+        vni: 256,
+        port: 4789,
+        proxy: true,
+        learning: true,
+        l2miss: true,
+        l3miss: true,
+        ageing: 300,
+    };
+    build(&Batch::new().vxlan(&new, Some(sandbox.as_fd())))
+}
+
+fn table(hook: Hook, rule: Rule) -> Result<()> {
+    let chain = Chain { name: "probe".into(), hook, priority: 0, accept: true, rules: vec![rule] };
+    Nft::new(&Netns::new("probe")?)?.replace(&Table {
+        family: Family::Ip,
+        name: "probe".into(),
+        chains: vec![chain],
+    })
+}
+
+fn rules() -> Result<()> {
+    table(Hook::Forward, Rule::when([Match::In("a".into()), Match::Out("a".into())], Action::Drop))
+}
+
+fn masquerade() -> Result<()> {
+    table(Hook::Postrouting, Rule::when([Match::NotOut("a".into())], Action::Masquerade))
+}
+
+fn netfilter() -> Result<()> {
+    let netns = Netns::new("probe")?;
+    // The setting is there once the namespace has seen br_netfilter, which a bridge does not load by itself.
+    netns.set_sysctl("bridge/bridge-nf-call-iptables", "1").map_err(|error| {
+        let absent = "the module is not loaded; as root: modprobe br_netfilter";
+        if error.is_missing() { Error::other("use", "br_netfilter", absent) } else { error }
+    })
+}
+
+fn icmp() -> Result<()> {
+    Netns::new("probe")?.icmp().map(drop)
+}
