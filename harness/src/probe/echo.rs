@@ -16,13 +16,13 @@ pub(crate) struct Echo(JoinSet<()>);
 impl Echo {
     /// Answers connections.
     pub(crate) fn tcp(netns: &Netns, at: SocketAddr) -> Result<Echo> {
-        let listener = TcpListener::from_std(netns.listen(at)?).map_err(|e| failed(at, e))?;
+        let listener = TcpListener::from_std(netns.listen(at)?).map_err(|e| failed(at, &e))?;
         Ok(Echo::of(echo_streams(listener)))
     }
 
     /// Answers datagrams.
     pub(crate) fn udp(netns: &Netns, at: SocketAddr) -> Result<Echo> {
-        let socket = UdpSocket::from_std(netns.udp(at)?).map_err(|e| failed(at, e))?;
+        let socket = UdpSocket::from_std(netns.udp(at)?).map_err(|e| failed(at, &e))?;
         Ok(Echo::of(echo_datagrams(socket)))
     }
 
@@ -38,6 +38,6 @@ impl Echo {
     }
 }
 
-fn failed(at: SocketAddr, why: std::io::Error) -> Error {
+fn failed(at: SocketAddr, why: &std::io::Error) -> Error {
     Error::new(Kind::Machine, format_args!("cannot listen at {at}: {why}"))
 }

@@ -29,15 +29,14 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// Looks at everything in the lab. What cannot be had says so in its place.
-    pub async fn collect(lab: &Lab, history: &[RunEvent]) -> Bundle {
+    /// Looks at everything in the lab, which was made from `file` (a name only). What cannot be had says so in its place.
+    pub async fn collect(lab: &Lab, file: &str, history: &[RunEvent]) -> Bundle {
         let mut bundle = Bundle::default();
-        let mut human = Human::new(&format!("{}.toml", lab.topology().name), Paint::Plain);
+        let mut human = Human::new(file, Paint::Plain);
         let shown = history.iter().map(|event| human.show(event)).collect();
-        bundle.files.insert("run.txt".to_owned(), shown);
-        bundle.files.insert("run.jsonl".to_owned(), lines(history));
-        bundle.files.insert("lab.toml".to_owned(), lab.topology().to_toml());
-        bundle.files.insert("events.jsonl".to_owned(), lines(&lab.events().since(0).0));
+        bundle.add("run.txt", shown);
+        bundle.add("run.jsonl", lines(history));
+        bundle.add("events.jsonl", lines(&lab.events().since(0).0));
         bundle.ask("lab.json", async { pretty(&lab.report().await?) }).await;
         bundle.ask("inspect.json", async { pretty(&lab.inspect(None).await?) }).await;
         bundle.ask("store.json", store(lab)).await;
@@ -49,7 +48,7 @@ impl Bundle {
                 text.push_str(&line.text);
                 text.push('\n');
             }
-            bundle.files.insert(format!("logs/{}.log", container.name()), text);
+            bundle.add(&format!("logs/{}.log", container.name()), text);
         }
         bundle
     }
@@ -60,6 +59,11 @@ impl Bundle {
             Ok(Err(why)) => format!("cannot be had: {why}\n"),
             Err(_) => format!("cannot be had: no answer within {} s\n", PATIENCE.as_secs()),
         };
+        self.add(name, text);
+    }
+
+    /// Adds a file.
+    pub fn add(&mut self, name: &str, text: String) {
         self.files.insert(name.to_owned(), text);
     }
 

@@ -26,6 +26,8 @@ pub struct Human {
     file: String,
     paint: Paint,
     seed: u64,
+    /// The head has been shown.
+    begun: bool,
 }
 
 /// SGR codes (ECMA-48, 8.3.117).
@@ -37,15 +39,15 @@ const BOLD: &str = "1";
 impl Human {
     /// A displayer for that file.
     pub fn new(file: &str, paint: Paint) -> Human {
-        Human { file: file.to_owned(), paint, seed: 0 }
+        Human { file: file.to_owned(), paint, seed: 0, begun: false }
     }
 
     /// The text for an event: whole lines, or nothing.
     pub fn show(&mut self, event: &RunEvent) -> String {
         match event {
             RunEvent::Begin { description, seed, .. } => {
-                self.seed = *seed;
-                format!("{}  {description}", self.painted(BOLD, &self.file)).trim_end().to_owned() + "\n"
+                (self.seed, self.begun) = (*seed, true);
+                self.head(description)
             }
             RunEvent::Up { hosts, networks, containers, took } => {
                 let parts = [(*hosts, "host"), (*networks, "network"), (*containers, "container")];
@@ -70,6 +72,10 @@ impl Human {
             Paint::Coloured => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
             Paint::Plain => text.to_owned(),
         }
+    }
+
+    fn head(&self, description: &str) -> String {
+        format!("{}  {description}", self.painted(BOLD, &self.file)).trim_end().to_owned() + "\n"
     }
 
     fn line(&self, colour: &str, mark: &str, text: &str, took: Option<Duration>) -> String {
@@ -97,28 +103,35 @@ impl Human {
     }
 
     fn end(&self, verdict: &Verdict, counts: Counts, took: Duration) -> String {
-        let mut text = match verdict {
-            Verdict::Held => String::new(),
-            Verdict::Failed => String::new(),
+        let (text, what) = match verdict {
+            Verdict::Held | Verdict::Failed => (String::new(), self.tally(counts)),
             Verdict::Broken { why } => {
-                let (first, rest) = why.split_once('\n').unwrap_or((why, ""));
-                let mut text = self.line(RED, "FAIL", first, None);
-                for line in rest.lines() {
-                    // Writing to a string cannot fail.
-                    let _ = writeln!(text, "        {line}");
-                }
-                text
+                let head = if self.begun { String::new() } else { self.head("") };
+                (head + &self.complaint(why), self.painted(RED, "not played to its end"))
             }
         };
-        let word = match verdict {
-            Verdict::Held => self.painted(GREEN, "held"),
-            Verdict::Failed => self.painted(RED, "failed"),
-            Verdict::Broken { .. } => self.painted(RED, "not played"),
-        };
-        let counts = tally(counts);
-        let counts = if counts.is_empty() { counts } else { format!(": {counts}") };
-        let _ = writeln!(text, "  {word}{counts}, in {}", show_time(took));
-        text
+        format!("{text}  {what}, in {}\n", show_time(took))
+    }
+
+    /// Why a file could not be played; of several lines, as a mistake in it has.
+    fn complaint(&self, why: &str) -> String {
+        let (first, rest) = why.split_once('\n').unwrap_or((why, ""));
+        let rest = rest.lines().map(|line| format!("        {line}\n"));
+        self.line(RED, "FAIL", first, None) + &rest.collect::<String>()
+    }
+
+    /// The steps of one run in a few words.
+    fn tally(&self, counts: Counts) -> String {
+        let all = [
+            (counts.failed, "failed", RED),
+            (counts.held, "held", GREEN),
+            (counts.skipped, "skipped", YELLOW),
+            (counts.left, "not played", YELLOW),
+        ];
+        let all = all.iter().filter(|(count, ..)| *count > 0);
+        let all: Vec<String> =
+            all.map(|(count, word, colour)| self.painted(colour, &format!("{count} {word}"))).collect();
+        if all.is_empty() { "no steps".to_owned() } else { all.join(", ") }
     }
 }
 
@@ -140,18 +153,6 @@ pub fn summary(verdicts: &[(String, Verdict)], took: Duration, paint: Paint) -> 
     let files = counted(verdicts.len(), "file");
     let _ = writeln!(text, "{files}: {}, in {}", all.join(", "), show_time(took));
     text
-}
-
-/// The steps of one run in a few words.
-fn tally(counts: Counts) -> String {
-    let all = [
-        (counts.held, "held"),
-        (counts.failed, "failed"),
-        (counts.skipped, "skipped"),
-        (counts.left, "not played"),
-    ];
-    let all = all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}"));
-    all.collect::<Vec<_>>().join(", ")
 }
 
 /// Earlier values, numbered; the middle ones are left out if there are many.

@@ -183,7 +183,9 @@ mod tests {
             RunEvent::End { verdict: Verdict::Failed, counts: Counts::default(), took: ms(50) },
         ];
         let mut junit = Junit::default();
-        events.iter().for_each(|event| junit.take("x.toml", event));
+        for event in &events {
+            junit.take("x.toml", event);
+        }
         let why = "no namespaces\nfor you".to_owned();
         let broken =
             RunEvent::End { verdict: Verdict::Broken { why }, counts: Counts::default(), took: ms(1) };

@@ -51,7 +51,9 @@ async fn perform(order: &Order) -> Result<(Verdict, Counts)> {
     });
     let played = play(&lab, order.options(), &mut tell).await;
     if played.failure.is_some() {
-        say(&Said::Bundle { bundle: Bundle::collect(&lab, &history).await });
+        let mut bundle = Bundle::collect(&lab, &order.path, &history).await;
+        bundle.add("scenario.toml", order.text.clone());
+        say(&Said::Bundle { bundle });
     }
     Ok((played.verdict(), played.counts))
 }

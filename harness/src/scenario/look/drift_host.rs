@@ -9,7 +9,7 @@ use overlay::datapath::Tables;
 use overlay::docker;
 use overlay::id::{NetworkId, SandboxId};
 use overlay::ledger::View;
-use overlay::model::{Endpoint, Network};
+use overlay::model::{Endpoint, Network, Vni};
 
 use super::path::{on_gateway_bridge, other_end};
 
@@ -75,7 +75,7 @@ fn compare_overlay(network: &Network, sandbox: &Snapshot, want: &Tables, found: 
     let Some((link, vxlan)) = sandbox.links.iter().find_map(|link| Some((link, link.vxlan.as_ref()?))) else {
         return found.push(format!("{name} has no vxlan device"));
     };
-    if network.vni.map(|vni| vni.get()) != Some(vxlan.vni) {
+    if network.vni.map(Vni::get) != Some(vxlan.vni) {
         found.push(format!("{name} has the VNI {}, which the store does not say", vxlan.vni));
     }
     let bridge = link.master.and_then(|master| sandbox.by_index(master));
