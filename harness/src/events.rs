@@ -29,7 +29,7 @@ impl Item for Event {
 impl Events {
     pub(crate) fn say(&self, what: &str, text: impl fmt::Display) {
         let now =
-            jiff::Timestamp::now().round(jiff::Unit::Millisecond).unwrap_or_else(|_| jiff::Timestamp::now());
-        self.push(Event { at: now.to_string(), what: what.to_owned(), text: text.to_string() });
+            jiff::Timestamp::now();
+        self.push(Event { at: format!("{now:.3}"), what: what.to_owned(), text: text.to_string() });
     }
 }

@@ -1,6 +1,7 @@
 //! Bringing a lab up: switch, hosts, outside world, store, engines, networks, containers. Then it is ready.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use overlay::{ContainerRef, Engine, HostEnv, JoinOptions};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 
-use super::{Inner, Lab, Slot, Store, Timings};
+use super::{Inner, Lab, Slot, Timings};
 use crate::consul as http;
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
@@ -50,7 +51,7 @@ impl Lab {
         let mut clock = Clock { last: Instant::now(), parts: Timings::default() };
         let (died, deaths) = mpsc::unbounded_channel();
         let mut lab = lay_out(topology, died, &mut clock).await?;
-        lab.store = lab.open_store()?;
+        lab.kv = lab.open_store()?;
         clock.lap("store");
         let lab = Lab(Arc::new(lab));
         tokio::spawn(bury(Arc::downgrade(&lab.0), deaths));
@@ -168,7 +169,7 @@ impl Lab {
 
     /// Waits until every engine has done what the store asks for now: then containers reach each other.
     pub(crate) async fn settle(&self) -> Result<()> {
-        if self.0.store.is_none() {
+        if self.0.kv.is_none() {
             return Ok(());
         }
         let engines: Vec<Engine> = self.hosts().filter_map(|host| host.engine().ok()).collect();
@@ -240,15 +241,15 @@ async fn lay_out(
         ports,
         fabric,
         outside,
-        store: None,
+        kv: None,
         events: Events::default(),
         timings: Mutex::default(),
     })
 }
 
 impl Inner {
-    /// Starts the embedded store on its host.
-    fn open_store(&self) -> Result<Option<Store>> {
+    /// Starts the embedded store on its host; a client of it.
+    fn open_store(&self) -> Result<Option<Kv>> {
         let Some(topology::Kv::Stub { host, session_ttl_min }) = &self.topology.kv else { return Ok(None) };
         let Some(host) = self.hosts.get(host.as_str()) else { return Ok(None) };
         let seed = self.topology.seed;
@@ -263,15 +264,11 @@ impl Inner {
         let listener =
             listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
         let config = http::Config { address: IpAddr::V4(host.ip()), ..http::Config::default() };
-        let serving = tokio::spawn({
-            let state = state.clone();
-            async move { drop(http::serve(listener, state, config).await) }
-        });
+        let serving = tokio::spawn(async move { drop(http::serve(listener, state, config).await) });
         if let Ok(mut services) = alive.services.lock() {
             services.push(serving);
         }
-        let kv = Kv::Consul(client(host.name(), host.ip(), &alive.netns));
-        Ok(Some(Store { state, kv }))
+        Ok(Some(Kv::Consul(client(host.name(), host.ip(), &alive.netns))))
     }
 }
 
@@ -289,7 +286,8 @@ fn client(name: &str, ip: Ipv4Addr, netns: &Netns) -> consul::Client {
 fn names_of(hosts: &[topology::Host]) -> String {
     let mut text = String::from("127.0.0.1\tlocalhost\n");
     for host in hosts {
-        text.push_str(&format!("{}\t{}\n", host.ip, host.name));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}\t{}", host.ip, host.name);
     }
     text
 }

@@ -89,8 +89,7 @@ const VERSION: u32 = 1;
 impl Lab {
     /// What it consists of, now.
     pub async fn report(&self) -> Result<Report> {
-        let store = self.0.store.as_ref().and_then(|_| self.0.topology.kv.as_ref());
-        let store = store.map(|crate::topology::Kv::Stub { host, .. }| host.as_str());
+        let store = self.0.topology.kv.as_ref().map(|crate::topology::Kv::Stub { host, .. }| host.as_str());
         let hosts = self.hosts().map(|host| HostReport {
             name: host.name().to_owned(),
             ip: host.ip().to_string(),

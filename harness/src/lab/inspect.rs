@@ -2,14 +2,14 @@
 
 use kernel::nft::Nft;
 use kernel::{Netns, Rtnl, Snapshot};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Lab;
 use crate::error::Result;
 use crate::host::blocking;
 
 /// What a lab's kernels hold.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
     /// The version of this format.
     pub version: u32,
@@ -18,12 +18,11 @@ pub struct Inspection {
 }
 
 /// What a namespace holds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Held {
     /// `docker0`, `docker0/1-620dd59483`, `C0`, `switch`, `internet`.
     pub name: String,
     /// Links, addresses, routes, neighbours, forwarding entries.
-    #[serde(flatten)]
     pub holds: Snapshot,
     /// nftables rules, one line each.
     pub rules: Vec<String>,

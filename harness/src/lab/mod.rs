@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use overlay::kv::Kv;
-use overlay::kv::memory::Shared;
 
 use crate::container::Container;
 use crate::error::{Error, Result};
@@ -44,17 +43,10 @@ pub(crate) struct Inner {
     ports: BTreeMap<String, Port>,
     fabric: Fabric,
     outside: Option<Outside>,
-    store: Option<Store>,
+    /// The store, as an engine on its own host would reach it.
+    kv: Option<Kv>,
     events: Events,
     timings: Mutex<Timings>,
-}
-
-/// The embedded store.
-#[derive(Debug)]
-struct Store {
-    state: Shared,
-    /// As an engine on the store's own host would reach it.
-    kv: Kv,
 }
 
 /// A container, or what is left of it.
@@ -118,12 +110,7 @@ impl Lab {
     /// The store, as seen from its own host.
     pub(crate) fn kv(&self) -> Result<&Kv> {
         let none = || Error::new(crate::error::Kind::NoSuch, "this lab has no store");
-        self.0.store.as_ref().map(|store| &store.kv).ok_or_else(none)
-    }
-
-    /// The state of the embedded store.
-    pub(crate) fn store_state(&self) -> Option<&Shared> {
-        self.0.store.as_ref().map(|store| &store.state)
+        self.0.kv.as_ref().ok_or_else(none)
     }
 
     /// The outside world's namespace.

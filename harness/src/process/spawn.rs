@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
 use kernel::Machine;
@@ -36,8 +37,6 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     /// What it printed.
     pub(crate) log: Log,
-    /// What was started.
-    pub(crate) command: Vec<String>,
     state: watch::Receiver<State>,
     /// Its reader ends, and the child is killed, when this is dropped.
     _alive: watch::Sender<()>,
@@ -64,7 +63,7 @@ impl Process {
         let (ended, state) = watch::channel(State::Running);
         let (alive, owner) = watch::channel(());
         tokio::spawn(attend(child, log.clone(), ended, owner));
-        Ok(Process { pid, log, command, state, _alive: alive })
+        Ok(Process { pid, log, state, _alive: alive })
     }
 
     /// Whether it is alive.
@@ -118,7 +117,6 @@ async fn attend(mut child: Child, log: Log, ended: watch::Sender<State>, mut own
     };
     let _ = tokio::time::timeout(std::time::Duration::from_millis(100), readers).await;
     log.close();
-    use std::os::unix::process::ExitStatusExt;
     let code = status.map_or(-1, |s| s.code().or_else(|| s.signal().map(|n| 128 + n)).unwrap_or(-1));
     let _ = ended.send(State::Exited(code));
 }

@@ -35,11 +35,11 @@ impl Outside {
         Rtnl::new(&netns)?.apply(&batch)?;
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), ECHO);
         let mut services = JoinSet::new();
-        services.spawn(echo_streams(TcpListener::from_std(netns.listen(any)?).map_err(machine)?));
+        services.spawn(echo_streams(TcpListener::from_std(netns.listen(any)?).map_err(|e| machine(&e))?));
         // One socket an address: an answer has to come from the address that was asked.
         for ip in addresses {
             let socket = netns.udp(SocketAddr::new(IpAddr::V4(*ip), ECHO))?;
-            services.spawn(echo_datagrams(UdpSocket::from_std(socket).map_err(machine)?));
+            services.spawn(echo_datagrams(UdpSocket::from_std(socket).map_err(|e| machine(&e))?));
         }
         Ok(Outside { netns, _services: services })
     }
@@ -50,7 +50,7 @@ impl Outside {
     }
 }
 
-fn machine(error: io::Error) -> Error {
+fn machine(error: &io::Error) -> Error {
     Error::new(Kind::Machine, format_args!("cannot serve the outside world: {error}"))
 }
 

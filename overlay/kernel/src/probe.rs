@@ -109,11 +109,9 @@ fn masquerade() -> Result<()> {
 fn netfilter() -> Result<()> {
     let netns = Netns::new("probe")?;
     // The setting is there once the namespace has seen br_netfilter, which a bridge does not load by itself.
-    netns.set_sysctl("bridge/bridge-nf-call-iptables", "1").map_err(|error| match error.is_missing() {
-        true => {
-            Error::other("use", "br_netfilter", "the module is not loaded; as root: modprobe br_netfilter")
-        }
-        false => error,
+    netns.set_sysctl("bridge/bridge-nf-call-iptables", "1").map_err(|error| {
+        let absent = "the module is not loaded; as root: modprobe br_netfilter";
+        if error.is_missing() { Error::other("use", "br_netfilter", absent) } else { error }
     })
 }
 

@@ -16,46 +16,46 @@ pub(crate) struct Scope {
 impl Scope {
     /// The lab that is meant: the one named, else the only one that is up.
     pub(crate) fn find(&self) -> Result<(Home, State), Error> {
-        self.named(self.lab.as_deref())
-    }
-
-    /// The lab of that name, else the only one that is up.
-    pub(crate) fn named(&self, name: Option<&str>) -> Result<(Home, State), Error> {
-        let root = Root::open()?;
-        if let Some(name) = name {
-            let home = root.lab(name);
-            return match home.find()? {
-                Some(Found::Alive(state)) => Ok((home, state)),
-                Some(Found::Dead) => Err(gone(name)),
-                None => Err(Error::no_such("lab", name, names(&root)?.iter().map(String::as_str))),
-            };
-        }
-        let mut alive = Vec::new();
-        let mut dead = Vec::new();
-        for (home, found) in root.labs()? {
-            match found {
-                Found::Alive(state) => alive.push((home, state)),
-                Found::Dead => dead.push(home),
-            }
-        }
-        match (alive.pop(), alive.is_empty()) {
-            (Some(only), true) => Ok(only),
-            (Some(last), false) => {
-                let mut names: Vec<&str> = alive.iter().map(|(home, _)| home.name()).collect();
-                names.push(last.0.name());
-                let many = format_args!("several labs are up ({}); say which with --lab", names.join(", "));
-                Err(Error::new(Kind::NoSuch, many))
-            }
-            (None, _) => match dead.first() {
-                Some(home) => Err(gone(home.name())),
-                None => Err(Error::new(Kind::NoSuch, "no lab is up; `lab up FILE` builds one")),
-            },
-        }
+        find(self.lab.as_deref())
     }
 
     /// A connection to the lab that is meant.
     pub(crate) fn client(&self) -> Result<Client, Error> {
         Client::connect(&self.find()?.0)
+    }
+}
+
+/// The lab of that name, else the only one that is up.
+pub(crate) fn find(name: Option<&str>) -> Result<(Home, State), Error> {
+    let root = Root::open()?;
+    if let Some(name) = name {
+        let home = root.lab(name);
+        return match home.find()? {
+            Some(Found::Alive(state)) => Ok((home, state)),
+            Some(Found::Dead) => Err(gone(name)),
+            None => Err(Error::no_such("lab", name, names(&root)?.iter().map(String::as_str))),
+        };
+    }
+    let mut alive = Vec::new();
+    let mut dead = Vec::new();
+    for (home, found) in root.labs()? {
+        match found {
+            Found::Alive(state) => alive.push((home, state)),
+            Found::Dead => dead.push(home),
+        }
+    }
+    match (alive.pop(), alive.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(last), false) => {
+            let mut names: Vec<&str> = alive.iter().map(|(home, _)| home.name()).collect();
+            names.push(last.0.name());
+            let many = format_args!("several labs are up ({}); say which with --lab", names.join(", "));
+            Err(Error::new(Kind::NoSuch, many))
+        }
+        (None, _) => match dead.first() {
+            Some(home) => Err(gone(home.name())),
+            None => Err(Error::new(Kind::NoSuch, "no lab is up; `lab up FILE` builds one")),
+        },
     }
 }
 

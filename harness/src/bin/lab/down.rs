@@ -8,7 +8,7 @@ use harness::state::{Found, Home, Root};
 use harness::{Error, Kind};
 use kernel::{Canary, Pidfd};
 
-use crate::choose::Scope;
+use crate::choose::{self, Scope};
 use crate::{args, print};
 
 /// How long the kernel may take to free a lab, with `--wait`.
@@ -25,7 +25,7 @@ pub(crate) fn main(scope: &Scope, args: &args::Down) -> anyhow::Result<ExitCode>
         homes.push(scope.find()?.0);
     } else {
         for name in &args.names {
-            homes.push(scope.named(Some(name))?.0);
+            homes.push(choose::find(Some(name))?.0);
         }
     }
     for home in &homes {

@@ -1,102 +1,96 @@
-//! `lab inspect`: what the kernel holds.
+//! `lab inspect`: what the kernel holds, in the words of `ip` and `bridge`.
 
+use std::fmt::{self, Display, Write};
 use std::process::ExitCode;
 
 use harness::control::Request;
-use serde_json::Value;
+use harness::lab::{Held, Inspection};
+use kernel::Snapshot;
+use kernel::rtnl::Link;
 
 use crate::choose::Scope;
 use crate::{args, print};
 
 pub(crate) fn main(scope: &Scope, args: &args::Inspect) -> anyhow::Result<ExitCode> {
-    let answer = scope.client()?.ask(&Request::Inspect { target: args.target.clone() })?;
+    let inspection: Inspection = scope.client()?.get(&Request::Inspect { target: args.target.clone() })?;
     if scope.json {
-        print::json(&answer.value)?;
+        print::json(&inspection)?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (number, held) in list(&answer.value["namespaces"]).iter().enumerate() {
-        if number > 0 {
-            print::line("")?;
-        }
-        show(held)?;
+    for (number, held) in inspection.namespaces.iter().enumerate() {
+        print::text(if number > 0 { "\n" } else { "" })?;
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = show(&mut text, held);
+        print::text(text)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
-}
-
-/// A namespace, a line an object, in the words of `ip`.
-fn show(held: &Value) -> anyhow::Result<()> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let name = |index: &Value| {
-        let link = list(&held["links"]).iter().find(|link| &link["index"] == index);
-        link.map_or_else(|| index.to_string(), |link| text(&link["name"]))
-    };
-    print::line(text(&held["name"]))?;
-    for link in list(&held["links"]) {
-        let mut line = format!("  link {}: {} mtu {}", link["index"], text(&link["name"]), link["mtu"]);
-        for (key, word) in [("kind", ""), ("mac", "address ")] {
-            if !link[key].is_null() {
-                line += &format!(" {word}{}", text(&link[key]));
-            }
-        }
-        if !link["master"].is_null() {
-            line += &format!(" master {}", name(&link["master"]));
-        }
-        if !link["peer"].is_null() && link["kind"] == "veth" {
-            line += &format!(" peer {}", link["peer"]);
-        }
-        if let Some(vxlan) = link["vxlan"].as_object() {
-            line += &format!(" id {} dstport {} ageing {}", vxlan["vni"], vxlan["port"], vxlan["ageing"]);
-            for flag in ["proxy", "learning", "l2miss", "l3miss"] {
-                if vxlan[flag] == true {
-                    line += &format!(" {flag}");
-                }
-            }
-        }
-        line += match (link["up"] == true, link["carrier"] == true) {
-            (true, true) => " up",
-            (true, false) => " up, no carrier",
-            (false, _) => " down",
-        };
-        print::line(line)?;
+/// A namespace, a line an object.
+fn show(out: &mut String, Held { name, holds, rules }: &Held) -> fmt::Result {
+    let dev = |index: u32| holds.by_index(index).map_or_else(|| index.to_string(), |link| link.name.clone());
+    writeln!(out, "{name}")?;
+    for link in &holds.links {
+        show_link(out, link, holds)?;
     }
-    for address in list(&held["addresses"]) {
-        print::line(format_args!("  address {} dev {}", text(&address["net"]), name(&address["dev"])))?;
+    for address in &holds.addresses {
+        writeln!(out, "  address {} dev {}", address.net, dev(address.dev))?;
     }
-    for route in list(&held["routes"]) {
-        let to = route["to"].as_str().unwrap_or("default");
-        let via = route["gateway"].as_str().map(|via| format!(" via {via}")).unwrap_or_default();
-        let source = route["source"].as_str().map(|source| format!(" src {source}")).unwrap_or_default();
-        print::line(format_args!("  route {to}{via} dev {}{source}", name(&route["dev"])))?;
+    for route in &holds.routes {
+        let to = route.to.map_or_else(|| "default".to_owned(), |to| to.to_string());
+        write!(out, "  route {to}{}", option(" via ", route.gateway))?;
+        writeln!(out, "{}{}", option(" dev ", route.dev.map(dev)), option(" src ", route.source))?;
     }
-    for neighbour in list(&held["neighbours"]) {
-        let permanent = if neighbour["permanent"] == true { " permanent" } else { "" };
-        let mac = neighbour["mac"].as_str().unwrap_or("unknown");
-        print::line(format_args!(
-            "  neighbour {} at {mac} dev {}{permanent}",
-            text(&neighbour["ip"]),
-            name(&neighbour["dev"])
-        ))?;
+    for neighbour in &holds.neighbours {
+        let mac = neighbour.mac.map_or_else(|| "unknown".to_owned(), |mac| mac.to_string());
+        writeln!(
+            out,
+            "  neighbour {} at {mac} dev {}{}",
+            neighbour.ip,
+            dev(neighbour.dev),
+            flag(neighbour.permanent, " permanent")
+        )?;
     }
-    for entry in list(&held["fdb"]) {
-        // Multicast entries are the kernel's own bookkeeping.
-        if text(&entry["mac"]).starts_with("33:33") || text(&entry["mac"]).starts_with("01:00:5e") {
-            continue;
-        }
-        let vtep = entry["vtep"].as_str().map(|vtep| format!(" behind {vtep}")).unwrap_or_default();
-        let table = if entry["own"] == true { "self" } else { "master" };
-        let permanent = if entry["permanent"] == true { " permanent" } else { "" };
-        print::line(format_args!(
-            "  fdb {} dev {}{vtep} {table}{permanent}",
-            text(&entry["mac"]),
-            name(&entry["dev"])
-        ))?;
+    // Multicast entries are the kernel's own bookkeeping: the group bit is set.
+    for entry in holds.fdb.iter().filter(|entry| entry.mac.0[0] & 1 == 0) {
+        let table = if entry.own { "self" } else { "master" };
+        write!(out, "  fdb {} dev {}{}", entry.mac, dev(entry.dev), option(" behind ", entry.vtep))?;
+        writeln!(out, " {table}{}", flag(entry.permanent, " permanent"))?;
     }
-    for rule in list(&held["rules"]) {
-        print::line(format_args!("  rule {}", text(rule)))?;
+    for rule in rules {
+        writeln!(out, "  rule {rule}")?;
     }
     Ok(())
+}
+
+fn show_link(out: &mut String, link: &Link, holds: &Snapshot) -> fmt::Result {
+    write!(out, "  link {}: {}{} mtu {}", link.index, link.name, option(" ", link.kind.as_ref()), link.mtu)?;
+    let master = link.master.and_then(|index| holds.by_index(index)).map(|master| &master.name);
+    let peer = link.peer.filter(|_| link.kind.as_deref() == Some("veth"));
+    write!(out, "{}{}{}", option(" address ", link.mac), option(" master ", master), option(" peer ", peer))?;
+    if let Some(vxlan) = &link.vxlan {
+        write!(out, " id {} dstport {} ageing {}", vxlan.vni, vxlan.port, vxlan.ageing)?;
+        let flags = [
+            (vxlan.proxy, " proxy"),
+            (vxlan.learning, " learning"),
+            (vxlan.l2miss, " l2miss"),
+            (vxlan.l3miss, " l3miss"),
+        ];
+        flags.into_iter().try_for_each(|(on, name)| out.write_str(flag(on, name)))?;
+    }
+    out.write_str(flag(link.isolated, " isolated"))?;
+    out.write_str(match (link.up, link.carrier) {
+        (true, true) => " up\n",
+        (true, false) => " up, no carrier\n",
+        (false, _) => " down\n",
+    })
+}
+
+fn option(before: &str, value: Option<impl Display>) -> String {
+    value.map(|value| format!("{before}{value}")).unwrap_or_default()
+}
+
+fn flag(on: bool, name: &str) -> &str {
+    if on { name } else { "" }
 }

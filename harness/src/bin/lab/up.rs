@@ -34,7 +34,7 @@ pub(crate) fn main(args: &args::Up) -> anyhow::Result<ExitCode> {
         Err(state) => return already(&home, &state, &topology, args),
     };
     let path = fs::canonicalize(&args.file).unwrap_or_else(|_| args.file.clone());
-    start(claim, Start { name, path, text }, &topology.digest, args, begun)
+    start(claim, &Start { name, path, text }, &topology.digest, args, begun)
 }
 
 /// The file's text and meaning; mistakes are shown.
@@ -104,7 +104,7 @@ fn difference(home: &Home, topology: &Topology) -> anyhow::Result<String> {
 
 fn start(
     mut claim: Claim,
-    start: Start,
+    start: &Start,
     digest: &str,
     args: &args::Up,
     begun: Instant,
@@ -121,7 +121,7 @@ fn start(
     let inner = Inner::spawn(command, life, Some(home.path()))?;
     state.pid = inner.pid();
     claim.write(&state)?;
-    inner.send(&serde_json::to_string(&start)?, &[listener.as_fd(), claim.file().as_fd()])?;
+    inner.send(&serde_json::to_string(start)?, &[listener.as_fd(), claim.file().as_fd()])?;
     drop(listener);
 
     let mut ready = None;

@@ -15,14 +15,14 @@ use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Rtnl;
 use crate::error::Result;
 use crate::mac::Mac;
 
 /// Everything a namespace holds, as one look at it found it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// By index.
     pub links: Vec<Link>,
@@ -37,7 +37,7 @@ pub struct Snapshot {
 }
 
 /// A link.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Link {
     /// Unique in its namespace.
     pub index: u32,
@@ -66,7 +66,7 @@ pub struct Link {
 }
 
 /// The settings of a VXLAN device.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "they are the device's own flags")]
 pub struct Vxlan {
     /// The VXLAN network identifier.
@@ -86,7 +86,7 @@ pub struct Vxlan {
 }
 
 /// An address of a link.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     /// The link's index.
     pub dev: u32,
@@ -97,7 +97,7 @@ pub struct Address {
 }
 
 /// A route of the main table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
     /// None is the default route.
     pub to: Option<IpNet>,
@@ -114,7 +114,7 @@ pub struct Route {
 }
 
 /// An entry of the neighbour table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Neighbour {
     /// The link's index.
     pub dev: u32,
@@ -127,7 +127,7 @@ pub struct Neighbour {
 }
 
 /// An entry of a forwarding database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FdbEntry {
     /// The index of the port or device.
     pub dev: u32,
