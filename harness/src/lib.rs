@@ -8,6 +8,8 @@
 //! - [`scenario`]: steps, and what is expected of them.
 //! - `underlay`: the switch, the wires, the outside world.
 //! - `host`, `container`: what a lab is made of; `process`: what runs on them.
+//! - `probe`: what a step can try on it; [`report`]: what people and programs are shown of it.
+//! - [`stage`]: a scenario played in a lab of its own.
 //! - [`consul`]: the HTTP face of the store.
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
 //! - `ring`, `events`: what was said and what happened.
@@ -33,9 +35,12 @@ mod error;
 mod events;
 mod host;
 pub mod lab;
+mod probe;
 mod process;
+pub mod report;
 mod ring;
 pub mod scenario;
+pub mod stage;
 pub mod state;
 pub mod topology;
 mod underlay;

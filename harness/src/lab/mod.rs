@@ -21,6 +21,7 @@ use crate::host::Host;
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Port};
 
+pub(crate) use build::request;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
 pub use inspect::{Held, Inspection};
 pub use ping::Echoed;
@@ -105,6 +106,14 @@ impl Lab {
             Some(Slot::Lost(spec)) => Err(Error::down(spec.on.as_str())),
             None => Err(Error::no_such("container", name, slots.iter().map(Slot::name))),
         }
+    }
+
+    /// The host that a container was on when that went down.
+    pub(crate) fn lost(&self, container: &str) -> Option<String> {
+        self.slots().iter().find_map(|slot| match slot {
+            Slot::Lost(spec) if spec.name == *container => Some(spec.on.to_string()),
+            _ => None,
+        })
     }
 
     /// The store, as seen from its own host.
