@@ -1,5 +1,7 @@
 //! Tests that do what tests should not, when they are asked to.
 
+#![expect(clippy::should_panic_without_expect, reason = "that is what is tested")]
+
 use std::env;
 use std::process::{Command, abort, exit};
 use std::thread;
@@ -14,10 +16,6 @@ fn asked() -> bool {
 }
 
 fn hang() {
-    Command::new("/bin/sh")
-        .args(["-c", "trap '' TERM HUP INT; while :; do sleep 9; done", STUBBORN])
-        .spawn()
-        .unwrap();
     loop {
         thread::park();
     }
@@ -93,6 +91,9 @@ fn leaves_by_another_thread() {
 fn hangs() {
     if asked() {
         eprintln!("about to hang");
+        let script = "trap '' TERM HUP INT; while :; do sleep 9; done";
+        let mut child = Command::new("/bin/sh").args(["-c", script, STUBBORN]).spawn().unwrap();
+        child.wait().unwrap();
         hang();
     }
 }
