@@ -122,8 +122,8 @@ impl Lab {
         self.0.kv.as_ref().ok_or_else(none)
     }
 
-    /// The outside world's namespace.
-    pub(crate) fn outside(&self) -> Option<&kernel::Netns> {
+    /// The outside world's namespace, if the topology has one.
+    pub fn outside(&self) -> Option<&kernel::Netns> {
         self.0.outside.as_ref().map(Outside::netns)
     }
 
