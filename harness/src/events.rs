@@ -28,8 +28,7 @@ impl Item for Event {
 
 impl Events {
     pub(crate) fn say(&self, what: &str, text: impl fmt::Display) {
-        let now =
-            jiff::Timestamp::now();
+        let now = jiff::Timestamp::now();
         self.push(Event { at: format!("{now:.3}"), what: what.to_owned(), text: text.to_string() });
     }
 }
