@@ -26,8 +26,8 @@ impl Ground {
     pub(crate) const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/two-host.toml");
 
     pub(crate) fn new() -> Ground {
-        let room = tempfile::tempdir().unwrap();
-        // Others can read a temporary directory; the labs' own is made by `lab`, and is stricter.
+        // In memory, and gone with this test; what is measured here is no disk.
+        let room = tempfile::tempdir_in("/run").unwrap();
         Ground { room, mounts: fs::read_to_string("/proc/self/mountinfo").unwrap() }
     }
 
@@ -36,6 +36,7 @@ impl Ground {
         self.room.path()
     }
 
+    /// Others can read a temporary directory; the labs' own is made by `lab`, and is stricter.
     fn state(&self) -> PathBuf {
         self.room().join("labs")
     }
@@ -127,7 +128,17 @@ impl Ground {
         }
     }
 
-    /// Waits until the lab is up (`None`), or nothing is left (how long that took).
+    /// Waits until the kernel has freed what earlier labs had: making namespaces waits for that, and nothing can kill a
+    /// process meanwhile.
+    pub(crate) fn wait_quiet(&self) {
+        let last = Netns::new("last in line").unwrap();
+        let freed = Canary::new(&[&last]).unwrap();
+        drop(last);
+        assert!(freed.wait(PATIENCE).unwrap());
+    }
+
+    /// Waits until the lab answers (`None`), or nothing is left (how long that took). It answers once it has been let go;
+    /// that it is up is written down a moment earlier, when it still dies with its client.
     #[track_caller]
     pub(crate) fn wait_up_or_gone(&self, what: &str) -> Option<Duration> {
         let begun = Instant::now();
@@ -136,7 +147,7 @@ impl Ground {
             if left.is_empty() {
                 return Some(begun.elapsed());
             }
-            if self.is_ready() {
+            if self.is_ready() && self.start(&["ps"]).wait().unwrap().success() {
                 return None;
             }
             assert!(begun.elapsed() < GONE, "{what}: not up, yet {} are left", list(&left));
