@@ -155,7 +155,8 @@ impl Home {
         self.path.join(LOG)
     }
 
-    fn state(&self) -> PathBuf {
+    /// The state file, which a lab that is up has locked.
+    pub fn state(&self) -> PathBuf {
         self.path.join(STATE)
     }
 
@@ -260,7 +261,7 @@ impl Claim {
 
     /// Removes the directory.
     pub fn remove(self) -> Result<()> {
-        fs::remove_dir_all(&self.home.path).map_err(|e| failed("remove", &self.home.path, e))
+        kernel::entry::clear(&self.home.state()).map_err(|e| failed("remove", &self.home.path, e))
     }
 }
 

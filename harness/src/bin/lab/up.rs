@@ -118,7 +118,7 @@ fn start(
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("__supervise").stdout(Stdio::null()).stderr(log).current_dir("/");
     let life = if args.foreground { Life::Attached } else { Life::Detachable };
-    let inner = Inner::spawn(command, life, Some(home.path()))?;
+    let inner = Inner::spawn(command, life, Some(&home.state()))?;
     state.pid = inner.pid();
     claim.write(&state)?;
     inner.send(&serde_json::to_string(start)?, &[listener.as_fd(), claim.file().as_fd()])?;
@@ -126,15 +126,21 @@ fn start(
 
     let mut ready = None;
     let mut complaint = None;
+    let mut recorded = Ok(());
     let outcome = inner.wait_detached(|line| match line.strip_prefix("error ") {
         Some(error) => complaint = Some(error.to_owned()),
-        None => ready = serde_json::from_str::<Ready>(line).ok(),
-    });
-    let (report, timings) = match (ready, complaint) {
-        (Some(Ready::Up { report, timings, rootless }), _) => {
-            state.rootless = rootless;
-            (report, timings)
+        None => {
+            ready = serde_json::from_str::<Ready>(line).ok();
+            if let Some(Ready::Up { rootless, .. }) = &ready {
+                // Before the lab is let go, so that none is up that says it is still coming up.
+                (state.ready, state.rootless) = (true, *rootless);
+                recorded = claim.write(&state);
+            }
         }
+    });
+    recorded?;
+    let (report, timings) = match (ready, complaint) {
+        (Some(Ready::Up { report, timings, .. }), _) => (report, timings),
         (Some(Ready::Failed(error)), _) => return Err(error.into()),
         (None, Some(complaint)) => return Err(Error::new(Kind::Machine, complaint).into()),
         (None, None) => {
@@ -144,8 +150,6 @@ fn start(
         }
     };
     let inner = outcome?;
-    state.ready = true;
-    claim.write(&state)?;
     ls::show(&report)?;
     if args.timings {
         print::text(show(&timings, begun))?;
