@@ -22,6 +22,8 @@ pub enum Kind {
     NoSuch,
     /// The host is down.
     Down,
+    /// The lab went down before it had answered.
+    Gone,
     /// The engine or the store refused, as Docker or Consul would.
     Refused,
     /// The file, or what was asked, makes no sense.

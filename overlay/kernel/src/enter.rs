@@ -5,23 +5,23 @@
 //! joined by no other.
 
 use std::env;
-use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::fs::File;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
-use nix::sys::signal::{
-    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, kill, raise, sigaction, sigprocmask,
-};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal, kill, raise, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Gid, Pid, Uid, getpgrp, getpid, setgid, setuid, tcsetpgrp};
+use nix::unistd::{Gid, Pid, Uid, getpgrp, setgid, setuid, tcgetpgrp, tcsetpgrp};
 
 use crate::error::{Context, Error, Result};
 
-/// Passed on to the command. The terminal sends its own to the foreground process group, which is the command's.
+/// Passed on to the command, when somebody sends them to us alone.
 const FORWARDED: [Signal; 6] =
     [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
 
@@ -55,28 +55,28 @@ pub fn join(init: BorrowedFd<'_>, user: bool) -> Result<()> {
 }
 
 /// Runs `command` to its end, as a shell would: its exit code, or 128 and its signal.
+///
+/// The command stays in our process group, so that pipelines and jobs of a shell contain it: what the terminal sends to
+/// the group it hears itself. Its group's number reads 0 to it, as the group was not made in its PID namespace; shells
+/// know that and make one of their own.
 pub fn run(mut command: Command) -> Result<i32> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let terminal = io::stdin().is_terminal();
+    // The one that shells do job control on, whatever our standard input is.
+    let terminal = File::open("/dev/tty").ok();
+    let foreground = terminal.as_ref().is_some_and(|terminal| tcgetpgrp(terminal) == Ok(getpgrp()));
     let mut set = SigSet::empty();
-    for signal in FORWARDED.into_iter().chain([Signal::SIGCHLD, Signal::SIGCONT]) {
+    for signal in FORWARDED.into_iter().chain([Signal::SIGCHLD, Signal::SIGTSTP, Signal::SIGTTOU]) {
         set.add(signal);
     }
     let mut before = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&set), Some(&mut before)).doing("block", "signals")?;
-    // Handing the terminal over from the background would stop us.
-    ignore(Signal::SIGTTOU).doing("ignore", "SIGTTOU")?;
+    let signals = SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC).doing("make", "a signalfd")?;
     let prepare = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
-        if terminal {
-            tcsetpgrp(io::stdin(), getpid())?;
-        }
-        reset(Signal::SIGTTOU)?;
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
         Ok(())
     };
-    command.process_group(0);
-    #[expect(unsafe_code, reason = "the child has to take the terminal before it runs")]
+    #[expect(unsafe_code, reason = "the child has to restore the signals before it runs")]
     // SAFETY: only system calls; nothing is allocated.
     unsafe {
         command.pre_exec(prepare);
@@ -84,7 +84,6 @@ pub fn run(mut command: Command) -> Result<i32> {
     let child = match command.spawn() {
         Ok(child) => Pid::from_raw(child.id().cast_signed()),
         Err(e) => {
-            take_terminal(terminal);
             if e.raw_os_error() == Some(libc::ENOMEM) {
                 return Err(Error::other("run", name, "the machine is down"));
             }
@@ -96,54 +95,54 @@ pub fn run(mut command: Command) -> Result<i32> {
             return Ok(if e.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE });
         }
     };
-    let code = attend(child, terminal, &set);
-    take_terminal(terminal);
+    let code = attend(child, &signals, terminal.is_some());
+    if let Some(terminal) = terminal.filter(|_| foreground) {
+        take_back(&terminal);
+    }
     code.doing("wait for", name)
 }
 
-/// Waits for the child; forwards signals; stops when it is stopped and lets it go on afterwards.
-fn attend(child: Pid, terminal: bool, set: &SigSet) -> io::Result<i32> {
+/// Waits for the child; forwards signals. Where there may be a shell with jobs, stops when the child is stopped and lets it
+/// go on afterwards.
+fn attend(child: Pid, signals: &SignalFd, jobs: bool) -> io::Result<i32> {
     loop {
-        let signal = set.wait()?;
+        let Some(heard) = signals.read_signal()? else { continue };
+        let signal = Signal::try_from(heard.ssi_signo.cast_signed())?;
         match signal {
             Signal::SIGCHLD => match waitpid(child, Some(WaitPidFlag::WNOHANG | WaitPidFlag::WUNTRACED))? {
                 WaitStatus::Exited(_, code) => return Ok(code),
                 WaitStatus::Signaled(_, signal, _) => return Ok(128 + signal as i32),
-                WaitStatus::Stopped(..) if terminal => {
-                    take_terminal(true);
+                WaitStatus::Stopped(..) if jobs => {
+                    // The shell is to see a job that has stopped; it has us continue, and we the child.
                     raise(Signal::SIGSTOP)?;
-                    // The shell has us continue, and so the child.
-                    tcsetpgrp(io::stdin().as_fd(), child)?;
-                    kill(Pid::from_raw(-child.as_raw()), Signal::SIGCONT)?;
+                    send(child, Signal::SIGCONT)?;
                 }
                 _ => {}
             },
-            Signal::SIGCONT => {}
-            signal => match kill(Pid::from_raw(-child.as_raw()), signal) {
-                Ok(()) | Err(Errno::ESRCH) => {}
-                Err(errno) => return Err(errno.into()),
-            },
+            // ^Z: the child has heard it, and stops or does not.
+            Signal::SIGTSTP | Signal::SIGTTOU => {}
+            // The terminal's went to the whole group.
+            _ if heard.ssi_code == libc::SI_KERNEL => {}
+            signal => send(child, signal)?,
         }
     }
 }
 
-fn take_terminal(terminal: bool) {
-    if terminal {
-        let _ = tcsetpgrp(io::stdin(), getpgrp());
+fn send(child: Pid, signal: Signal) -> io::Result<()> {
+    match kill(child, signal) {
+        // It has ended meanwhile, as its wait status will say.
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
     }
 }
 
-fn ignore(signal: Signal) -> nix::Result<()> {
-    dispose(signal, SigHandler::SigIgn)
-}
-
-fn reset(signal: Signal) -> nix::Result<()> {
-    dispose(signal, SigHandler::SigDfl)
-}
-
-fn dispose(signal: Signal, handler: SigHandler) -> nix::Result<()> {
-    let action = SigAction::new(handler, SaFlags::empty(), SigSet::empty());
-    #[expect(unsafe_code, reason = "sigaction may install handlers that run anywhere")]
-    // SAFETY: no handler is installed, only "ignore" or "default".
-    unsafe { sigaction(signal, &action) }.map(drop)
+/// Brings the terminal back to our group, if the command's own shell left it to a group that is gone: that shell knows no
+/// number of ours.
+fn take_back(terminal: &File) {
+    if let Ok(group) = tcgetpgrp(terminal)
+        && kill(Pid::from_raw(-group.as_raw()), None) == Err(Errno::ESRCH)
+    {
+        // SIGTTOU is blocked, so this does not stop us. Without a terminal there is nothing to bring back.
+        let _ = tcsetpgrp(terminal, getpgrp());
+    }
 }

@@ -13,6 +13,7 @@
 //! - [`nft`]: nftables tables as values, replaced whole.
 //! - [`machine`]: PID, mount and UTS namespaces around a network namespace; [`enter`]: a command run on one.
 //! - [`pidfd`]: processes held by descriptor.
+//! - [`pty`]: programs on terminals of our own.
 //! - [`canary`]: waiting until the kernel has freed a namespace.
 //! - [`probe`]: what this kernel can do, by trying.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
@@ -45,6 +46,7 @@ pub mod nft;
 pub mod pass;
 pub mod pidfd;
 pub mod probe;
+pub mod pty;
 pub mod rtnl;
 mod socket;
 mod sysctl;

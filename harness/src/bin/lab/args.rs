@@ -6,14 +6,23 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+/// What the codes mean, for people; `main` has the numbers.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    it did not hold, nobody answered, or it was refused
+  2    the file, the command line or the machine is at fault
+  125  lab exec: the command could not be started there (no such target, its host is down)
+  126  lab exec: the command is not executable
+  127  lab exec: there is no such command
+  Any other code of lab exec is the command's own; 128 and a signal's number if that ended it.";
+
 /// Complete multi-host container networks on one Linux machine: hosts, overlays, a store, up in milliseconds.
 #[derive(Debug, Parser)]
 #[command(
     name = "lab",
     version,
-    after_help = "Exit codes: 0 done; 1 it did not hold or was refused; 2 the file, the \
-    command line or the machine is at fault. `lab exec` returns the command's own, 125 if it could not be started \
-    there, 126 if it is not executable, 127 if it does not exist."
+    after_help = EXIT_CODES
 )]
 pub(crate) struct Args {
     /// Which lab (default: the only one that is up).
@@ -61,6 +70,17 @@ pub(crate) enum Verb {
     Doctor,
     /// Remove what is left of labs that were killed.
     Gc,
+    /// Print a script that completes `lab` in a shell.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man {
+        /// Write it and a page a command into this directory.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
     /// The process that holds a lab.
     #[command(hide = true, name = "__supervise")]
     Supervise,
@@ -100,7 +120,19 @@ pub(crate) struct Down {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The command is one of this machine, run there with the caller's terminal, environment and files. \
+                  Its exit code is lab's.\n\nExamples:\n  \
+                  lab exec docker0 ip netns ls\n  \
+                  lab exec C0 -- sh -c 'ip route; ip neigh'"
+)]
 pub(crate) struct Exec {
+    /// As Docker's `-i` and `-t`, which are always so here: what the caller has, the command has.
+    #[arg(short, long, hide = true)]
+    pub(crate) interactive: bool,
+    /// See `interactive`.
+    #[arg(short, long, hide = true)]
+    pub(crate) tty: bool,
     /// A host or container: `docker0`, `C0`; `host:X` or `container:X` where both exist.
     pub(crate) target: String,
     /// The command and its arguments.

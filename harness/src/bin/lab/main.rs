@@ -14,6 +14,7 @@ mod inspect;
 mod kv;
 mod logs;
 mod ls;
+mod manual;
 mod network;
 mod ping;
 mod print;
@@ -23,7 +24,7 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use harness::Kind;
 
 use args::{Args, Verb};
@@ -33,17 +34,36 @@ const EXIT_FAILED: u8 = 1;
 /// The file, the command line or the machine is at fault. What clap uses too.
 const EXIT_FAULT: u8 = 2;
 
+/// `lab exec` itself failed: Docker's code for its own failures, as all others may be the command's.
+const EXIT_EXEC: u8 = 125;
+/// The version of what `--json` prints.
+const VERSION: u32 = 1;
+
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and the version come this way, too; where they cannot be printed there is nobody to tell.
+            let _ = error.print();
+            let code = u8::try_from(error.exit_code()).unwrap_or(EXIT_FAULT);
+            return ExitCode::from(if code != 0 && was_exec() { EXIT_EXEC } else { code });
+        }
+    };
     let exec = matches!(args.verb, Some(Verb::Exec(_) | Verb::Shell(_)));
     match run(args) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             print::error(&error);
-            ExitCode::from(if exec { 125 } else { code_of(&error) })
+            ExitCode::from(if exec { EXIT_EXEC } else { code_of(&error) })
         }
     }
+}
+
+/// Whether a command line that made no sense was one of `lab exec` or `lab shell`.
+fn was_exec() -> bool {
+    let matches = Args::command().ignore_errors(true).try_get_matches();
+    matches.is_ok_and(|matches| matches!(matches.subcommand_name(), Some("exec" | "shell")))
 }
 
 fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -51,7 +71,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     let scope = choose::Scope { lab, json };
     let Some(verb) = verb else { return ls::welcome(&scope) };
     match verb {
-        Verb::Up(verb) => up::main(&verb),
+        Verb::Up(verb) => up::main(&scope, &verb),
         Verb::Down(verb) => down::main(&scope, &verb),
         Verb::Ls => ls::ls(&scope),
         Verb::Ps => ls::ps(&scope),
@@ -66,6 +86,8 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Events(verb) => logs::events(&scope, &verb),
         Verb::Doctor => doctor::main(&scope),
         Verb::Gc => gc::main(),
+        Verb::Completions { shell } => manual::completions(shell),
+        Verb::Man { to } => manual::main(to.as_deref()),
         Verb::Supervise => supervise::main(),
         Verb::Probe => doctor::probe(),
     }
@@ -74,7 +96,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The table of exit codes is in the README.
 fn code_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<harness::Error>().map(harness::Error::kind) {
-        Some(Kind::Refused | Kind::Down) => EXIT_FAILED,
+        Some(Kind::Refused | Kind::Down | Kind::Gone) => EXIT_FAILED,
         _ => EXIT_FAULT,
     }
 }

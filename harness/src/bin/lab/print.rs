@@ -15,6 +15,13 @@ pub(crate) fn text(text: impl Display) -> io::Result<()> {
     out.flush()
 }
 
+/// What is no text of ours.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
 /// A value, as indented JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?)?;
@@ -30,4 +37,10 @@ pub(crate) fn error(error: &anyhow::Error) {
 /// A remark beside the output.
 pub(crate) fn note(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// An I/O error without its number.
+pub(crate) fn why(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -40,7 +40,9 @@ async fn supervise(start: Start, listener: OwnedFd) -> anyhow::Result<ExitCode> 
     };
     let report = Box::new(lab.report().await?);
     say(&Ready::Up { report, timings: lab.timings(), rootless: kernel::entry::rootless() })?;
-    kernel::entry::detach()?;
+    if start.detach {
+        kernel::entry::detach()?;
+    }
     control::serve(lab, UnixListener::from(listener)).await?;
     // The namespaces go with the process; taking the lab apart piece by piece would only be slower.
     Ok(ExitCode::SUCCESS)
