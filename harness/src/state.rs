@@ -23,7 +23,6 @@ const VERSION: u32 = 1;
 const STATE: &str = "lab.json";
 const SOCKET: &str = "control";
 const LOG: &str = "log";
-/// All that a lab's directory contains; the state file last, as it says that the rest is a lab's.
 /// Longest path of a socket, in bytes: `sun_path` has 108, one of them for the end (unix(7)).
 const LONGEST_SOCKET: usize = 107;
 /// Longest name of a lab, as the file's `name`.

@@ -18,9 +18,12 @@ mod manual;
 mod network;
 mod ping;
 mod print;
+mod run;
+mod schema;
 mod supervise;
 mod table;
 mod up;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -72,6 +75,9 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(verb) = verb else { return ls::welcome(&scope) };
     match verb {
         Verb::Up(verb) => up::main(&scope, &verb),
+        Verb::Run(verb) => run::main(scope.json, &verb),
+        Verb::Validate(verb) => validate::main(scope.json, &verb),
+        Verb::Schema => schema::main(),
         Verb::Down(verb) => down::main(&scope, &verb),
         Verb::Ls => ls::ls(&scope),
         Verb::Ps => ls::ps(&scope),
@@ -89,6 +95,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Completions { shell } => manual::completions(shell),
         Verb::Man { to } => manual::main(to.as_deref()),
         Verb::Supervise => supervise::main(),
+        Verb::Play => run::inside(),
         Verb::Probe => doctor::probe(),
     }
 }
