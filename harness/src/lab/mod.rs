@@ -15,7 +15,7 @@ use std::time::Duration;
 use overlay::kv::Kv;
 
 use crate::container::Container;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::host::Host;
 use crate::topology::{self, Topology};
@@ -44,8 +44,6 @@ pub(crate) struct Inner {
     ports: BTreeMap<String, Port>,
     fabric: Fabric,
     outside: Option<Outside>,
-    /// The store, as an engine on its own host would reach it.
-    kv: Option<Kv>,
     events: Events,
     timings: Mutex<Timings>,
 }
@@ -117,9 +115,10 @@ impl Lab {
     }
 
     /// The store, as seen from its own host.
-    pub(crate) fn kv(&self) -> Result<&Kv> {
-        let none = || Error::new(crate::error::Kind::NoSuch, "this lab has no store");
-        self.0.kv.as_ref().ok_or_else(none)
+    pub(crate) fn kv(&self) -> Result<Kv> {
+        let none = || Error::new(Kind::NoSuch, "this lab has no store");
+        let Some(topology::Kv::Stub { host, .. }) = &self.topology().kv else { return Err(none()) };
+        self.host(host.as_str())?.alive()?.store.get().cloned().ok_or_else(none)
     }
 
     /// The outside world's namespace, if the topology has one.

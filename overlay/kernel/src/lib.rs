@@ -16,6 +16,7 @@
 //! - [`pty`]: programs on terminals of our own.
 //! - [`canary`]: waiting until the kernel has freed a namespace.
 //! - [`probe`]: what this kernel can do, by trying.
+//! - [`packet`]: frames as they pass, for those who only look.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
 //!
 //! ```no_run
@@ -43,6 +44,7 @@ pub mod mac;
 pub mod machine;
 pub mod netns;
 pub mod nft;
+pub mod packet;
 pub mod pass;
 pub mod pidfd;
 pub mod probe;
