@@ -14,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use kernel::entry::Remains;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
@@ -207,6 +208,11 @@ impl Home {
         self.path.join(STATE)
     }
 
+    /// What it leaves on the disk when it is over.
+    pub fn remains(&self) -> Remains {
+        Remains { lock: self.state(), beside: vec![SOCKET.to_owned(), LOG.to_owned()] }
+    }
+
     /// How the lab is; `None` if there is nothing.
     pub fn find(&self) -> Result<Option<Found>> {
         let file = match File::open(self.state()) {
@@ -327,7 +333,7 @@ impl Claim {
         if !self.holds() {
             return Ok(());
         }
-        kernel::entry::clear(&self.home.state()).map_err(|e| failed("remove", &self.home.path, e))
+        self.home.remains().clear().map_err(|e| failed("remove", &self.home.path, e))
     }
 }
 
@@ -421,7 +427,7 @@ mod tests {
         let (directory, root) = root();
         let claim = root.lab("one").unwrap().claim().unwrap().unwrap();
         fs::write(directory.path().join("one/report.txt"), "").unwrap();
-        assert!(claim.remove().is_err());
+        claim.remove().unwrap();
         assert!(directory.path().join("one/report.txt").exists());
     }
 

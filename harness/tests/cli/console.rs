@@ -42,7 +42,12 @@ impl Console {
 
     /// Where its labs are kept.
     pub(crate) fn state(&self) -> PathBuf {
-        self.directory.path().join("state")
+        self.place("state")
+    }
+
+    /// A place beside them, for a file of the test's.
+    pub(crate) fn place(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     /// `lab` with these arguments, not started yet; its working directory is the repository.

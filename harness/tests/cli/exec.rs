@@ -24,7 +24,7 @@ fn the_exit_code_is_the_commands() {
 #[test]
 fn a_command_that_cannot_be_started_has_dockers_code() {
     let console = Console::with_two_hosts();
-    let script = console.state().join("../script");
+    let script = console.place("script");
     fs::write(&script, "#!/bin/sh\n").unwrap();
     for (command, code, complaint) in [
         ("no-such-command", 127, "lab: no-such-command: No such file or directory\n"),
@@ -60,7 +60,7 @@ fn what_is_no_target_is_said_with_lab_s_own_code() {
 #[test]
 fn a_name_that_a_host_and_a_container_have_needs_a_word_more() {
     let console = Console::new();
-    let file = console.state().join("../twins.toml");
+    let file = console.place("twins.toml");
     let text = "[[host]]\nname = \"web\"\n[[container]]\nname = \"web\"\non = \"web\"\ncommand = [\"sleep\", \"9\"]\n";
     fs::write(&file, text).unwrap();
     console.lab(["up", file.to_str().unwrap()]).done();

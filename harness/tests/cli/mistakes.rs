@@ -32,7 +32,7 @@ ping = { from = "C0", to = "docker1" }
 fn refused(case: &str, right: &str, wrong: &str) {
     assert!(SOUND.contains(right), "{right:?} is not in the file");
     let console = Console::new();
-    let file = console.state().join("../wrong.toml");
+    let file = console.place("wrong.toml");
     fs::write(&file, SOUND.replacen(right, wrong, 1)).unwrap();
     let said = console.lab(["up", file.to_str().unwrap()]);
     assert_eq!((said.code, said.out.as_str()), (2, ""), "{said:?}");
@@ -48,7 +48,7 @@ fn refused(case: &str, right: &str, wrong: &str) {
 #[test]
 fn the_file_without_a_mistake_is_sound() {
     let console = Console::new();
-    let file = console.state().join("../right.toml");
+    let file = console.place("right.toml");
     fs::write(&file, SOUND).unwrap();
     console.lab(["up", file.to_str().unwrap()]).done();
 }

@@ -19,14 +19,14 @@ fn ls_in(console: &Console, state: &Path) -> Said {
 #[test]
 fn a_directory_that_is_not_ours_alone_is_refused() {
     let console = Console::new();
-    let wide = console.state().join("../wide");
+    let wide = console.place("wide");
     fs::create_dir(&wide).unwrap();
     fs::set_permissions(&wide, fs::Permissions::from_mode(0o755)).unwrap();
     let said = ls_in(&console, &wide).failed(2);
     assert!(said.ends_with(": others may enter it; chmod 700 it, or set LAB_STATE\n"), "{said}");
     fs::set_permissions(&wide, fs::Permissions::from_mode(0o700)).unwrap();
     ls_in(&console, &wide).done();
-    let link = console.state().join("../link");
+    let link = console.place("link");
     std::os::unix::fs::symlink(&wide, &link).unwrap();
     assert!(ls_in(&console, &link).failed(2).ends_with(": it is not a directory\n"));
     let theirs = if nix::unistd::getuid().is_root() {
@@ -42,17 +42,17 @@ fn a_directory_that_is_not_ours_alone_is_refused() {
 #[test]
 fn what_is_no_directory_is_said_so() {
     let console = Console::new();
-    let file = console.state().join("../file");
+    let file = console.place("file");
     fs::write(&file, "").unwrap();
     assert!(ls_in(&console, &file).failed(2).ends_with("/file: it is not a directory\n"));
-    let said = ls_in(&console, &console.state().join("no/such")).failed(2);
+    let said = ls_in(&console, &console.place("no/such")).failed(2);
     assert!(said.ends_with("/no/such: No such file or directory; LAB_STATE may name another\n"), "{said}");
 }
 
 #[test]
 fn a_path_longer_than_a_sockets_will_do() {
     let console = Console::new();
-    let state = console.state().join("..").join("x".repeat(200));
+    let state = console.place(&"x".repeat(200));
     let lab = |args: &[&str]| {
         let mut command = console.command(args);
         command.env("LAB_STATE", &state);
@@ -68,7 +68,7 @@ fn a_path_longer_than_a_sockets_will_do() {
 #[test]
 fn files_that_cannot_be_read_are_said_so() {
     let console = Console::new();
-    let binary = console.state().join("../binary.toml");
+    let binary = console.place("binary.toml");
     fs::write(&binary, [0xff, 0xfe]).unwrap();
     for (file, why) in [
         ("no-such.toml", "No such file or directory"),

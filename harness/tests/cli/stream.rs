@@ -1,6 +1,6 @@
 //! A command that goes on, heard as it speaks: through pipes, or on a terminal.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -27,8 +27,8 @@ impl Stream {
     pub(crate) fn start(mut command: Command) -> Stream {
         let (said, heard) = mpsc::channel();
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        hear(child.stdout.take().unwrap(), said.clone());
-        hear(child.stderr.take().unwrap(), said);
+        hear_lines(child.stdout.take().unwrap(), said.clone());
+        hear_lines(child.stderr.take().unwrap(), said);
         Stream { child, heard, text: String::new(), pty: None }
     }
 
@@ -77,12 +77,6 @@ impl Stream {
         self
     }
 
-    /// Takes the terminal away.
-    pub(crate) fn hang_up(&mut self) -> &mut Stream {
-        self.pty = None;
-        self
-    }
-
     /// Sends a signal to the command alone.
     pub(crate) fn send(&mut self, signal: Signal) -> &mut Stream {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
@@ -110,6 +104,17 @@ impl Drop for Stream {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Line by line, as two outputs are heard as one.
+fn hear_lines(from: impl Read + Send + 'static, said: mpsc::Sender<Vec<u8>>) {
+    thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+            if said.send([line.as_slice(), b"\n"].concat()).is_err() {
+                return;
+            }
+        }
+    });
 }
 
 fn hear(mut from: impl Read + Send + 'static, said: mpsc::Sender<Vec<u8>>) {

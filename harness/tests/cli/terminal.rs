@@ -1,8 +1,10 @@
 //! `lab exec` and `lab shell` at a terminal: size, keys and jobs are those of a command at home.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::Command;
 
+use kernel::pty::{Pty, Size};
 use nix::sys::signal::Signal;
 
 use crate::console::{Console, repository};
@@ -124,8 +126,14 @@ fn a_script_goes_on_at_the_terminal_after_a_shell() {
 #[test]
 fn a_command_ends_with_its_terminal() {
     let console = Console::with_two_hosts();
-    let mut running =
-        Stream::on_terminal(console.command(["exec", "C0", "--", "sh", "-c", "echo ready; exec sleep 1000"]));
-    running.see("ready").hang_up();
-    assert_eq!(running.end().0, 128 + 1);
+    let command = console.command(["exec", "C0", "--", "sh", "-c", "echo ready; exec sleep 1000"]);
+    let (mut terminal, mut child) = Pty::spawn(command, Size { rows: 24, columns: 80 }).unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"ready\r\n") {
+        let mut byte = [0];
+        terminal.read_exact(&mut byte).unwrap();
+        seen.extend(byte);
+    }
+    drop(terminal);
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 1));
 }

@@ -35,7 +35,7 @@ fn a_lab_is_ready_when_up_returns() {
 fn up_with_a_changed_file_says_what_differs_and_what_to_do() {
     let console = Console::with_two_hosts();
     let text = fs::read_to_string(repository().join("scenarios/two-host.toml")).unwrap();
-    let file = console.state().join("../two-host.toml");
+    let file = console.place("two-host.toml");
     let file = file.to_str().unwrap();
     let changed = text.replace("10.0.0.11", "10.0.0.12") + "\n[[container]]\nname = \"C2\"\n";
     fs::write(
@@ -168,7 +168,7 @@ fn down_names_what_it_takes_down() {
 #[test]
 fn a_lab_that_could_not_be_built_leaves_nothing() {
     let console = Console::new();
-    let file = console.state().join("../broken.toml");
+    let file = console.place("broken.toml");
     let text =
         "[[host]]\nname = \"h\"\n[[container]]\nname = \"C0\"\non = \"h\"\ncommand = [\"no-such-program\"]\n";
     fs::write(&file, text).unwrap();

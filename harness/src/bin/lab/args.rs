@@ -87,15 +87,6 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "DIR")]
         to: Option<PathBuf>,
     },
-    /// The process that holds a lab.
-    #[command(hide = true, name = "__supervise")]
-    Supervise,
-    /// The process in which a scenario is played.
-    #[command(hide = true, name = "__play")]
-    Play,
-    /// Tries the kernel's features, inside a lab's namespaces.
-    #[command(hide = true, name = "__probe")]
-    Probe,
 }
 
 #[derive(Debug, clap::Args)]
@@ -136,11 +127,11 @@ pub(crate) struct Down {
                   lab exec C0 -- sh -c 'ip route; ip neigh'"
 )]
 pub(crate) struct Exec {
-    /// As Docker's `-i` and `-t`, which are always so here: what the caller has, the command has.
+    /// For Docker's habits; the command has the caller's standard input anyway.
     #[arg(short, long, hide = true)]
     pub(crate) interactive: bool,
-    /// See `interactive`.
-    #[arg(short, long, hide = true)]
+    /// The command has the terminal to itself, as a shell wants it; so it is anyway if it is typed alone.
+    #[arg(short, long)]
     pub(crate) tty: bool,
     /// A host or container: `docker0`, `C0`; `host:X` or `container:X` where both exist.
     pub(crate) target: String,
@@ -345,6 +336,7 @@ pub(crate) enum Kv {
         /// The key.
         key: String,
         /// Its value.
+        #[arg(allow_hyphen_values = true)]
         value: String,
     },
     /// Remove a key.

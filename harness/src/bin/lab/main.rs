@@ -43,6 +43,12 @@ const EXIT_EXEC: u8 = 125;
 const VERSION: u32 = 1;
 
 fn main() -> ExitCode {
+    if let Some(part) = inner() {
+        return part().unwrap_or_else(|error| {
+            print::error(&error);
+            ExitCode::from(EXIT_FAULT)
+        });
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
@@ -60,6 +66,19 @@ fn main() -> ExitCode {
             print::error(&error);
             ExitCode::from(if exec { EXIT_EXEC } else { code_of(&error) })
         }
+    }
+}
+
+/// What this process is for, if `lab` itself has started it inside a lab's namespaces. Nothing that can be typed.
+fn inner() -> Option<fn() -> anyhow::Result<ExitCode>> {
+    if !kernel::entry::inside() {
+        return None;
+    }
+    match std::env::args().nth(1)?.as_str() {
+        supervise::WORD => Some(supervise::main),
+        doctor::WORD => Some(doctor::probe),
+        run::WORD => Some(run::inside),
+        _ => None,
     }
 }
 
@@ -94,9 +113,6 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Gc => gc::main(),
         Verb::Completions { shell } => manual::completions(shell),
         Verb::Man { to } => manual::main(to.as_deref()),
-        Verb::Supervise => supervise::main(),
-        Verb::Play => run::inside(),
-        Verb::Probe => doctor::probe(),
     }
 }
 

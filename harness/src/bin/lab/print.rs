@@ -30,13 +30,13 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// What went wrong.
 pub(crate) fn error(error: &anyhow::Error) {
-    // With standard error closed there is nobody to tell.
-    let _ = writeln!(io::stderr(), "lab: {error:#}");
+    note(format_args!("lab: {error:#}"));
 }
 
-/// A remark beside the output.
+/// A remark beside the output, in one piece.
 pub(crate) fn note(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    // With standard error closed there is nobody to tell.
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
 /// An I/O error without its number.

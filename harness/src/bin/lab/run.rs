@@ -22,6 +22,9 @@ use crate::{EXIT_FAULT, print};
 /// 128 and the number of SIGINT, as a shell says it.
 const EXIT_INTERRUPTED: u8 = 130;
 
+/// What the process in which a scenario is played is called by.
+pub(crate) const WORD: &str = "__play";
+
 /// What `lab run` takes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
@@ -137,7 +140,7 @@ fn command() -> Result<Command, Error> {
     let lab = env::current_exe()
         .map_err(|e| Error::new(Kind::Machine, format_args!("cannot find lab's own executable: {e}")))?;
     let mut command = Command::new(lab);
-    command.arg("__play").stdout(Stdio::null());
+    command.arg(WORD).stdout(Stdio::null());
     Ok(command)
 }
 

@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use harness::control::{self, Ready, Start};
 use harness::{Error, Kind, Lab, topology};
 
+/// The argument that this is started with.
+pub(crate) const WORD: &str = "__supervise";
 /// Longest file, in bytes.
 const LONGEST: usize = 16 << 20;
 

@@ -17,7 +17,7 @@ use harness::{Error, Kind};
 use kernel::entry::{Inner, Life};
 
 use crate::choose::Scope;
-use crate::{EXIT_FAULT, args, down, is_broken_pipe, ls, print};
+use crate::{EXIT_FAULT, args, down, is_broken_pipe, ls, print, supervise};
 
 pub(crate) fn main(scope: &Scope, args: &args::Up) -> anyhow::Result<ExitCode> {
     let begun = Instant::now();
@@ -137,7 +137,7 @@ fn build(claim: &mut Claim, start: &Start, digest: &str) -> anyhow::Result<(Inne
     let listener = home.listen()?;
     let log = File::create(home.log()).with_context(|| format!("cannot write {}", home.log().display()))?;
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("__supervise").stdout(Stdio::null()).stderr(log).current_dir("/");
+    command.arg(supervise::WORD).stdout(Stdio::null()).stderr(log).current_dir("/");
     let life = if start.detach {
         Life::Detachable
     } else {
@@ -145,10 +145,10 @@ fn build(claim: &mut Claim, start: &Start, digest: &str) -> anyhow::Result<(Inne
         command.process_group(0);
         Life::Attached
     };
-    let inner = Inner::spawn(command, life, Some(&home.state()))?;
+    let inner = Inner::spawn(command, life, Some(&home.remains()))?;
     state.pid = inner.pid();
     claim.write(&state)?;
-    inner.send(&serde_json::to_string(start)?, &[listener.as_fd(), claim.file().as_fd()])?;
+    let told = inner.send(&serde_json::to_string(start)?, &[listener.as_fd(), claim.file().as_fd()]);
     drop(listener);
 
     let mut recorded = Ok(());
@@ -161,9 +161,15 @@ fn build(claim: &mut Claim, start: &Start, digest: &str) -> anyhow::Result<(Inne
     let why = match (ready, inner) {
         (Some(Ok(Ready::Up { report, timings, .. })), Ok(inner)) => return Ok((inner, report, timings)),
         (Some(Ok(Ready::Failed(error))), _) => return Err(error.into()),
-        (Some(Err(complaint)), _) => return Err(Error::new(Kind::Machine, complaint).into()),
-        (_, Err(error)) => error.to_string(),
-        (None, Ok(_)) => "it said nothing".to_owned(),
+        (Some(Err(complaint)), _) => {
+            let advice = format_args!("{complaint}; `lab doctor` says what to change");
+            return Err(Error::new(Kind::Machine, advice).into());
+        }
+        // One that could not be entered is not there to be told, and has said why.
+        (_, ended) => {
+            told?;
+            ended.map_or_else(|e| e.to_string(), |_| "it said nothing".to_owned())
+        }
     };
     let log = fs::read_to_string(home.log()).unwrap_or_default();
     Err(anyhow!("lab {} did not come up: {why}\n{}", start.name, log.trim()))
