@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use kernel::{Machine, Netns, Setup};
+use overlay::kv::Kv;
 use overlay::{Engine, Sandboxes};
 use tokio::sync::{OnceCell, mpsc};
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 use crate::error::{Error, Kind, Result};
 use crate::topology;
@@ -19,8 +20,16 @@ pub(crate) struct Host {
     pub(crate) spec: topology::Host,
     setup: Setup,
     /// Who is told when the init of the host's machine has died.
-    died: mpsc::UnboundedSender<String>,
+    died: mpsc::UnboundedSender<Death>,
     alive: Mutex<Option<Arc<Alive>>>,
+}
+
+/// The init of a host's machine has died.
+#[derive(Debug)]
+pub(crate) struct Death {
+    pub(crate) host: String,
+    /// Which life of the host that was: it may have begun another one meanwhile.
+    pub(crate) life: Weak<Alive>,
 }
 
 /// All that a host holds while it is up. When the last handle goes, so does the host.
@@ -31,8 +40,10 @@ pub(crate) struct Alive {
     pub(crate) sandboxes: Sandboxes,
     pub(crate) engine: OnceLock<Engine>,
     machine: OnceCell<Arc<Machine>>,
-    /// What the harness itself serves on this host: the store.
-    pub(crate) services: Mutex<Vec<JoinHandle<()>>>,
+    /// What the harness itself serves on this host: the store. It ends with the host.
+    pub(crate) services: Mutex<JoinSet<()>>,
+    /// The store as seen from here, if it is here.
+    pub(crate) store: OnceLock<Kv>,
 }
 
 impl Host {
@@ -41,7 +52,7 @@ impl Host {
         spec: topology::Host,
         netns: Netns,
         hosts: String,
-        died: mpsc::UnboundedSender<String>,
+        died: mpsc::UnboundedSender<Death>,
     ) -> Host {
         let hostname = spec.name.to_string();
         let setup = Setup { hostname, hosts, resolv: "# Names are in /etc/hosts.\n".into() };
@@ -51,6 +62,7 @@ impl Host {
             engine: OnceLock::new(),
             machine: OnceCell::new(),
             services: Mutex::default(),
+            store: OnceLock::new(),
         };
         Host { spec, setup, died, alive: Mutex::new(Some(Arc::new(alive))) }
     }
@@ -85,20 +97,31 @@ impl Host {
             let (netns, setup) = (alive.netns.clone(), self.setup.clone());
             let machine = blocking(move || Machine::start(&netns, None, &setup)).await?;
             let machine = Arc::new(machine);
-            self.watch(&machine)?;
+            self.watch(&machine, &alive)?;
             Ok::<_, Error>(machine)
         });
         let machine = Arc::clone(made.await?);
+        // A crash in between has not seen the machine.
+        if !self.lives(&alive) {
+            machine.kill()?;
+            return Err(Error::down(self.name()));
+        }
         alive.pin(&machine)?;
         Ok(machine)
     }
 
+    /// Whether that life of it is the one it has now.
+    pub(crate) fn lives(&self, life: &Arc<Alive>) -> bool {
+        self.slot().as_ref().is_some_and(|now| Arc::ptr_eq(now, life))
+    }
+
     /// Tells when the machine's init dies: people do `kill -9` it.
-    fn watch(&self, machine: &Machine) -> Result<()> {
-        let (death, died, name) = (machine.death()?, self.died.clone(), self.name().to_owned());
+    fn watch(&self, machine: &Machine, life: &Arc<Alive>) -> Result<()> {
+        let (death, died) = (machine.death()?, self.died.clone());
+        let said = Death { host: self.name().to_owned(), life: Arc::downgrade(life) };
         tokio::spawn(async move {
             death.await;
-            let _ = died.send(name);
+            let _ = died.send(said);
         });
         Ok(())
     }
@@ -112,20 +135,22 @@ impl Host {
         }
     }
 
-    /// The host is gone: kills what runs on it, without a word to anybody, and lets go of all it held.
-    /// Returns what it held, for the caller to drop its containers first; `None` if it was down already.
-    pub(crate) fn crash(&self) -> Result<Option<Arc<Alive>>> {
-        let Some(alive) = self.slot().take() else { return Ok(None) };
-        if let Some(machine) = alive.machine.get() {
-            machine.kill()?;
+    /// The host is gone: kills what runs on it, without a word to anybody. What it held is the caller's to drop. False if
+    /// that life of it was over already.
+    pub(crate) fn crash(&self, life: &Arc<Alive>) -> Result<bool> {
+        {
+            let mut slot = self.slot();
+            if slot.take_if(|now| Arc::ptr_eq(now, life)).is_none() {
+                return Ok(false);
+            }
         }
-        for service in alive.services.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
-            service.abort();
-        }
-        if let Some(engine) = alive.engine.get() {
+        let killed = life.machine.get().map_or(Ok(()), |machine| machine.kill());
+        life.services.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+        if let Some(engine) = life.engine.get() {
             engine.abort();
         }
-        Ok(Some(alive))
+        killed?;
+        Ok(true)
     }
 
     /// The pid of its machine's init, as the supervisor sees it.

@@ -14,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use kernel::entry::Remains;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
@@ -23,8 +24,6 @@ const VERSION: u32 = 1;
 const STATE: &str = "lab.json";
 const SOCKET: &str = "control";
 const LOG: &str = "log";
-/// All that a lab's directory contains; the state file last, as it says that the rest is a lab's.
-const FILES: [&str; 3] = [SOCKET, LOG, STATE];
 /// Longest path of a socket, in bytes: `sun_path` has 108, one of them for the end (unix(7)).
 const LONGEST_SOCKET: usize = 107;
 /// Longest name of a lab, as the file's `name`.
@@ -204,8 +203,14 @@ impl Home {
         self.path.join(LOG)
     }
 
-    fn state(&self) -> PathBuf {
+    /// The state file, which a lab that is up has locked.
+    pub fn state(&self) -> PathBuf {
         self.path.join(STATE)
+    }
+
+    /// What it leaves on the disk when it is over.
+    pub fn remains(&self) -> Remains {
+        Remains { lock: self.state(), beside: vec![SOCKET.to_owned(), LOG.to_owned()] }
     }
 
     /// How the lab is; `None` if there is nothing.
@@ -328,13 +333,7 @@ impl Claim {
         if !self.holds() {
             return Ok(());
         }
-        let gone = |removed: io::Result<()>| match removed {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        };
-        let path = &self.home.path;
-        let files = FILES.iter().try_for_each(|file| gone(fs::remove_file(path.join(file))));
-        files.and_then(|()| gone(fs::remove_dir(path))).map_err(|e| failed("remove", path, e))
+        self.home.remains().clear().map_err(|e| failed("remove", &self.home.path, e))
     }
 }
 
@@ -428,7 +427,7 @@ mod tests {
         let (directory, root) = root();
         let claim = root.lab("one").unwrap().claim().unwrap().unwrap();
         fs::write(directory.path().join("one/report.txt"), "").unwrap();
-        assert!(claim.remove().is_err());
+        claim.remove().unwrap();
         assert!(directory.path().join("one/report.txt").exists());
     }
 

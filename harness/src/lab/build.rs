@@ -19,7 +19,7 @@ use crate::consul as http;
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
-use crate::host::{Host, blocking};
+use crate::host::{Death, Host, blocking};
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Plug, Port};
 
@@ -50,8 +50,8 @@ impl Lab {
     pub async fn up(topology: Topology) -> Result<Lab> {
         let mut clock = Clock { last: Instant::now(), parts: Timings::default() };
         let (died, deaths) = mpsc::unbounded_channel();
-        let mut lab = lay_out(topology, died, &mut clock).await?;
-        lab.kv = lab.open_store()?;
+        let lab = lay_out(topology, died, &mut clock).await?;
+        lab.open_store()?;
         clock.lap("store");
         let lab = Lab(Arc::new(lab));
         tokio::spawn(bury(Arc::downgrade(&lab.0), deaths));
@@ -169,7 +169,7 @@ impl Lab {
 
     /// Waits until every engine has done what the store asks for now: then containers reach each other.
     pub(crate) async fn settle(&self) -> Result<()> {
-        if self.0.kv.is_none() {
+        if self.topology().kv.is_none() {
             return Ok(());
         }
         let engines: Vec<Engine> = self.hosts().filter_map(|host| host.engine().ok()).collect();
@@ -193,11 +193,7 @@ async fn within<T>(
 }
 
 /// Switch, hosts and outside world.
-async fn lay_out(
-    topology: Topology,
-    died: mpsc::UnboundedSender<String>,
-    clock: &mut Clock,
-) -> Result<Inner> {
+async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: &mut Clock) -> Result<Inner> {
     let underlay = topology.underlay.clone();
     let gateway = (!underlay.internet.is_empty()).then_some(underlay.gateway);
     let specs = topology.hosts.clone();
@@ -241,17 +237,16 @@ async fn lay_out(
         ports,
         fabric,
         outside,
-        kv: None,
         events: Events::default(),
         timings: Mutex::default(),
     })
 }
 
 impl Inner {
-    /// Starts the embedded store on its host; a client of it.
-    fn open_store(&self) -> Result<Option<Kv>> {
-        let Some(topology::Kv::Stub { host, session_ttl_min }) = &self.topology.kv else { return Ok(None) };
-        let Some(host) = self.hosts.get(host.as_str()) else { return Ok(None) };
+    /// Starts the embedded store on its host, and a client of it there.
+    fn open_store(&self) -> Result<()> {
+        let Some(topology::Kv::Stub { host, session_ttl_min }) = &self.topology.kv else { return Ok(()) };
+        let Some(host) = self.hosts.get(host.as_str()) else { return Ok(()) };
         let seed = self.topology.seed;
         let state = Shared::new(overlay::kv::store::Config {
             node: host.name().to_owned(),
@@ -264,11 +259,12 @@ impl Inner {
         let listener =
             listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
         let config = http::Config { address: IpAddr::V4(host.ip()), ..http::Config::default() };
-        let serving = tokio::spawn(async move { drop(http::serve(listener, state, config).await) });
         if let Ok(mut services) = alive.services.lock() {
-            services.push(serving);
+            services.spawn(async move { drop(http::serve(listener, state, config).await) });
         }
-        Ok(Some(Kv::Consul(client(host.name(), host.ip(), &alive.netns))))
+        // It holds the host's namespace, so it is the host's to drop.
+        let _ = alive.store.set(Kv::Consul(client(host.name(), host.ip(), &alive.netns)));
+        Ok(())
     }
 }
 
@@ -293,7 +289,7 @@ fn names_of(hosts: &[topology::Host]) -> String {
 }
 
 /// The engine's request for a network of the file.
-pub(super) fn request(network: &topology::Network) -> overlay::CreateNetwork {
+pub(crate) fn request(network: &topology::Network) -> overlay::CreateNetwork {
     let text = |(name, ip): (&String, &Ipv4Addr)| (name.clone(), ip.to_string());
     let subnet = network.subnets.first();
     overlay::CreateNetwork {
@@ -311,11 +307,13 @@ pub(super) fn request(network: &topology::Network) -> overlay::CreateNetwork {
 }
 
 /// Hosts whose init has died are taken down, as a crash.
-async fn bury(lab: std::sync::Weak<Inner>, mut deaths: mpsc::UnboundedReceiver<String>) {
-    while let Some(host) = deaths.recv().await {
+async fn bury(lab: std::sync::Weak<Inner>, mut deaths: mpsc::UnboundedReceiver<Death>) {
+    while let Some(Death { host, life }) = deaths.recv().await {
         let Some(lab) = lab.upgrade() else { return };
-        if let Err(error) = lab.crash(&host) {
-            lab.events.say("crash", format_args!("host {host} died and could not be taken down: {error}"));
+        let (Some(host), Some(life)) = (lab.hosts.get(&host), life.upgrade()) else { continue };
+        if let Err(error) = lab.crash(host, &life) {
+            lab.events
+                .say("crash", format_args!("host {} was not taken down in order: {error}", host.name()));
         }
     }
 }

@@ -1,45 +1,51 @@
 //! The crash of a host, in the order in which nothing of it can be heard any more.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use super::{Inner, Lab, Slot};
 use crate::error::Result;
+use crate::host::{Alive, Host};
 
 impl Lab {
     /// Takes a host away as a power failure does: no FIN leaves it, nothing is left in an orderly way. What was on it is
     /// lost. That it is down already is an error.
     pub fn crash(&self, host: &str) -> Result<()> {
-        let name = self.host(host)?.name().to_owned();
-        self.host(host)?.alive()?;
-        self.0.crash(&name)
+        let host = self.host(host)?;
+        self.0.crash(host, &host.alive()?)
     }
 }
 
 impl Inner {
-    /// Idempotent: the death of a host's init is seen after we have killed it ourselves, too.
-    pub(super) fn crash(&self, host: &str) -> Result<()> {
-        let (Some(host), Some(port)) = (self.hosts.get(host), self.ports.get(host)) else { return Ok(()) };
-        if host.alive().is_err() {
-            return Ok(());
-        }
+    /// Ends that life of a host, if it is not over: the death of a host's init is seen after we have killed it ourselves, too.
+    pub(super) fn crash(&self, host: &Arc<Host>, life: &Arc<Alive>) -> Result<()> {
         // First of all: sockets that are closed below would say goodbye.
-        self.fabric.unplug(*port)?;
-        let held = host.crash()?;
+        let unplugged = match self.ports.get(host.name()) {
+            Some(port) if host.lives(life) => self.fabric.unplug(*port),
+            _ => Ok(()),
+        };
+        // The rest is done in any case: half a crash is none.
+        let crashed = host.crash(life);
+        if !matches!(crashed, Ok(false)) {
+            // With these go the last descriptors of the host's containers.
+            drop(self.lose(host));
+            self.events.say("crash", format_args!("host {} is down", host.name()));
+        }
+        unplugged?;
+        crashed.map(drop)
+    }
+
+    /// Writes off the containers of a host.
+    fn lose(&self, host: &Arc<Host>) -> Vec<Slot> {
+        let mut containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lost = Vec::new();
-        {
-            let mut containers = self.containers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            for slot in containers.iter_mut() {
-                if let Slot::Up(container) = slot
-                    && Arc::ptr_eq(&container.host, host)
-                {
-                    let spec = container.spec.clone();
-                    lost.push(std::mem::replace(slot, Slot::Lost(spec)));
-                }
+        for slot in containers.iter_mut() {
+            if let Slot::Up(container) = slot
+                && Arc::ptr_eq(&container.host, host)
+            {
+                let spec = container.spec.clone();
+                lost.push(std::mem::replace(slot, Slot::Lost(spec)));
             }
         }
-        // With these go the last descriptors of the host's namespaces and of those on it.
-        drop((lost, held));
-        self.events.say("crash", format_args!("host {} is down", host.name()));
-        Ok(())
+        lost
     }
 }

@@ -17,6 +17,9 @@ pub struct Report {
     pub hosts: Vec<HostReport>,
     /// Its networks, as the store has them.
     pub networks: Vec<NetworkReport>,
+    /// Why the networks are not known, if the store did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub networks_unknown: Option<String>,
     /// Its containers, in the order in which they were started.
     pub containers: Vec<ContainerReport>,
 }
@@ -119,13 +122,20 @@ impl Lab {
                 },
             });
         }
-        let networks = self.report_networks().await?;
-        Ok(Report { version: VERSION, name: self.0.topology.name.clone(), hosts, networks, containers })
+        // Hosts are to be looked at when the store is down, too.
+        let (networks, networks_unknown) = match self.report_networks().await {
+            Ok(networks) => (networks, None),
+            Err(error) => (Vec::new(), Some(error.to_string())),
+        };
+        let name = self.0.topology.name.clone();
+        Ok(Report { version: VERSION, name, hosts, networks, networks_unknown, containers })
     }
 
     async fn report_networks(&self) -> Result<Vec<NetworkReport>> {
         let engines: Vec<overlay::Engine> = self.hosts().filter_map(|host| host.engine().ok()).collect();
         let Some(engine) = engines.first() else { return Ok(Vec::new()) };
+        // That its host is down is known at once.
+        self.kv()?;
         let mut networks = Vec::new();
         for summary in engine.networks().await? {
             // The gateway bridges are each host's own.

@@ -15,12 +15,13 @@ use std::time::Duration;
 use overlay::kv::Kv;
 
 use crate::container::Container;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::host::Host;
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Port};
 
+pub(crate) use build::request;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
 pub use inspect::{Held, Inspection};
 pub use ping::Echoed;
@@ -43,8 +44,6 @@ pub(crate) struct Inner {
     ports: BTreeMap<String, Port>,
     fabric: Fabric,
     outside: Option<Outside>,
-    /// The store, as an engine on its own host would reach it.
-    kv: Option<Kv>,
     events: Events,
     timings: Mutex<Timings>,
 }
@@ -107,14 +106,23 @@ impl Lab {
         }
     }
 
-    /// The store, as seen from its own host.
-    pub(crate) fn kv(&self) -> Result<&Kv> {
-        let none = || Error::new(crate::error::Kind::NoSuch, "this lab has no store");
-        self.0.kv.as_ref().ok_or_else(none)
+    /// The host that a container was on when that went down.
+    pub(crate) fn lost(&self, container: &str) -> Option<String> {
+        self.slots().iter().find_map(|slot| match slot {
+            Slot::Lost(spec) if spec.name == *container => Some(spec.on.to_string()),
+            _ => None,
+        })
     }
 
-    /// The outside world's namespace.
-    pub(crate) fn outside(&self) -> Option<&kernel::Netns> {
+    /// The store, as seen from its own host.
+    pub(crate) fn kv(&self) -> Result<Kv> {
+        let none = || Error::new(Kind::NoSuch, "this lab has no store");
+        let Some(topology::Kv::Stub { host, .. }) = &self.topology().kv else { return Err(none()) };
+        self.host(host.as_str())?.alive()?.store.get().cloned().ok_or_else(none)
+    }
+
+    /// The outside world's namespace, if the topology has one.
+    pub fn outside(&self) -> Option<&kernel::Netns> {
         self.0.outside.as_ref().map(Outside::netns)
     }
 

@@ -49,7 +49,8 @@ impl Canary {
             };
             let far = NewLink {
                 index: 0,
-                name: format!("{LEG}{}", std::process::id() % 1000),
+                // The kernel counts: others may watch the same namespace.
+                name: format!("{LEG}%d"),
                 ..NewLink::default()
             };
             batch = batch.veth(&near, &far, Some(netns.as_fd()));

@@ -32,29 +32,13 @@ fn an_error_that_is_returned_is_a_failure() -> Result<(), String> {
     Err("no such thing".into())
 }
 
-#[kernel::isolate]
-#[should_panic(expected = "killed by SIGABRT")]
-fn an_abort_is_reported_as_what_it_is() {
-    std::process::abort();
-}
-
-#[kernel::isolate]
-#[should_panic(expected = "killed by SIGKILL")]
-fn a_test_that_kills_itself_is_reported_as_what_it_is() {
-    std::process::Command::new("/bin/sh").args(["-c", "kill -9 2"]).status().unwrap();
-    loop {
-        std::thread::park();
-    }
-}
-
-#[kernel::isolate]
-#[should_panic(expected = "exit code 0")]
-fn leaving_early_with_success_is_no_success() {
-    std::process::exit(0);
-}
-
 #[test]
 #[should_panic(expected = "never ran inside the lab")]
 fn a_name_that_does_not_exist_is_no_success() {
     kernel::entry::trial("entry", "no_such_test", || ());
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_no_panic_either() {
+    kernel::entry::panicking_trial("entry", "no_such_test", || ());
 }

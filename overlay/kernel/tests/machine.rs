@@ -88,9 +88,11 @@ fn what_runs_on_a_machine_dies_with_its_init() {
 fn a_canary_tells_when_the_kernel_has_freed_a_namespace() {
     let watched = Netns::new("watched").unwrap();
     let canary = Canary::new(&[&watched]).unwrap();
+    let another = Canary::new(&[&watched, &watched]).unwrap();
     assert!(!canary.wait(Duration::from_millis(50)).unwrap());
     drop(watched);
     assert!(canary.wait(Duration::from_secs(10)).unwrap());
+    assert!(another.wait(Duration::from_secs(10)).unwrap());
 }
 
 #[kernel::isolate]

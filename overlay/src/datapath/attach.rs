@@ -234,8 +234,18 @@ impl Datapath {
             inner: self.counters.index(),
             outer: self.counters.index(),
             inner_name: self.counters.interface(container.sandbox),
-            outer_name: draw_veth(&mut self.rng),
+            outer_name: self.new_veth(),
         })
+    }
+
+    /// A name for a veth on the host that none has.
+    fn new_veth(&mut self) -> String {
+        loop {
+            let name = draw_veth(&mut self.rng);
+            if self.gateway.outsides.values().all(|outside| outside.outer_name != name) {
+                return name;
+            }
+        }
     }
 
     /// Notes the gateway bridge as a network of this host.

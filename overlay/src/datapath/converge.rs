@@ -32,8 +32,8 @@ pub(crate) struct Datapath {
     pub(super) gateway: Gateway,
     /// Connections to the containers that are attached.
     pub(super) inside: BTreeMap<SandboxId, Rtnl>,
-    /// The documents' index when they were last applied.
-    index: u64,
+    /// What came of the documents that were last applied.
+    last: Report,
     /// What an earlier engine left has been looked at.
     adopted: bool,
 }
@@ -81,19 +81,22 @@ impl Datapath {
             attached: BTreeMap::new(),
             gateway: Gateway::new(underlay),
             inside: BTreeMap::new(),
-            index: 0,
+            last: Report::default(),
             adopted: false,
         })
     }
 
-    /// Makes the kernel agree with the documents.
-    pub(crate) fn converge(&mut self, view: &View, pass: Pass) -> Report {
-        let mut report = Report { index: view.index, ..Report::default() };
-        if pass != Pass::Anew && view.index < self.index {
-            report.index = self.index;
-            return report;
+    /// Makes the kernel agree with the documents. Older ones than before are passed over: what is reported then is
+    /// what came of the newer.
+    pub(crate) fn converge(&mut self, view: &View, pass: Pass) -> &Report {
+        if pass == Pass::Anew || view.index >= self.last.index {
+            self.last = self.agree(view, pass);
         }
-        self.index = view.index;
+        &self.last
+    }
+
+    fn agree(&mut self, view: &View, pass: Pass) -> Report {
+        let mut report = Report { index: view.index, ..Report::default() };
         if !self.adopted {
             self.adopted = true;
             report.take("take over what is there", self.adopt(view));

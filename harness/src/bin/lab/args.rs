@@ -39,6 +39,12 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Build a lab, wait until its containers can reach each other, and leave it running.
     Up(Up),
+    /// Play scenarios, each in a lab of its own.
+    Run(crate::run::Run),
+    /// Check scenario files without building anything.
+    Validate(crate::validate::Validate),
+    /// Print the JSON schema of scenario files.
+    Schema,
     /// Take labs down.
     Down(Down),
     /// List labs.

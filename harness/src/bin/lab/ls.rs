@@ -103,6 +103,9 @@ pub(crate) fn show(report: &Report) -> anyhow::Result<()> {
             .collect();
         print::text(format_args!("\n{}", table(["NETWORK", "ID", "DRIVER", "SUBNET"], &networks)))?;
     }
+    if let Some(why) = &report.networks_unknown {
+        print::text(format_args!("\nnetworks are not known: {why}\n"))?;
+    }
     if !report.containers.is_empty() {
         let containers: Vec<[String; 5]> = report
             .containers

@@ -18,9 +18,12 @@ mod manual;
 mod network;
 mod ping;
 mod print;
+mod run;
+mod schema;
 mod supervise;
 mod table;
 mod up;
+mod validate;
 
 use std::process::ExitCode;
 
@@ -74,6 +77,7 @@ fn inner() -> Option<fn() -> anyhow::Result<ExitCode>> {
     match std::env::args().nth(1)?.as_str() {
         supervise::WORD => Some(supervise::main),
         doctor::WORD => Some(doctor::probe),
+        run::WORD => Some(run::inside),
         _ => None,
     }
 }
@@ -90,6 +94,9 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     let Some(verb) = verb else { return ls::welcome(&scope) };
     match verb {
         Verb::Up(verb) => up::main(&scope, &verb),
+        Verb::Run(verb) => run::main(scope.json, &verb),
+        Verb::Validate(verb) => validate::main(scope.json, &verb),
+        Verb::Schema => schema::main(),
         Verb::Down(verb) => down::main(&scope, &verb),
         Verb::Ls => ls::ls(&scope),
         Verb::Ps => ls::ps(&scope),

@@ -143,20 +143,21 @@ fn build(claim: &mut Claim, start: &Start, digest: &str) -> anyhow::Result<(Inne
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(supervise::WORD).stdout(Stdio::null()).stderr(log).current_dir("/");
     // In the foreground it is not detached, and ends with us; in a session of its own it does not hear ^C, which is for us.
-    let inner = Inner::spawn(command, Life::Detachable, Some(home.path()))?;
+    let inner = Inner::spawn(command, Life::Detachable, Some(&home.remains()))?;
     state.pid = inner.pid();
     claim.write(&state)?;
     let told = inner.send(&serde_json::to_string(start)?, &[listener.as_fd(), claim.file().as_fd()]);
     drop(listener);
 
-    let (inner, ready) = ready(inner, start.detach);
+    let mut recorded = Ok(());
+    let (inner, ready) = ready(inner, start.detach, |rootless| {
+        // Before the lab is let go, so that none is up that says it is still coming up.
+        (state.ready, state.rootless) = (true, rootless);
+        recorded = claim.write(&state);
+    });
+    recorded?;
     let why = match (ready, inner) {
-        (Some(Ok(Ready::Up { report, timings, rootless })), Ok(inner)) => {
-            state.rootless = rootless;
-            state.ready = true;
-            claim.write(&state)?;
-            return Ok((inner, report, timings));
-        }
+        (Some(Ok(Ready::Up { report, timings, .. })), Ok(inner)) => return Ok((inner, report, timings)),
         (Some(Ok(Ready::Failed(error))), _) => return Err(error.into()),
         (Some(Err(complaint)), _) => {
             let advice = format_args!("{complaint}; `lab doctor` says what to change");
@@ -172,14 +173,22 @@ fn build(claim: &mut Claim, start: &Start, digest: &str) -> anyhow::Result<(Inne
     Err(anyhow!("lab {} did not come up: {why}\n{}", start.name, log.trim()))
 }
 
-/// Waits until the lab is up, and can do without us if it is to; what it said, or why it could not be entered.
-fn ready(inner: Inner, detach: bool) -> (io::Result<Inner>, Option<Result<Ready, String>>) {
+/// Waits until the lab is up, and can do without us if it is to; what it said, or why it could not be entered. `up` is
+/// told first, and whether the lab is rootless.
+fn ready(
+    inner: Inner,
+    detach: bool,
+    mut up: impl FnMut(bool),
+) -> (io::Result<Inner>, Option<Result<Ready, String>>) {
     let mut said = None;
     let mut hear = |line: &str| {
         said = match line.strip_prefix("error ") {
             Some(complaint) => Some(Err(complaint.to_owned())),
             None => serde_json::from_str(line).ok().map(Ok),
         };
+        if let Some(Ok(Ready::Up { rootless, .. })) = &said {
+            up(*rootless);
+        }
     };
     let inner = if detach {
         inner.wait_detached(hear)

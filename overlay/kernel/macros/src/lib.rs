@@ -26,8 +26,10 @@ pub fn isolate(argument: TokenStream, item: TokenStream) -> TokenStream {
     let Some(name) = head.get(at + 1).map(ToString::to_string) else { return complain("expected a name") };
     // `-> Result<…>`, if there is one, is the body's return type, not the test's.
     let returns: TokenStream = head.drain((at + 3).min(head.len())..).collect();
+    // Where a panic is asked for, nothing else may pass for one.
+    let trial = if is_to_panic(&head) { "panicking_trial" } else { "trial" };
     let call: TokenStream =
-        format!("{kernel}::entry::trial(module_path!(), {name:?}, inside)").parse().expect("valid");
+        format!("{kernel}::entry::{trial}(module_path!(), {name:?}, inside)").parse().expect("valid");
     let mut inner: TokenStream = "fn inside()".parse().expect("valid");
     inner.extend(returns);
     inner.extend([TokenTree::Group(body)]);
@@ -36,6 +38,16 @@ pub fn isolate(argument: TokenStream, item: TokenStream) -> TokenStream {
     out.extend(head);
     out.extend([TokenTree::Group(Group::new(Delimiter::Brace, inner))]);
     out
+}
+
+/// Whether `#[should_panic]` is among the attributes.
+fn is_to_panic(head: &[TokenTree]) -> bool {
+    head.iter().any(|token| {
+        let TokenTree::Group(attribute) = token else { return false };
+        let first = attribute.stream().into_iter().next();
+        attribute.delimiter() == Delimiter::Bracket
+            && first.is_some_and(|word| word.to_string() == "should_panic")
+    })
 }
 
 fn complain(why: &str) -> TokenStream {

@@ -13,16 +13,17 @@
 //!
 //! When init dies, everything in the PID namespace dies with it, and with the last process and
 //! descriptor go the namespaces. Init dies when the outer does (end of file on the life line), when
-//! the shepherd does (parent-death signal), and when the inner ends.
+//! the shepherd does (its pidfd; the parent-death signal, if init itself is stuck), and when the inner ends.
 
+mod init;
 mod inside;
 mod outcome;
+mod remains;
 mod trial;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
@@ -35,13 +36,18 @@ use crate::pidfd::Pidfd;
 
 pub use inside::{detach, inside, line, rootless};
 pub use outcome::Outcome;
-pub use trial::trial;
+pub use remains::Remains;
+pub use trial::{panicking_trial, trial};
 
 /// Set for the re-executed process only; the constructor removes it first thing.
 const ENTER: &str = "KERNEL_ENTER";
-/// A directory that the shepherd removes when the lab is over.
-const REMOVE: &str = "KERNEL_REMOVE";
-/// What init writes on the life line once it no longer watches it.
+/// What the shepherd removes when the lab is over: the locked file, and the names of the files beside it.
+const LOCK: &str = "KERNEL_LOCK";
+const BESIDE: &str = "KERNEL_BESIDE";
+/// How a lab is let go. The inner asks, the outer grants it once it has written down that there is a lab, init no longer
+/// watches the life line and says so. Whenever the outer is killed, either there is no lab or somebody knows of it.
+const ASKED: &str = "may the lab stay?";
+const GRANTED: &str = "it may";
 const DETACHED: &str = "detached";
 /// Exit code of a lab that could not be entered, as Docker's for its own failures.
 pub const EXIT_ENTRY: i32 = 125;
@@ -64,12 +70,13 @@ pub struct Inner {
 
 impl Inner {
     /// Starts `command`, which has to be the current executable, inside fresh namespaces. Its standard
-    /// input becomes the life line; the rest is as the caller sets it.
-    pub fn spawn(mut command: Command, life: Life, remove: Option<&Path>) -> Result<Inner> {
+    /// input becomes the life line; the rest is as the caller sets it. When all is over, `remains` are removed,
+    /// unless somebody else has locked their file by then.
+    pub fn spawn(mut command: Command, life: Life, remains: Option<&Remains>) -> Result<Inner> {
         let (ours, theirs) = UnixStream::pair().doing("make", "the life line of a lab")?;
         command.env(ENTER, if life == Life::Attached { "attached" } else { "detachable" });
-        if let Some(directory) = remove {
-            command.env(REMOVE, directory);
+        if let Some(remains) = remains {
+            remains.tell(&mut command);
         }
         command.stdin(OwnedFd::from(theirs));
         let child = command.spawn().doing("start", command.get_program().to_string_lossy())?;
@@ -94,17 +101,20 @@ impl Inner {
             .doing("write to", "the life line")
     }
 
-    /// Waits for the inner to call [`detach`]; after that the lab outlives this value. Lines that come
-    /// before are handed to `each`.
+    /// Waits for the inner to call [`detach`], and grants it; after that the lab outlives this value, if it was started so.
+    /// Lines that come before are handed to `each`.
     pub fn wait_detached(self, mut each: impl FnMut(&str)) -> io::Result<Inner> {
         let mut lines = BufReader::new(&self.line).lines();
         for line in &mut lines {
             let line = line?;
-            if line == DETACHED {
-                drop(lines);
-                return Ok(self);
+            match line.as_str() {
+                ASKED => (&self.line).write_all(format!("{GRANTED}\n").as_bytes())?,
+                DETACHED => {
+                    drop(lines);
+                    return Ok(self);
+                }
+                line => each(line),
             }
-            each(&line);
         }
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the lab ended before it was up"))
     }

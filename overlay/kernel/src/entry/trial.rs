@@ -8,11 +8,12 @@ use std::any::Any;
 use std::env;
 use std::io::{Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use super::{Inner, Life, Outcome, inside, report};
+use crate::error::{Context, Result};
 
 /// How long a test may take inside, when the environment says nothing else.
 const LIMIT: Duration = Duration::from_mins(1);
@@ -21,20 +22,56 @@ const LIMIT_VARIABLE: &str = "LAB_TEST_TIMEOUT";
 /// Marks the body's output among libtest's own.
 const MARK: &str = "\u{1e}lab-trial\u{1e}";
 
+/// What the outer knows of a test.
+enum Verdict {
+    /// The body returned, and its process ended well; not so well if libtest had waited for a panic.
+    Returned(ExitStatus),
+    /// The body panicked, or returned an error, and said so itself. It has printed the message, too.
+    Panicked(String),
+    /// Anything else: it never ran, hung, died, left.
+    Broken(String),
+}
+
 /// Runs `body` inside fresh namespaces: here, if this process is inside already, else in a child.
 /// `module` and `name` are those of the test function, as `module_path!()` says them.
 pub fn trial<R: Outcome>(module: &str, name: &str, body: impl FnOnce() -> R) {
     if inside() {
         return run(body);
     }
-    let path = match module.split_once("::") {
+    match watch(&path(module, name)) {
+        Verdict::Returned(status) if status.success() => {}
+        Verdict::Returned(status) => {
+            fail(complain(format!("the test's process failed after its body had ended: {status}")))
+        }
+        Verdict::Broken(why) => fail(complain(why)),
+        // The inner has printed its own panic message; a second one would only hide it.
+        Verdict::Panicked(why) => fail(why),
+    }
+}
+
+/// As [`trial`], for a test that is to panic. Only a panic of the body is one: where the body never ran, hung or died, this
+/// returns, and libtest says that the test did not panic.
+pub fn panicking_trial<R: Outcome>(module: &str, name: &str, body: impl FnOnce() -> R) {
+    if inside() {
+        return run(body);
+    }
+    match watch(&path(module, name)) {
+        Verdict::Returned(_) => {}
+        Verdict::Broken(why) => drop(complain(why)),
+        Verdict::Panicked(why) => fail(why),
+    }
+}
+
+/// The test's name as libtest has it: without the crate.
+fn path(module: &str, name: &str) -> String {
+    match module.split_once("::") {
         Some((_crate, rest)) => format!("{rest}::{name}"),
         None => name.to_owned(),
-    };
-    if let Err(why) = watch(&path) {
-        // The inner has printed its own panic message; a second one would only hide it.
-        resume_unwind(Box::new(why));
     }
+}
+
+fn fail(why: String) -> ! {
+    resume_unwind(Box::new(why))
 }
 
 /// The inner's half.
@@ -60,35 +97,48 @@ fn run<R: Outcome>(body: impl FnOnce() -> R) {
     }
 }
 
-/// The outer's half: `Err` says why the test failed.
-fn watch(path: &str) -> Result<(), String> {
+/// The outer's half.
+fn watch(path: &str) -> Verdict {
+    match attend(path) {
+        Ok(verdict) => verdict,
+        Err(error) => Verdict::Broken(error.to_string()),
+    }
+}
+
+fn attend(path: &str) -> Result<Verdict> {
     let limit = env::var(LIMIT_VARIABLE).ok().and_then(|s| s.parse().ok()).map_or(LIMIT, Duration::from_secs);
-    let executable = env::current_exe().map_err(|e| format!("cannot find the test's executable: {e}"))?;
+    let executable = env::current_exe().doing("find", "the test's executable")?;
     let mut command = Command::new(executable);
     command.args([path, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut inner = Inner::spawn(command, Life::Attached, None).map_err(|e| e.to_string())?;
+    let mut inner = Inner::spawn(command, Life::Attached, None)?;
     let output = collect(inner.child().stdout.take());
     let errors = collect(inner.child().stderr.take());
     let (said, ended) = inner.read_line_to_end(limit);
-    let status = if ended { inner.wait() } else { inner.end() }.map_err(|e| e.to_string())?;
+    let status = if ended { inner.wait() } else { inner.end() }.doing("wait for", "the test's process")?;
     // All of the lab is dead, so both pipes are at their end.
     print(&output.join().unwrap_or_default(), &errors.join().unwrap_or_default());
     if !ended {
-        return complain(format!("the test hung: no end after {} s; it was ended", limit.as_secs()));
+        let hung = format!("the test hung: no end after {} s; it was ended", limit.as_secs());
+        return Ok(Verdict::Broken(hung));
     }
     let mut lines = said.lines();
     match lines.next() {
         Some("begin") => {}
-        Some(line) => return complain(line.trim_start_matches("error ").to_owned()),
-        None => return complain(format!("the body of `{path}` never ran inside the lab ({status})")),
+        Some(line) => return Ok(Verdict::Broken(line.trim_start_matches("error ").to_owned())),
+        None => {
+            let never = format!("the body of `{path}` never ran inside the lab ({status})");
+            return Ok(Verdict::Broken(never));
+        }
     }
-    match lines.next() {
-        Some("end") if status.success() => Ok(()),
-        Some("end") => complain(format!("the test's process failed after its body had ended: {status}")),
-        Some(line) => Err(unline(line.strip_prefix("panic ").unwrap_or(line))),
-        None => complain(format!("the test's process died: {}", died(status.code()))),
-    }
+    Ok(match lines.next() {
+        Some("end") => Verdict::Returned(status),
+        Some(line) => match line.strip_prefix("panic ") {
+            Some(why) => Verdict::Panicked(unline(why)),
+            None => Verdict::Broken(format!("the test wrote to the life line: {line}")),
+        },
+        None => Verdict::Broken(format!("the test's process died: {}", died(status.code()))),
+    })
 }
 
 /// An exit code above 128 is a signal's.
@@ -103,9 +153,10 @@ fn died(code: Option<i32>) -> String {
     }
 }
 
-fn complain(why: String) -> Result<(), String> {
+/// Says on standard error why the test failed, where libtest captures it.
+fn complain(why: String) -> String {
     eprintln!("{why}");
-    Err(why)
+    why
 }
 
 fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
