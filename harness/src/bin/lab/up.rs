@@ -127,15 +127,16 @@ fn start(
     let mut ready = None;
     let mut complaint = None;
     let mut recorded = Ok(());
-    let outcome = inner.wait_detached(|line| match line.strip_prefix("error ") {
-        Some(error) => complaint = Some(error.to_owned()),
-        None => {
-            ready = serde_json::from_str::<Ready>(line).ok();
-            if let Some(Ready::Up { rootless, .. }) = &ready {
-                // Before the lab is let go, so that none is up that says it is still coming up.
-                (state.ready, state.rootless) = (true, *rootless);
-                recorded = claim.write(&state);
-            }
+    let outcome = inner.wait_detached(|line| {
+        if let Some(error) = line.strip_prefix("error ") {
+            complaint = Some(error.to_owned());
+            return;
+        }
+        ready = serde_json::from_str::<Ready>(line).ok();
+        if let Some(Ready::Up { rootless, .. }) = &ready {
+            // Before the lab is let go, so that none is up that says it is still coming up.
+            (state.ready, state.rootless) = (true, *rootless);
+            recorded = claim.write(&state);
         }
     });
     recorded?;
