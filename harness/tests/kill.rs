@@ -6,12 +6,15 @@
 
 #[path = "kill/ground.rs"]
 mod ground;
+#[path = "kill/process.rs"]
+mod process;
 
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ground::{Ground, Process, kill, processes};
+use ground::Ground;
+use process::{Process, canary, kill, processes, report, wait_gone, wait_processes, wait_quiet, wait_until};
 
 /// Microseconds.
 const fn us(number: u64) -> Duration {
@@ -28,10 +31,10 @@ fn whichever_process_of_a_lab_is_killed_nothing_of_it_is_left() {
     for round in 0..4 {
         for victim in HOLDERS {
             ground.up();
-            let freed = ground.canary();
+            let freed = canary();
             let victim = Process::named(victim);
             kill(victim.pid);
-            worst = worst.max(ground.wait_gone(&format!("round {round}, {victim} killed")));
+            worst = worst.max(wait_gone(&format!("round {round}, {victim} killed")));
             ground.nothing_open();
             // Who was to tidy up is dead, or has done so.
             let left =
@@ -56,7 +59,7 @@ fn whichever_process_of_a_lab_is_killed_nothing_of_it_is_left() {
     // A name that a killed lab had is free.
     ground.up();
     ground.down();
-    ground.report("no process left, after a kill of a lab that was up", worst);
+    report("no process left, after a kill of a lab that was up", worst);
 }
 
 #[kernel::isolate]
@@ -70,7 +73,7 @@ fn a_client_killed_during_up_leaves_a_whole_lab_or_none() {
     let trials = 24;
     // Beyond the end, since a busy machine takes longer at times; the steps around the end are the interesting ones.
     for trial in 1..=trials {
-        ground.wait_quiet();
+        wait_quiet();
         let mut client = ground.start(&["up", Ground::FILE]);
         // The moment of the kill is what is tried out.
         sleep(whole * trial * 5 / 4 / trials);
@@ -93,7 +96,7 @@ fn a_client_killed_during_up_leaves_a_whole_lab_or_none() {
         }
     }
     assert!(none > 0, "no trial killed a client in time");
-    ground.report(
+    report(
         &format!("no process left, after the client was killed ({none} of {trials}; {up} were up)"),
         worst,
     );
@@ -103,14 +106,14 @@ fn a_client_killed_during_up_leaves_a_whole_lab_or_none() {
 fn a_holder_killed_during_up_takes_all_with_it() {
     let ground = Ground::new();
     let (mut worst, mut trials) = (Duration::ZERO, 0);
-    for victim in 0..HOLDERS.len() {
+    for (generation, name) in (1..).zip(HOLDERS) {
         // Right after its birth, when its child may not have been told yet whom to follow, and later.
         let moments = (0..14).map(|n| us(60 * n)).chain((1..6).map(|n| us(9_000 * n)));
         for moment in moments {
-            let what = format!("{} killed {moment:?} after its birth", HOLDERS[victim]);
-            ground.wait_quiet();
+            let what = format!("{name} killed {moment:?} after its birth");
+            wait_quiet();
             let client = ground.start_heard(&["up", Ground::FILE]);
-            let born = Process::descendant(client.id().cast_signed(), victim + 1);
+            let born = Process::descendant(client.id().cast_signed(), generation);
             // The moment of the kill is what is tried out.
             while born.age() < moment {
                 std::hint::spin_loop();
@@ -119,7 +122,7 @@ fn a_holder_killed_during_up_takes_all_with_it() {
             let output = client.wait_with_output().unwrap();
             assert!(!output.status.success(), "{what}: {output:?}");
             assert!(!output.stderr.is_empty(), "{what}: nothing was said");
-            worst = worst.max(ground.wait_gone(&what));
+            worst = worst.max(wait_gone(&what));
             ground.nothing_open();
             ground.tidy(&what);
             trials += 1;
@@ -127,7 +130,7 @@ fn a_holder_killed_during_up_takes_all_with_it() {
     }
     ground.up();
     ground.down();
-    ground.report(&format!("no process left, after a kill during up ({trials} trials)"), worst);
+    report(&format!("no process left, after a kill during up ({trials} trials)"), worst);
 }
 
 #[kernel::isolate]
@@ -137,11 +140,11 @@ fn a_foreground_lab_ends_with_its_client_however_that_ends() {
     for signal in ["KILL", "TERM", "INT", "KILL"] {
         let mut client = ground.start(&["up", "--foreground", Ground::FILE]);
         ground.wait_state("up");
-        let freed = ground.canary();
-        ground::signal(signal, client.id().cast_signed());
+        let freed = canary();
+        process::signal(signal, client.id().cast_signed());
         let status = client.wait().unwrap();
         assert_eq!(status.success(), signal != "KILL", "{signal}: {status}");
-        let took = ground.wait_gone(signal);
+        let took = wait_gone(signal);
         worst = worst.max(took);
         ground.nothing_open();
         ground.tidy(signal);
@@ -157,10 +160,10 @@ fn a_foreground_lab_ends_with_its_client_however_that_ends() {
         };
         kill(victim.pid);
         client.wait().unwrap();
-        worst = worst.max(ground.wait_gone(&format!("{victim} killed")));
+        worst = worst.max(wait_gone(&format!("{victim} killed")));
         ground.tidy("foreground");
     }
-    ground.report("no process left, after the end of a foreground lab's client", worst);
+    report("no process left, after the end of a foreground lab's client", worst);
 }
 
 #[kernel::isolate]
@@ -171,14 +174,14 @@ fn many_labs_killed_at_once_leave_nothing() {
     for mut client in clients {
         assert!(client.wait().unwrap().success());
     }
-    let freed = ground.canary();
+    let freed = canary();
     for process in processes().iter().filter(|process| process.name == "lab-init") {
         kill(process.pid);
     }
-    let took = ground.wait_gone("six labs");
+    let took = wait_gone("six labs");
     assert!(ground.labs().is_empty());
     assert!(freed.wait(Duration::from_secs(20)).unwrap(), "not freed");
-    ground.report("no process left, after six labs were killed at once", took);
+    report("no process left, after six labs were killed at once", took);
 }
 
 #[kernel::isolate]
@@ -194,7 +197,7 @@ fn a_name_can_be_used_again_while_its_last_lab_is_dying() {
         while !(succeeds(&["up", Ground::FILE]) && succeeds(&["ps"])) {
             assert!(begun.elapsed() < Duration::from_secs(5), "round {round}");
         }
-        ground.wait_processes("one shepherd", |all| {
+        wait_processes("one shepherd", |all| {
             all.iter().filter(|process| process.name == "lab-shepherd").count() == 1
         });
         assert_eq!(ground.labs(), [("two-host".into(), "up".into())], "round {round}");
@@ -240,4 +243,50 @@ fn nothing_is_inherited_that_should_not_be() {
     let listed = ground.done(&["exec", "C0", "--", "/bin/sh", "-c", "ls /proc/$$/fd"]);
     assert_eq!(listed, "0\n1\n2\n");
     ground.down();
+}
+
+#[kernel::isolate]
+fn a_host_whose_init_is_killed_is_down_and_says_so() {
+    let ground = Ground::new();
+    ground.up();
+    ground.done(&["exec", "docker1", "true"]);
+    ground.done(&["exec", "C1", "true"]);
+    let shown = ground.json(&["ps", "--json"]);
+    let pid = shown["hosts"][2]["pid"].as_i64().unwrap();
+    kill(Process::inside("lab-init", pid).pid);
+    wait_until("down", || ground.json(&["ps", "--json"])["hosts"][2]["state"] == "down");
+
+    let shown = ground.json(&["ps", "--json"]);
+    assert_eq!((&shown["hosts"][1]["state"], &shown["hosts"][2]["pid"]), (&"up".into(), &().into()));
+    let states = shown["containers"].as_array().unwrap().iter().map(|c| c["state"].as_str().unwrap());
+    assert_eq!(states.collect::<Vec<_>>(), ["running", "lost"]);
+    for target in ["docker1", "C1"] {
+        let output = ground.start_heard(&["exec", target, "true"]).wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(125), "{output:?}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), "lab: host docker1 is down\n");
+    }
+    assert!(ground.done(&["events"]).contains("host docker1 is down"));
+    assert_eq!(ground.done(&["exec", "C0", "echo", "here"]), "here\n");
+    ground.done(&["ping", "docker0", "consul", "--count", "1"]);
+    ground.down();
+}
+
+#[kernel::isolate]
+fn whoever_runs_a_command_on_a_host_that_dies_is_told() {
+    let ground = Ground::new();
+    ground.up();
+    let mut client =
+        ground.start(&["exec", "C0", "--", "/bin/sh", "-c", "trap '' TERM HUP; while :; do sleep 9; done"]);
+    wait_processes("the command", |all| all.iter().filter(|process| process.name == "sleep").count() == 2);
+    let shown = ground.json(&["ps", "--json"]);
+    kill(Process::inside("lab-init", shown["hosts"][1]["pid"].as_i64().unwrap()).pid);
+    // As a shell says it of a process that was killed.
+    assert_eq!(client.wait().unwrap().code(), Some(137));
+    // The same when the lab goes as a whole.
+    wait_until("down", || ground.json(&["ps", "--json"])["hosts"][1]["state"] == "down");
+    let mut client = ground.start(&["exec", "docker1", "sleep", "3600"]);
+    wait_processes("the command", |all| all.iter().any(|process| process.name == "sleep"));
+    kill(Process::named("lab-init").pid);
+    assert_eq!(client.wait().unwrap().code(), Some(137));
+    wait_gone("a lab in which a command ran");
 }

@@ -26,6 +26,7 @@ impl Inner {
         // The rest is done in any case: half a crash is none.
         let crashed = host.crash(life);
         if !matches!(crashed, Ok(false)) {
+            give_up_connections(life);
             // With these go the last descriptors of the host's containers.
             drop(self.lose(host));
             self.events.say("crash", format_args!("host {} is down", host.name()));
@@ -47,5 +48,16 @@ impl Inner {
             }
         }
         lost
+    }
+}
+
+/// What was connected is closed by now or will be in a moment, and no answer to its FIN can come. The kernel would ask for
+/// it again for minutes, and hold the namespace as long.
+fn give_up_connections(life: &Alive) {
+    let others = life.sandboxes.list().into_iter().map(|(_, netns)| netns);
+    for netns in others.chain([life.netns.clone()]) {
+        // How often it asks (`tcp_orphan_retries`, ip-sysctl.rst). One is the fewest; it takes about a second. A namespace
+        // that cannot be entered any more has nothing to give up.
+        let _ = netns.set_sysctl("ipv4/tcp_orphan_retries", "1");
     }
 }

@@ -12,7 +12,7 @@ use kernel::Pidfd;
 use tempfile::TempDir;
 
 /// A command that takes longer hangs.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// A state directory, and `lab` with it. All its labs end with it, and leave nothing.
 #[derive(Debug)]

@@ -181,6 +181,8 @@ fn containers_are_refused_in_dockers_words() {
     assert!(unknown.contains("cannot run `no-such-program`: there is no such program"), "{unknown}");
     let elsewhere = console.lab(["container", "rm", "--on", "docker0", "C1"]).failed(2);
     assert_eq!(elsewhere, "lab: container C1 runs on docker1, not on docker0\n");
+    let nowhere = console.lab(["container", "ls", "--on", "docker7"]).failed(2);
+    assert_eq!(nowhere, "lab: no host is named `docker7`; there is `consul`, `docker0`, `docker1`\n");
     // None of them has left anything.
     assert_eq!(console.lab(["container", "ls"]).done().lines().count(), 3);
 }

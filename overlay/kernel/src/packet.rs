@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::sys::socket::{LinkAddr, recvfrom};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -69,12 +70,9 @@ impl Tap {
                     let link = u32::try_from(from.ifindex()).unwrap_or_default();
                     return Ok(Some(Frame { link, outgoing: from.pkttype() == OUTGOING, bytes }));
                 }
-                // Which link it was is always said.
-                Ok((_, None)) | Err(nix::errno::Errno::EINTR) => {}
-                Err(nix::errno::Errno::EAGAIN) if left.is_zero() => return Ok(None),
-                Err(nix::errno::Errno::EAGAIN) => {}
-                // A link was switched off.
-                Err(nix::errno::Errno::ENETDOWN) => {}
+                Err(Errno::EAGAIN) if left.is_zero() => return Ok(None),
+                // Which link it was is always said. A link that is switched off says so to all who listen.
+                Ok((_, None)) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ENETDOWN) => {}
                 Err(errno) => return Err(errno.into()),
             }
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use kernel::icmp::{Echo, Pinger};
 use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
+use kernel::packet::Tap;
 use kernel::rtnl::Vxlan;
 use kernel::{Batch, Mac, Netns, NewLink, NewVxlan, Rtnl};
 
@@ -203,4 +204,20 @@ fn a_namespaces_thread_ends_when_idle_and_comes_back() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(inside(&a), here);
+}
+
+#[kernel::isolate]
+fn a_tap_sees_what_passes() {
+    let (a, b) = pair();
+    let tap = Tap::new(&b).unwrap();
+    assert!(answers(&a, [10, 0, 0, 2]));
+    let mut seen = Vec::new();
+    while let Some(frame) = tap.next(Duration::ZERO).unwrap() {
+        // Ethernet, then IPv4 with ICMP in it.
+        if frame.bytes[12..14] == [8, 0] && frame.bytes[23] == 1 {
+            seen.push((frame.link, frame.outgoing, frame.bytes[34]));
+        }
+    }
+    // The request came in, the answer went out.
+    assert_eq!(seen, [(7, false, 8), (7, true, 0)]);
 }

@@ -190,6 +190,14 @@ pub(crate) struct On {
     pub(crate) on: Option<String>,
 }
 
+/// The host that a container is on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Where {
+    /// The host that it has to run on (default: any).
+    #[arg(long, value_name = "HOST")]
+    pub(crate) on: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Network {
     /// List networks.
@@ -225,7 +233,7 @@ pub(crate) enum Network {
         #[arg(long)]
         alias: Vec<String>,
         #[command(flatten)]
-        on: On,
+        on: Where,
     },
     /// Take a container off a network.
     Disconnect {
@@ -234,7 +242,7 @@ pub(crate) enum Network {
         /// The container.
         container: String,
         #[command(flatten)]
-        on: On,
+        on: Where,
     },
 }
 
@@ -273,13 +281,17 @@ pub(crate) struct NetworkCreate {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Container {
     /// List containers.
-    Ls(On),
+    Ls {
+        /// Only those on this host (default: all).
+        #[arg(long, value_name = "HOST")]
+        on: Option<String>,
+    },
     /// Run a container; prints its id.
     Run(Box<ContainerRun>),
     /// Show containers, as JSON.
     Inspect {
         #[command(flatten)]
-        on: On,
+        on: Where,
         /// Names.
         #[arg(required = true)]
         containers: Vec<String>,
@@ -287,7 +299,7 @@ pub(crate) enum Container {
     /// Stop and remove containers.
     Rm {
         #[command(flatten)]
-        on: On,
+        on: Where,
         /// Names.
         #[arg(required = true)]
         containers: Vec<String>,

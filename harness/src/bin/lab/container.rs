@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
+use harness::Error;
 use harness::control::Request;
 use harness::lab::{ContainerReport, Report, Run};
 use serde_json::{Value, json};
@@ -15,9 +17,14 @@ use crate::{VERSION, print};
 pub(crate) fn main(scope: &Scope, verb: Container) -> anyhow::Result<ExitCode> {
     let mut client = scope.client()?;
     match verb {
-        Container::Ls(on) => {
+        Container::Ls { on } => {
             let report: Report = client.get(&Request::Report)?;
-            let on = on.on;
+            if let Some(on) = &on {
+                let known = report.hosts.iter().map(|host| host.name.as_str());
+                if !known.clone().any(|host| host == on) {
+                    bail!(Error::no_such("host", on, known));
+                }
+            }
             let there = |container: &&ContainerReport| on.as_ref().is_none_or(|on| container.host == *on);
             let containers: Vec<&ContainerReport> = report.containers.iter().filter(there).collect();
             if scope.json {

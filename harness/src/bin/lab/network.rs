@@ -11,7 +11,7 @@ use overlay::CreateNetwork;
 use overlay::ipam::PoolRequest;
 use serde_json::{Value, json};
 
-use crate::args::{Network, NetworkCreate, On};
+use crate::args::{Network, NetworkCreate, On, Where};
 use crate::choose::Scope;
 use crate::table::table;
 use crate::{VERSION, code_of, is_broken_pipe, print};
@@ -105,7 +105,7 @@ pub(crate) fn engine(client: &mut Client, on: &On) -> anyhow::Result<String> {
 }
 
 /// That the container runs on the host that was named, if one was.
-pub(crate) fn runs_on(client: &mut Client, container: &str, on: &On) -> anyhow::Result<()> {
+pub(crate) fn runs_on(client: &mut Client, container: &str, on: &Where) -> anyhow::Result<()> {
     let Some(on) = &on.on else { return Ok(()) };
     let report: Report = client.get(&Request::Report)?;
     match report.containers.iter().find(|known| known.name == container) {
