@@ -22,6 +22,8 @@ pub enum Kind {
     NoSuch,
     /// The host is down.
     Down,
+    /// The lab went down before it had answered.
+    Gone,
     /// The engine or the store refused, as Docker or Consul would.
     Refused,
     /// The file, or what was asked, makes no sense.
@@ -66,21 +68,57 @@ impl Display for Error {
 
 impl std::error::Error for Error {}
 
+/// An error with its causes, each once: `cannot X: cannot Y: why`.
+fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let why = error.to_string();
+        // Some say their cause themselves.
+        if !text.ends_with(&why) {
+            text = format!("{text}: {why}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
 impl From<kernel::Error> for Error {
     fn from(error: kernel::Error) -> Error {
-        Error::new(Kind::Machine, error)
+        Error::new(Kind::Machine, sentence(&error))
     }
 }
 
 impl From<overlay::Error> for Error {
     fn from(error: overlay::Error) -> Error {
         let kind = if error.is_not_found() { Kind::NoSuch } else { Kind::Refused };
-        Error::new(kind, error)
+        Error::new(kind, sentence(&error))
     }
 }
 
 impl From<overlay::kv::Error> for Error {
     fn from(error: overlay::kv::Error) -> Error {
-        Error::new(Kind::Refused, error)
+        Error::new(Kind::Refused, sentence(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Layer {
+        #[error("cannot list")]
+        Silent(#[source] Box<Layer>),
+        #[error("cannot connect: {0}")]
+        Telling(#[source] Box<Layer>),
+        #[error("no route")]
+        Bottom,
+    }
+
+    #[test]
+    fn every_cause_is_said_once() {
+        let error = Layer::Silent(Box::new(Layer::Telling(Box::new(Layer::Bottom))));
+        assert_eq!(sentence(&error), "cannot list: cannot connect: no route");
     }
 }

@@ -2,13 +2,19 @@
 //!
 //! A lab that is up holds an exclusive `flock` on its state file; nothing else tells whether it lives. A lab that was
 //! killed has let go of it, and all that is left of it is the directory.
+//!
+//! A person may say any directory (`$LAB_STATE`), so nothing in it is taken for a lab's that a lab did not make, and
+//! nothing is removed but the files of a lab.
 
 use std::env;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use kernel::entry::Remains;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
@@ -18,6 +24,10 @@ const VERSION: u32 = 1;
 const STATE: &str = "lab.json";
 const SOCKET: &str = "control";
 const LOG: &str = "log";
+/// Longest path of a socket, in bytes: `sun_path` has 108, one of them for the end (unix(7)).
+const LONGEST_SOCKET: usize = 107;
+/// Longest name of a lab, as the file's `name`.
+const LONGEST_NAME: usize = 63;
 
 /// What a lab's state file says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +80,22 @@ pub enum Found {
 }
 
 fn failed(op: &str, path: &Path, why: impl std::fmt::Display) -> Error {
+    let mut why = why.to_string();
+    // Of an errno, the kernel's sentence says more than its number.
+    if let Some(at) = why.find(" (os error ")
+        && let Some(length) = why[at..].find(')')
+    {
+        why.replace_range(at..=at + length, "");
+    }
     Error::new(Kind::Machine, format_args!("cannot {op} {}: {why}", path.display()))
+}
+
+/// Whether a lab, and so its directory, may be called that.
+fn is_name(name: &str) -> bool {
+    let inner = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    name.len() <= LONGEST_NAME
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(inner)
 }
 
 impl Root {
@@ -87,7 +112,10 @@ impl Root {
         match DirBuilder::new().mode(0o700).create(&path) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(e) => return Err(failed("make the state directory", &path, e)),
+            Err(e) => {
+                let why = format_args!("{e}; LAB_STATE may name another");
+                return Err(failed("make the state directory", &path, why));
+            }
         }
         // Not following a link: somebody else could have laid it.
         let found = fs::symlink_metadata(&path).map_err(|e| failed("look at", &path, e))?;
@@ -111,21 +139,25 @@ impl Root {
         Ok(Root(path))
     }
 
-    /// The directory of the lab of that name.
-    pub fn lab(&self, name: &str) -> Home {
-        Home { path: self.0.join(name), name: name.to_owned() }
+    /// The directory of the lab of that name. The name becomes the directory's, so not any will do.
+    pub fn lab(&self, name: &str) -> Result<Home> {
+        if !is_name(name) {
+            let rule = "letters, digits, `_`, `.` and `-`, a letter or digit first, at most 63";
+            return Err(Error::new(Kind::Input, format_args!("a lab cannot be called `{name}`: {rule}")));
+        }
+        Ok(Home { path: self.0.join(name), name: name.to_owned() })
     }
 
     /// The labs, alive and dead, by name.
     pub fn labs(&self) -> Result<Vec<(Home, Found)>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.0).map_err(|e| failed("list", &self.0, e))?.flatten() {
-            names.extend(entry.file_name().into_string().ok());
+            names.extend(entry.file_name().into_string().ok().filter(|name| is_name(name)));
         }
         names.sort();
         let mut labs = Vec::new();
         for name in names {
-            let home = self.lab(&name);
+            let home = self.lab(&name)?;
             if let Some(found) = home.find()? {
                 labs.push((home, found));
             }
@@ -145,9 +177,25 @@ impl Home {
         &self.path
     }
 
-    /// Where its supervisor listens.
-    pub fn socket(&self) -> PathBuf {
-        self.path.join(SOCKET)
+    /// A socket for its supervisor to listen on.
+    pub fn listen(&self) -> Result<UnixListener> {
+        self.at_socket(|path| UnixListener::bind(path)).map_err(|e| failed("listen in", &self.path, e))
+    }
+
+    /// A connection to its supervisor.
+    pub fn connect(&self) -> io::Result<UnixStream> {
+        self.at_socket(|path| UnixStream::connect(path))
+    }
+
+    /// Does `f` with a path of the socket that is short enough: with the directory's descriptor for its beginning, if need
+    /// be.
+    fn at_socket<T>(&self, f: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+        let path = self.path.join(SOCKET);
+        if path.as_os_str().len() <= LONGEST_SOCKET {
+            return f(&path);
+        }
+        let directory = File::open(&self.path)?;
+        f(&Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(SOCKET))
     }
 
     /// Where its supervisor's complaints go.
@@ -160,12 +208,18 @@ impl Home {
         self.path.join(STATE)
     }
 
+    /// What it leaves on the disk when it is over.
+    pub fn remains(&self) -> Remains {
+        Remains { lock: self.state(), beside: vec![SOCKET.to_owned(), LOG.to_owned()] }
+    }
+
     /// How the lab is; `None` if there is nothing.
     pub fn find(&self) -> Result<Option<Found>> {
         let file = match File::open(self.state()) {
             Ok(file) => file,
+            // Empty: made for a lab that was killed before it could write. Not empty: somebody else's.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                return Ok(self.path.is_dir().then_some(Found::Dead));
+                return Ok(self.is_empty().then_some(Found::Dead));
             }
             // A name that cannot be a lab's, such as a file's.
             Err(e) if e.kind() == io::ErrorKind::NotADirectory => return Ok(None),
@@ -177,6 +231,10 @@ impl Home {
             Err(TryLockError::WouldBlock) => Ok(Some(Found::Alive(self.read()?))),
             Err(TryLockError::Error(e)) => Err(failed("lock", &self.state(), e)),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        fs::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_none())
     }
 
     fn read(&self) -> Result<State> {
@@ -207,6 +265,9 @@ impl Home {
                 Err(e) if e.kind() != io::ErrorKind::AlreadyExists => {
                     return Err(failed("make", &self.path, e));
                 }
+                Err(_) if !self.state().exists() && !self.is_empty() => {
+                    return Err(failed("use", &self.path, "it is there, and is no lab's"));
+                }
                 _ => {}
             }
             let path = self.state();
@@ -219,8 +280,8 @@ impl Home {
                 .open(&path);
             let file = match open {
                 Ok(file) => file,
-                // Another lab's shepherd has just removed the directory.
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                // Another lab's shepherd has just removed the directory; a link that leads nowhere stays.
+                Err(e) if e.kind() == io::ErrorKind::NotFound && !self.path.is_symlink() => continue,
                 Err(e) => return Err(failed("open", &path, e)),
             };
             match file.try_lock() {
@@ -229,12 +290,11 @@ impl Home {
                 Err(TryLockError::Error(e)) => return Err(failed("lock", &path, e)),
             }
             // The lock counts only if the file is still the one that others will open.
-            let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
-            if let (Ok(ours), Ok(there)) = (file.metadata(), fs::metadata(&path))
-                && same(&ours, &there)
-            {
-                let _ = fs::remove_file(self.socket());
-                return Ok(Some(Claim { home: self.clone(), file }));
+            let claim = Claim { home: self.clone(), file };
+            if claim.holds() {
+                // A dead lab's; one that cannot be removed will be in the way of the new one, which says so.
+                let _ = fs::remove_file(self.path.join(SOCKET));
+                return Ok(Some(claim));
             }
         }
     }
@@ -259,9 +319,21 @@ impl Claim {
         written.map_err(|e| failed("write", &self.home.state(), e))
     }
 
-    /// Removes the directory.
+    /// Whether the file that is locked is the one in the directory.
+    fn holds(&self) -> bool {
+        let same = |a: &fs::Metadata, b: &fs::Metadata| (a.dev(), a.ino()) == (b.dev(), b.ino());
+        match (self.file.metadata(), fs::metadata(self.home.state())) {
+            (Ok(ours), Ok(there)) => same(&ours, &there),
+            _ => false,
+        }
+    }
+
+    /// Removes the directory, if it is still this claim's and the lab's shepherd has not done so.
     pub fn remove(self) -> Result<()> {
-        kernel::entry::clear(&self.home.state()).map_err(|e| failed("remove", &self.home.path, e))
+        if !self.holds() {
+            return Ok(());
+        }
+        self.home.remains().clear().map_err(|e| failed("remove", &self.home.path, e))
     }
 }
 
@@ -311,7 +383,7 @@ mod tests {
     #[test]
     fn a_lab_is_alive_as_long_as_somebody_holds_its_file() {
         let (_directory, root) = root();
-        let home = root.lab("one");
+        let home = root.lab("one").unwrap();
         assert_eq!(home.find().unwrap(), None);
         let mut claim = home.claim().unwrap().unwrap();
         let state = State::new("one", Path::new("/x.toml"), "abc");
@@ -326,5 +398,60 @@ mod tests {
         assert_eq!(root.labs().unwrap().len(), 1);
         home.claim().unwrap().unwrap().remove().unwrap();
         assert!(root.labs().unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_is_no_labs_is_neither_listed_nor_claimed_nor_removed() {
+        let (directory, root) = root();
+        let theirs = directory.path().join("Documents");
+        fs::create_dir(&theirs).unwrap();
+        fs::write(theirs.join("letter"), "dear").unwrap();
+        fs::create_dir(directory.path().join(".hidden")).unwrap();
+        fs::write(directory.path().join("file"), "").unwrap();
+        assert!(root.labs().unwrap().is_empty());
+        let refused = root.lab("Documents").unwrap().claim().unwrap_err();
+        assert!(refused.to_string().ends_with("it is there, and is no lab's"), "{refused}");
+        assert!(theirs.join("letter").exists());
+    }
+
+    #[test]
+    fn a_name_that_would_lead_elsewhere_is_refused() {
+        let (_directory, root) = root();
+        for name in ["", ".", "..", "../x", "a/b", "/x", "-x", "a b", "ü", &"x".repeat(64)] {
+            assert_eq!(root.lab(name).unwrap_err().kind(), Kind::Input, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_the_files_of_a_lab_are_removed() {
+        let (directory, root) = root();
+        let claim = root.lab("one").unwrap().claim().unwrap().unwrap();
+        fs::write(directory.path().join("one/report.txt"), "").unwrap();
+        claim.remove().unwrap();
+        assert!(directory.path().join("one/report.txt").exists());
+    }
+
+    #[test]
+    fn a_claim_on_what_is_another_labs_by_now_removes_nothing() {
+        let (directory, root) = root();
+        let home = root.lab("one").unwrap();
+        let old = home.claim().unwrap().unwrap();
+        fs::remove_dir_all(directory.path().join("one")).unwrap();
+        let _new = home.claim().unwrap().unwrap();
+        old.remove().unwrap();
+        assert!(directory.path().join("one").join(STATE).exists());
+    }
+
+    #[test]
+    fn a_socket_may_have_a_path_of_any_length() {
+        use std::io::Write;
+        let directory = tempfile::tempdir().unwrap();
+        let deep = directory.path().join("x".repeat(100)).join("y".repeat(100));
+        fs::create_dir_all(&deep).unwrap();
+        let home = Root(deep).lab("one").unwrap();
+        let _claim = home.claim().unwrap().unwrap();
+        let listener = home.listen().unwrap();
+        home.connect().unwrap().write_all(b"x").unwrap();
+        assert_eq!(listener.accept().unwrap().0.read(&mut [0; 4]).unwrap(), 1);
     }
 }

@@ -37,3 +37,57 @@ fn the_articles_lab_comes_up_ready() {
         assert!(!answered(&ping(&lab, "docker1", "192.168.0.100").await));
     });
 }
+
+#[kernel::isolate]
+fn the_outside_sees_the_hosts_address() {
+    run(async {
+        let lab = Lab::up(Topology::two_hosts()).await.unwrap();
+        let outside = lab.outside().unwrap().listen("8.8.8.8:9999".parse().unwrap()).unwrap();
+        let outside = tokio::net::TcpListener::from_std(outside).unwrap();
+        let socket = lab.place("C0").unwrap().netns().unwrap().tcp().unwrap();
+        let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
+        let (inner, outer) =
+            tokio::join!(socket.connect("8.8.8.8:9999".parse().unwrap()), async { outside.accept().await });
+        assert_eq!(inner.unwrap().local_addr().unwrap().ip().to_string(), "172.18.0.2");
+        assert_eq!(outer.unwrap().1.ip().to_string(), "10.0.0.10");
+    });
+}
+
+#[kernel::isolate]
+fn two_labs_in_one_process_do_not_know_of_each_other() {
+    run(async {
+        let (one, other) = tokio::join!(Lab::up(Topology::two_hosts()), Lab::up(Topology::two_hosts()));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        one.create_network("docker0", overlay::CreateNetwork { name: "mine".into(), ..Default::default() })
+            .await
+            .unwrap();
+        let names = |networks: Vec<harness::lab::NetworkLine>| networks.into_iter().any(|n| n.name == "mine");
+        assert!(names(one.networks("docker1").await.unwrap()));
+        assert!(!names(other.networks("docker1").await.unwrap()));
+        assert!(answered(&ping(&one, "C1", "C0").await) && answered(&ping(&other, "C1", "C0").await));
+        one.crash("docker0").unwrap();
+        assert!(!answered(&ping(&one, "C1", "192.168.0.100").await));
+        assert!(answered(&ping(&other, "C1", "192.168.0.100").await));
+    });
+}
+
+#[kernel::isolate]
+fn a_lab_that_cannot_be_built_leaves_nothing() {
+    run(async {
+        let mut topology = Topology::two_hosts();
+        topology.containers[0].command = vec!["/no/such/program".into()];
+        let error = Lab::up(topology).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot start container C0: cannot run `/no/such/program`: there is no such program"
+        );
+        // Nothing but this test is left in the PID namespace: init, the test, and who looks.
+        let processes = || {
+            let pids = std::fs::read_dir("/proc").unwrap().flatten();
+            pids.filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok()).count()
+        };
+        while processes() > 2 {
+            tokio::task::yield_now().await;
+        }
+    });
+}

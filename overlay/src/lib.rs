@@ -1,4 +1,41 @@
-//! The overlay engine of one Docker host.
+//! The overlay engine of one Docker host: multi-host container networks over VXLAN, as Docker builds them with an
+//! external key-value store. It knows nothing of labs, and of other hosts only what the store says.
+//!
+//! In reading order:
+//!
+//! - [`docker`]: Docker's names and numbers, each with its source.
+//! - [`id`]: ids, and the names made of them.
+//! - [`model`]: networks, subnets, endpoints, peers, as plain values.
+//! - [`ipam`]: which subnet a network gets, which address an endpoint.
+//! - [`kv`]: the store, its keys and the documents in them.
+//! - [`ledger`]: all documents as a whole, and the transactions that change them.
+//! - [`datapath`]: what the kernel has, made to agree with the documents.
+//! - `discovery`: who is alive.
+//! - `host`: what an engine is told of its host, and the namespaces that the host owns.
+//! - `engine`: the verbs, and the loop that follows the store.
+//! - [`inspect`]: networks and containers as `docker inspect` shows them.
+//! - `error`: what the verbs say no with, in Docker's words.
+//!
+//! ```no_run
+//! # async fn example(netns: kernel::Netns, container: overlay::ContainerRef) -> overlay::Result<()> {
+//! use overlay::kv::{Kv, memory};
+//! use overlay::{Config, CreateNetwork, Engine, HostEnv, JoinOptions, Sandboxes};
+//!
+//! let host = HostEnv {
+//!     name: "docker0".into(),
+//!     netns,
+//!     advertise: "10.0.0.10:2376".parse().expect("an address"),
+//!     sandboxes: Sandboxes::new(),
+//!     underlay: vec!["10.0.0.0/24".parse().expect("a subnet")],
+//! };
+//! let store = Kv::Memory(memory::Shared::new(Default::default()));
+//! let engine = Engine::start(host, store, Config::default())?;
+//! engine.create_network(CreateNetwork { name: "demonet".into(), ..CreateNetwork::default() }).await?;
+//! let endpoint = engine.join(&container, "demonet", JoinOptions::default()).await?;
+//! assert_eq!(endpoint.interface, "eth0");
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod datapath;
 mod discovery;

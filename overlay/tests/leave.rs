@@ -4,6 +4,7 @@
 
 mod lab;
 
+use kernel::rtnl::Vxlan;
 use kernel::{Batch, NewLink, Rtnl};
 use lab::{look, network, reaches};
 use overlay::JoinOptions;
@@ -79,13 +80,7 @@ fn of_a_join_that_the_kernel_refuses_nothing_remains() {
             let host = Rtnl::new(&lab.hosts[0].env.netns).unwrap();
             let vxlan = kernel::NewVxlan {
                 link: NewLink { index: 77, name: "theirs".into(), ..NewLink::default() },
-                vni: 256,
-                port: 4789,
-                proxy: false,
-                learning: true,
-                l2miss: false,
-                l3miss: false,
-                ageing: 300,
+                settings: Vxlan { vni: 256, port: 4789, learning: true, ageing: 300, ..Vxlan::default() },
             };
             host.apply(&Batch::new().vxlan(&vxlan, None)).unwrap();
             let before = look(&lab.hosts[0].env.netns);

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,7 +32,7 @@ impl Client {
     /// Connects to the lab whose directory that is.
     pub fn connect(home: &Home) -> Result<Client> {
         let lab = home.name().to_owned();
-        let stream = UnixStream::connect(home.socket()).map_err(|e| match e.kind() {
+        let stream = home.connect().map_err(|e| match e.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
                 let gone = format_args!("lab {lab} is gone; `lab gc` removes what is left of it");
                 Error::new(Kind::NoSuch, gone)
@@ -39,6 +40,11 @@ impl Client {
             _ => Error::new(Kind::Machine, format_args!("cannot reach lab {lab}: {e}")),
         })?;
         Ok(Client { stream, lab })
+    }
+
+    /// From now on, waits for an answer only so long.
+    pub fn patience(&mut self, limit: Duration) -> Result<()> {
+        self.stream.set_read_timeout(Some(limit)).map_err(|e| self.broken(&e))
     }
 
     /// Asks, and waits for the end of the answer.
@@ -56,15 +62,25 @@ impl Client {
     pub fn each(&mut self, request: &Request, mut item: impl FnMut(Value) -> Result<()>) -> Result<Answer> {
         let line = serde_json::to_string(request).map_err(|e| self.broken(&e))?;
         let sent = kernel::pass::send(self.stream.as_fd(), format!("{line}\n").as_bytes(), &[]);
-        sent.map_err(|e| self.broken(&e))?;
+        sent.map_err(|e| self.lost(&e))?;
         loop {
             let (line, fds) =
-                kernel::pass::receive_line(self.stream.as_fd(), LONGEST).map_err(|e| self.broken(&e))?;
+                kernel::pass::receive_line(self.stream.as_fd(), LONGEST).map_err(|e| self.lost(&e))?;
             match serde_json::from_str(&line).map_err(|e| self.broken(&e))? {
                 Reply::Item(value) => item(value)?,
                 Reply::Done(value) => return Ok(Answer { value, fds }),
                 Reply::Failed(error) => return Err(error),
             }
+        }
+    }
+
+    fn lost(&self, error: &io::Error) -> Error {
+        use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+        match error.kind() {
+            BrokenPipe | ConnectionReset | UnexpectedEof => {
+                Error::new(Kind::Gone, format_args!("lab {} went down", self.lab))
+            }
+            _ => self.broken(error),
         }
     }
 

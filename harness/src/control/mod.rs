@@ -25,6 +25,8 @@ pub struct Start {
     pub path: PathBuf,
     /// What the file says.
     pub text: String,
+    /// Whether the lab outlives the command that starts it.
+    pub detach: bool,
 }
 
 /// What a supervisor says on its life line once the lab is up, or could not be built.

@@ -289,7 +289,7 @@ fn names_of(hosts: &[topology::Host]) -> String {
 }
 
 /// The engine's request for a network of the file.
-pub(super) fn request(network: &topology::Network) -> overlay::CreateNetwork {
+pub(crate) fn request(network: &topology::Network) -> overlay::CreateNetwork {
     let text = |(name, ip): (&String, &Ipv4Addr)| (name.clone(), ip.to_string());
     let subnet = network.subnets.first();
     overlay::CreateNetwork {

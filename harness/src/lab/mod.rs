@@ -21,6 +21,7 @@ use crate::host::Host;
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Port};
 
+pub(crate) use build::request;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
 pub use inspect::{Held, Inspection};
 pub use ping::Echoed;
@@ -105,6 +106,14 @@ impl Lab {
         }
     }
 
+    /// The host that a container was on when that went down.
+    pub(crate) fn lost(&self, container: &str) -> Option<String> {
+        self.slots().iter().find_map(|slot| match slot {
+            Slot::Lost(spec) if spec.name == *container => Some(spec.on.to_string()),
+            _ => None,
+        })
+    }
+
     /// The store, as seen from its own host.
     pub(crate) fn kv(&self) -> Result<Kv> {
         let none = || Error::new(Kind::NoSuch, "this lab has no store");
@@ -112,8 +121,8 @@ impl Lab {
         self.host(host.as_str())?.alive()?.store.get().cloned().ok_or_else(none)
     }
 
-    /// The outside world's namespace.
-    pub(crate) fn outside(&self) -> Option<&kernel::Netns> {
+    /// The outside world's namespace, if the topology has one.
+    pub fn outside(&self) -> Option<&kernel::Netns> {
         self.0.outside.as_ref().map(Outside::netns)
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ring::{Item, Ring};
 
-pub(crate) use spawn::{Process, Program};
+pub(crate) use spawn::{PATH, Process, Program};
 
 /// What a process printed.
 pub type Log = Ring<Line>;

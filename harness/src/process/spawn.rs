@@ -15,7 +15,7 @@ use super::{Line, Log, State, Stream};
 use crate::error::{Error, Kind, Result};
 
 /// Where programs are looked for when nothing else is said, as Docker sets it.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A program to run.
 #[derive(Clone, Debug, Default)]

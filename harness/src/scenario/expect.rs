@@ -145,6 +145,33 @@ impl Expect {
     }
 }
 
+/// What is expected, when nothing came that it could be compared with.
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Echoes { loss, rtt: None } => write!(f, "a loss of {loss}"),
+            Self::Echoes { loss, rtt: Some(rtt) } => {
+                write!(f, "a loss of {loss}, a median round trip of {rtt}")
+            }
+            Self::Exit { status, .. } => write!(f, "status {status}"),
+            Self::Answer { came: true, .. } => f.write_str("an answer"),
+            Self::Answer { came: false, .. } => f.write_str("no answer"),
+            Self::Value { exists: true, .. } => f.write_str("the key to be there"),
+            Self::Value { exists: false, .. } => f.write_str("no such key"),
+            Self::Keys { present, absent } => {
+                let present = present.iter().map(|glob| format!("a key {glob}"));
+                let all: Vec<String> =
+                    present.chain(absent.iter().map(|glob| format!("no key {glob}"))).collect();
+                f.write_str(if all.is_empty() { "a list of keys" } else { "" })?;
+                f.write_str(&all.join(", "))
+            }
+            Self::Done { .. } => f.write_str("success"),
+            Self::Refused { .. } => f.write_str("an error"),
+            Self::Holds => f.write_str("it to hold"),
+        }
+    }
+}
+
 fn judge_echoes(
     loss: Bound<Percent>,
     rtt: Option<&Bound<Duration>>,

@@ -8,21 +8,31 @@
 //! - `file`: the tables of a step as written.
 //! - `check`: from those tables to steps.
 //! - `verbs`, `facts`, `expectations`: its parts, one family of tables each.
+//! - `run`: the steps played on a lab; `patience`: when one is tried again; `perform`: a verb done once.
+//! - `look`: facts, looked up in kernel and store.
+//! - `event`: what happens meanwhile.
 
 mod check;
+mod event;
 mod expect;
 mod expectations;
 mod fact;
 mod facts;
 mod file;
 mod limit;
+mod look;
+mod patience;
+mod perform;
+mod run;
 mod step;
 mod text;
 mod verbs;
 
+pub use event::{Counts, EVENT_VERSION, Failure, RunEvent, Seen, StepEnd, Verdict};
 pub use expect::{Expect, Mismatch, Outcome};
 pub use fact::{Check, Mac, Route};
 pub use limit::{Bound, Percent};
+pub use run::{Options, Played, play};
 pub use step::{
     ContainerVerb, Destination, Exec, GATEWAY_BRIDGE, KvVerb, NetworkVerb, Ping, Step, Target, Tcp, Udp,
     Verb, Via, Wait,

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 use kernel::{Batch, Mac, Netns, NewLink, Rtnl};
@@ -14,6 +15,8 @@ const BRIDGE: u32 = 2;
 const FIRST_PORT: u32 = 10;
 /// A host's `eth0`, as on any machine.
 const ETH0: u32 = 2;
+/// How long a wire may take to carry frames.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Most ports of a Linux bridge (`BR_MAX_PORTS`, `net/bridge/br_private.h`).
 const MOST_PORTS: usize = 1023;
 
@@ -88,6 +91,10 @@ impl Fabric {
         for plug in plugs {
             address(plug, underlay.subnet)?;
         }
+        // A port that is not open yet would swallow the first question for an address, which is asked again after a second.
+        for plug in plugs {
+            rtnl.wait_running(plug.port.index(), &plug.port.name(), PATIENCE)?;
+        }
         Ok(Fabric { switch, rtnl })
     }
 
@@ -110,7 +117,9 @@ fn address(plug: &Plug, subnet: Ipv4Net) -> Result<()> {
     if let Some(gateway) = plug.gateway {
         batch = batch.default_route(gateway, ETH0);
     }
-    Ok(Rtnl::new(&plug.netns)?.apply(&batch)?)
+    let rtnl = Rtnl::new(&plug.netns)?;
+    rtnl.apply(&batch)?;
+    Ok(rtnl.wait_running(ETH0, "eth0", PATIENCE)?)
 }
 
 /// The underlay is IPv4; without this each link would look for IPv6 neighbours.

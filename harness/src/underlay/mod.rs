@@ -4,4 +4,4 @@ mod fabric;
 mod outside;
 
 pub(crate) use fabric::{Fabric, Plug, Port};
-pub(crate) use outside::Outside;
+pub(crate) use outside::{Outside, echo_datagrams, echo_streams};

@@ -13,10 +13,25 @@
 //! - [`nft`]: nftables tables as values, replaced whole.
 //! - [`machine`]: PID, mount and UTS namespaces around a network namespace; [`enter`]: a command run on one.
 //! - [`pidfd`]: processes held by descriptor.
+//! - [`pty`]: programs on terminals of our own.
 //! - [`canary`]: waiting until the kernel has freed a namespace.
 //! - [`probe`]: what this kernel can do, by trying.
 //! - [`packet`]: frames as they pass, for those who only look.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
+//!
+//! ```no_run
+//! # fn example() -> kernel::Result<()> {
+//! use kernel::{Batch, Netns, NewLink, Rtnl};
+//! use std::os::fd::AsFd;
+//!
+//! let (host, container) = (Netns::new("docker0")?, Netns::new("C0")?);
+//! let here = NewLink { index: 7, name: "veth2".into(), ..NewLink::default() };
+//! let there = NewLink { index: 6, name: "eth0".into(), ..NewLink::default() };
+//! Rtnl::new(&host)?.apply(&Batch::new().veth(&here, &there, Some(container.as_fd())))?;
+//! assert!(Rtnl::new(&container)?.dump()?.link("eth0").is_some());
+//! # Ok(())
+//! # }
+//! ```
 
 mod birth;
 pub mod canary;
@@ -33,6 +48,7 @@ pub mod packet;
 pub mod pass;
 pub mod pidfd;
 pub mod probe;
+pub mod pty;
 pub mod rtnl;
 mod socket;
 mod sysctl;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::machine::{Machine, Setup};
 use crate::netns::Netns;
 use crate::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
-use crate::rtnl::{Batch, NewLink, NewVxlan, Rtnl};
+use crate::rtnl::{Batch, NewLink, NewVxlan, Rtnl, Vxlan};
 
 /// A feature, tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,16 +76,8 @@ fn bridge() -> Result<()> {
 
 fn vxlan() -> Result<()> {
     let sandbox = Netns::new("probe sandbox")?;
-    let new = NewVxlan {
-        link: link(2, "vxlan1"),
-        vni: 256,
-        port: 4789,
-        proxy: true,
-        learning: true,
-        l2miss: true,
-        l3miss: true,
-        ageing: 300,
-    };
+    let new =
+        NewVxlan { link: link(2, "vxlan1"), settings: Vxlan { vni: 256, port: 4789, ..Vxlan::default() } };
     build(&Batch::new().vxlan(&new, Some(sandbox.as_fd())))
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use kernel::icmp::{Echo, Pinger};
 use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
 use kernel::packet::Tap;
+use kernel::rtnl::Vxlan;
 use kernel::{Batch, Mac, Netns, NewLink, NewVxlan, Rtnl};
 
 fn link(index: u32, name: &str) -> NewLink {
@@ -75,22 +76,13 @@ fn a_refused_request_says_what_and_why() {
 #[kernel::isolate]
 fn the_kernels_own_sentence_is_kept() {
     let a = Netns::new("a").unwrap();
-    let vxlan = NewVxlan { vni: 1 << 24, ..vxlan(5, "vxlan1") };
+    let vxlan = NewVxlan { link: link(5, "vxlan1"), settings: Vxlan { vni: 1 << 24, ..settings() } };
     let error = Rtnl::new(&a).unwrap().apply(&Batch::new().vxlan(&vxlan, None)).unwrap_err();
     assert!(error.to_string().contains("VXLAN ID must be lower than 16777216"), "{error}");
 }
 
-fn vxlan(index: u32, name: &str) -> NewVxlan {
-    NewVxlan {
-        link: link(index, name),
-        vni: 256,
-        port: 4789,
-        proxy: true,
-        learning: true,
-        l2miss: true,
-        l3miss: true,
-        ageing: 300,
-    }
+fn settings() -> Vxlan {
+    Vxlan { vni: 256, port: 4789, proxy: true, learning: true, l2miss: true, l3miss: true, ageing: 300 }
 }
 
 #[kernel::isolate]
@@ -100,11 +92,8 @@ fn a_vxlan_lives_in_the_sandbox_and_travels_in_the_host() {
     let mut sandboxes = Vec::new();
     for (host, mine, other) in [(&a, 1, 2), (&b, 2, 1)] {
         let sandbox = Netns::new("sandbox").unwrap();
-        let made = NewVxlan {
-            link: NewLink { master: Some(2), mtu: Some(1350), ..link(9, "vxlan1") },
-            ..vxlan(9, "")
-        };
-        let made = NewVxlan { link: NewLink { name: "vxlan1".into(), ..made.link }, ..made };
+        let device = NewLink { master: Some(2), mtu: Some(1350), ..link(9, "vxlan1") };
+        let made = NewVxlan { link: device, settings: settings() };
         let inside = Rtnl::new(&sandbox).unwrap();
         let bridge = NewLink { mtu: Some(1350), ..link(2, "br0") };
         inside
@@ -123,9 +112,7 @@ fn a_vxlan_lives_in_the_sandbox_and_travels_in_the_host() {
         let seen = inside.dump().unwrap();
         let vxlan = seen.link("vxlan1").unwrap();
         assert_eq!((vxlan.master, vxlan.mtu), (Some(2), 1350));
-        let settings = vxlan.vxlan.clone().unwrap();
-        assert_eq!((settings.vni, settings.port, settings.ageing), (256, 4789, 300));
-        assert!(settings.proxy && settings.l2miss && settings.l3miss && settings.learning);
+        assert_eq!(vxlan.vxlan, Some(settings()));
         assert!(seen.neighbours.iter().any(|n| n.dev == 9 && n.mac == Some(mac) && n.permanent));
         assert!(seen.fdb.iter().any(|f| f.dev == 9 && f.mac == mac && f.own && f.vtep == Some(vtep.into())));
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use kernel::{Result, Rtnl, Snapshot};
 
-use super::attach::Attached;
+use super::attach::{Attached, connect};
 use super::converge::Datapath;
 use super::gwbridge::Outside;
 use super::sandbox::Overlay;
@@ -85,7 +85,7 @@ impl Datapath {
             let Some(container) = endpoint.sandbox.and_then(|id| self.sandboxes.container(id)) else {
                 continue;
             };
-            let inside = Rtnl::new(&container.netns)?.dump()?;
+            let inside = connect(&mut self.inside, &container)?.dump()?;
             let address = inside.addresses.iter().find(|found| found.net.addr() == endpoint.address.addr());
             let Some(inner) = address.and_then(|address| inside.by_index(address.dev)) else { continue };
             let outer = inner.peer.and_then(|index| have.by_index(index));

@@ -1,5 +1,9 @@
 //! A container that is put on a network, or taken off it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::time::Duration;
+
 use kernel::{Batch, Error, Mac, Result, Rtnl};
 
 use super::converge::Datapath;
@@ -10,6 +14,9 @@ use crate::docker;
 use crate::host::{ContainerRef, LocalNetwork};
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::model::{Endpoint, Network, Vni};
+
+/// How long the kernel may take until links that were made carry frames; it is a matter of milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An endpoint that is in the kernel.
 #[derive(Debug, Clone)]
@@ -59,6 +66,9 @@ impl Datapath {
         } else {
             self.undo(&built, network.id);
             self.counters = counters;
+            if self.attached.values().all(|other| other.sandbox != container.sandbox) {
+                self.inside.remove(&container.sandbox);
+            }
         }
         result
     }
@@ -114,7 +124,20 @@ impl Datapath {
         if let Some(outside) = &built.outside {
             batch = self.gateway.inside(batch, outside);
         }
-        Rtnl::new(&container.netns)?.apply(&batch)
+        let container = connect(&mut self.inside, container)?;
+        container.apply(&batch)?;
+
+        // Not before both halves carry frames is the container there.
+        overlay.rtnl.wait_running(pair.outer, &pair.outer_name, PATIENCE)?;
+        container.wait_running(pair.inner, &pair.inner_name, PATIENCE)?;
+        if let Some(outside) = &built.outside {
+            self.rtnl.wait_running(outside.outer, &outside.outer_name, PATIENCE)?;
+            container.wait_running(outside.inner, &outside.inner_name, PATIENCE)?;
+            if let Some(bridge) = built.bridge.or(self.gateway.bridge) {
+                self.rtnl.wait_running(bridge, docker::GWBRIDGE, PATIENCE)?;
+            }
+        }
+        Ok(())
     }
 
     fn keep(&mut self, built: Built, network: &Network, endpoint: &Endpoint, container: &ContainerRef) {
@@ -175,8 +198,11 @@ impl Datapath {
             remove(&self.rtnl, outside.outer, &outside.outer_name)?;
             self.gateway.outsides.remove(&sandbox);
         }
-        if others().next().is_none() && self.sandboxes.container(sandbox).is_none() {
-            self.counters.forget(sandbox);
+        if others().next().is_none() {
+            self.inside.remove(&sandbox);
+            if self.sandboxes.container(sandbox).is_none() {
+                self.counters.forget(sandbox);
+            }
         }
         if self.attached.values().all(|other| other.endpoint.network != endpoint.network) {
             self.drop_overlay(endpoint.network)?;
@@ -208,8 +234,18 @@ impl Datapath {
             inner: self.counters.index(),
             outer: self.counters.index(),
             inner_name: self.counters.interface(container.sandbox),
-            outer_name: draw_veth(&mut self.rng),
+            outer_name: self.new_veth(),
         })
+    }
+
+    /// A name for a veth on the host that none has.
+    fn new_veth(&mut self) -> String {
+        loop {
+            let name = draw_veth(&mut self.rng);
+            if self.gateway.outsides.values().all(|outside| outside.outer_name != name) {
+                return name;
+            }
+        }
     }
 
     /// Notes the gateway bridge as a network of this host.
@@ -227,6 +263,17 @@ struct Built {
     bridge: Option<u32>,
     outside: Option<Outside>,
     pair: Option<Pair>,
+}
+
+/// The connection to a container.
+pub(super) fn connect<'a>(
+    inside: &'a mut BTreeMap<SandboxId, Rtnl>,
+    container: &ContainerRef,
+) -> Result<&'a mut Rtnl> {
+    Ok(match inside.entry(container.sandbox) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) => new.insert(Rtnl::new(&container.netns)?),
+    })
 }
 
 fn remove(rtnl: &Rtnl, index: u32, name: &str) -> Result<()> {

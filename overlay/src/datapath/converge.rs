@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net};
-use kernel::{Netns, Result, Rtnl};
+use kernel::{Netns, Result, Rtnl, Snapshot};
 
 use super::attach::Attached;
 use super::counters::Counters;
@@ -30,8 +30,10 @@ pub(crate) struct Datapath {
     pub(super) overlays: BTreeMap<NetworkId, Overlay>,
     pub(super) attached: BTreeMap<EndpointId, Attached>,
     pub(super) gateway: Gateway,
-    /// The documents' index when they were last applied.
-    index: u64,
+    /// Connections to the containers that are attached.
+    pub(super) inside: BTreeMap<SandboxId, Rtnl>,
+    /// What came of the documents that were last applied.
+    last: Report,
     /// What an earlier engine left has been looked at.
     adopted: bool,
 }
@@ -78,19 +80,23 @@ impl Datapath {
             overlays: BTreeMap::new(),
             attached: BTreeMap::new(),
             gateway: Gateway::new(underlay),
-            index: 0,
+            inside: BTreeMap::new(),
+            last: Report::default(),
             adopted: false,
         })
     }
 
-    /// Makes the kernel agree with the documents.
-    pub(crate) fn converge(&mut self, view: &View, pass: Pass) -> Report {
-        let mut report = Report { index: view.index, ..Report::default() };
-        if pass != Pass::Anew && view.index < self.index {
-            report.index = self.index;
-            return report;
+    /// Makes the kernel agree with the documents. Older ones than before are passed over: what is reported then is
+    /// what came of the newer.
+    pub(crate) fn converge(&mut self, view: &View, pass: Pass) -> &Report {
+        if pass == Pass::Anew || view.index >= self.last.index {
+            self.last = self.agree(view, pass);
         }
-        self.index = view.index;
+        &self.last
+    }
+
+    fn agree(&mut self, view: &View, pass: Pass) -> Report {
+        let mut report = Report { index: view.index, ..Report::default() };
         if !self.adopted {
             self.adopted = true;
             report.take("take over what is there", self.adopt(view));
@@ -209,8 +215,13 @@ impl Datapath {
 
     /// Whether the container's half is as it was made. A container that is gone is none to mend.
     fn is_whole_inside(&self, attached: &Attached) -> Result<bool> {
-        let Some(container) = self.sandboxes.container(attached.sandbox) else { return Ok(true) };
-        let have = Rtnl::new(&container.netns)?.dump()?;
+        let Some(inside) = self.inside.get(&attached.sandbox) else { return Ok(true) };
+        let have = Snapshot {
+            links: inside.links()?,
+            addresses: inside.addresses()?,
+            routes: inside.routes()?,
+            ..Snapshot::default()
+        };
         let (dev, address) = (attached.pair.inner, IpNet::V4(attached.endpoint.address));
         let addressed = have.addresses.iter().any(|found| found.dev == dev && found.net == address);
         let up = have.by_index(dev).is_some_and(|link| link.up);

@@ -18,7 +18,6 @@ mod plan;
 mod sandbox;
 mod veth;
 
-pub(crate) use attach::{Attached, draw_veth};
+pub(crate) use attach::draw_veth;
 pub(crate) use converge::{Datapath, Pass, Report};
-pub(crate) use gwbridge::Outside;
 pub use plan::{Op, Tables, plan};

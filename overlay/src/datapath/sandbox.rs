@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::os::fd::AsFd;
 
 use ipnet::IpNet;
+use kernel::rtnl::Vxlan;
 use kernel::{Batch, Netns, NewLink, NewVxlan, Result, Rtnl, Snapshot};
 
 use super::plan::{Op, Tables, plan};
@@ -72,13 +73,15 @@ impl Overlay {
                 master: Some(BRIDGE_INDEX),
                 ..NewLink::default()
             },
-            vni: vni.get(),
-            port: docker::VXLAN_PORT,
-            proxy: true,
-            learning: true,
-            l2miss: true,
-            l3miss: true,
-            ageing: docker::VXLAN_AGEING,
+            settings: Vxlan {
+                vni: vni.get(),
+                port: docker::VXLAN_PORT,
+                proxy: true,
+                learning: true,
+                l2miss: true,
+                l3miss: true,
+                ageing: docker::VXLAN_AGEING,
+            },
         };
         batch.vxlan(&vxlan, Some(self.netns.as_fd()))
     }
@@ -107,7 +110,13 @@ impl Overlay {
 
     /// Looks at what there is. None: the bridge or the vxlan device is missing.
     pub(super) fn look(&mut self) -> Result<Option<Snapshot>> {
-        let have = self.rtnl.dump()?;
+        let rtnl = &self.rtnl;
+        let have = Snapshot {
+            links: rtnl.links()?,
+            neighbours: rtnl.neighbours()?,
+            fdb: rtnl.fdb()?,
+            ..Snapshot::default()
+        };
         if whole(&have) != Some(self.vxlan) {
             return Ok(None);
         }

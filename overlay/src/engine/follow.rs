@@ -7,14 +7,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::Core;
 use crate::datapath::{Pass, draw_veth};
 use crate::discovery::Absences;
 use crate::error::Result;
 use crate::id::EndpointId;
-use crate::kv::{self, Kv, Listing, keys};
+use crate::kv::{self, Kv, Listing, TxnOp, keys};
 use crate::ledger::{self, View};
 use crate::model::Endpoint;
 
@@ -50,7 +50,7 @@ impl Core {
                         let pass = if listing.index < index { Pass::Anew } else { Pass::Change };
                         index = listing.index;
                         answer.set(ask(self.kv.clone(), index, Duration::ZERO));
-                        if changed { Some((Arc::new(View::read(listing)), pass)) } else { None }
+                        changed.then(|| (Arc::new(self.read(listing)), pass))
                     }
                     Err(error) => {
                         if std::mem::replace(&mut reached, false) {
@@ -78,10 +78,20 @@ impl Core {
             if !view.nodes.contains_key(&self.vtep) {
                 self.membership.is_missing();
             }
-            if let Err(error) = self.collect(&view, &absences).await {
+            // A store that was just lost, unnoticed, must not hold up the kernel's mending.
+            let collect = timeout(RETRY, self.collect(&view, &absences));
+            if reached && let Ok(Err(error)) = collect.await {
                 tracing::debug!(host = self.env.name, %error, "stale endpoints remain in the store for now");
             }
         }
+    }
+
+    fn read(&self, listing: Listing) -> View {
+        let view = View::read(listing);
+        for (key, why) in &view.unreadable {
+            tracing::warn!(host = self.env.name, key, why, "a document in the store cannot be read");
+        }
+        view
     }
 
     /// The documents as they were seen last.
@@ -93,17 +103,32 @@ impl Core {
     /// whose sandbox is gone.
     async fn collect(&self, view: &View, absences: &Absences) -> Result<()> {
         let given_up: Vec<Ipv4Addr> = absences.given_up(self.config.peer_grace, Instant::now()).collect();
-        let dead = given_up.into_iter().flat_map(|host| view.endpoints_on(host));
-        let gone = |endpoint: &&Endpoint| match endpoint.sandbox {
-            Some(sandbox) => self.env.sandboxes.container(sandbox).is_none(),
-            None => true,
-        };
-        let stale: Vec<&Endpoint> = dead.chain(view.endpoints_on(self.vtep).filter(gone)).collect();
-        for endpoint in stale {
-            tracing::info!(host = self.env.name, endpoint = %endpoint.name, owner = %endpoint.host, "nobody has it any more");
-            self.cross_out(endpoint.network, endpoint.id).await?;
+        let theirs = given_up.into_iter().flat_map(|host| view.endpoints_on(host));
+        for endpoint in
+            theirs.chain(view.endpoints_on(self.vtep)).filter(|endpoint| self.is_stale(view, endpoint))
+        {
+            let (network, id, host) = (endpoint.network, endpoint.id, endpoint.host);
+            tracing::info!(host = self.env.name, endpoint = endpoint.name, owner = %host, "nobody has it any more");
+            // A host that comes back in this very moment keeps what it has.
+            let away = TxnOp::CheckNotExists { key: keys::node((host, self.env.advertise.port()).into()) };
+            self.transact(|view| {
+                let still = view.endpoints_on(host).find(|other| other.id == id);
+                let stale = still.is_some_and(|endpoint| self.is_stale(view, endpoint));
+                let ops = stale.then(|| ledger::leave(view, network, id)).flatten();
+                let check = (host != self.vtep).then(|| away.clone());
+                Ok(((), ops.map(|ops| check.into_iter().chain(ops).collect()).unwrap_or_default()))
+            })
+            .await?;
         }
         Ok(())
+    }
+
+    /// Whether nobody has an endpoint: its host is away, or it is of this host, which knows no such sandbox.
+    fn is_stale(&self, view: &View, endpoint: &Endpoint) -> bool {
+        if endpoint.host != self.vtep {
+            return !view.nodes.contains_key(&endpoint.host);
+        }
+        endpoint.sandbox.is_none_or(|sandbox| self.env.sandboxes.container(sandbox).is_none())
     }
 
     /// Writes this host's endpoints down again if others crossed them out while it was away. What has lost its
@@ -114,6 +139,7 @@ impl Core {
             (Arc::clone(&applied.mine), applied.sessions)
         };
         let now = self.membership.standing().borrow().sessions;
+        let leaving = self.drawn().leaving.clone();
         let was_away = !view.nodes.contains_key(&self.vtep) || now != sessions;
         let lost: BTreeMap<EndpointId, Endpoint> = mine
             .iter()
@@ -121,7 +147,7 @@ impl Core {
                 let network = endpoint.network;
                 let written = view.endpoints.get(&network).is_some_and(|all| all.contains_key(id));
                 let here = endpoint.sandbox.is_some_and(|id| self.env.sandboxes.container(id).is_some());
-                view.networks.contains_key(&network) && !written && here
+                view.networks.contains_key(&network) && !written && here && !leaving.contains(id)
             })
             .map(|(id, endpoint)| (*id, endpoint.clone()))
             .collect();

@@ -4,8 +4,9 @@ mod follow;
 mod show;
 mod verbs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::task::AbortHandle;
 
 use crate::datapath::{Datapath, Pass, Report};
 use crate::discovery::Membership;
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Result};
 use crate::host::HostEnv;
 use crate::id::EndpointId;
 use crate::kv::{Kv, keys};
@@ -43,7 +44,7 @@ impl Default for Config {
             // Consul allows no less.
             session_ttl: Duration::from_secs(10),
             peer_grace: Duration::from_secs(20),
-            mend: Duration::from_secs(1),
+            mend: Duration::from_secs(2),
             seed: 0,
         }
     }
@@ -75,8 +76,9 @@ struct Core {
     kv: Kv,
     config: Config,
     membership: Arc<Membership>,
-    /// Locked by threads that may block, for as long as the kernel takes.
-    datapath: Arc<Mutex<Datapath>>,
+    /// Locked by threads that may block, for as long as the kernel takes. None once the engine was ended.
+    datapath: Arc<Mutex<Option<Datapath>>>,
+    ended: AtomicBool,
     /// One transaction of this engine at a time: it would only get in its own way.
     turn: Semaphore,
     drawn: Mutex<Drawn>,
@@ -90,6 +92,8 @@ struct Drawn {
     last_vni: Option<Vni>,
     /// The addresses that were asked for, which `inspect` shows.
     asked: BTreeMap<EndpointId, Ipv4Addr>,
+    /// Endpoints that are being crossed out: that they are missing is as it should be.
+    leaving: BTreeSet<EndpointId>,
 }
 
 /// How far the kernel follows the store.
@@ -110,7 +114,8 @@ impl Engine {
     /// Starts an engine on a host, on the current runtime. The store need not be there yet.
     pub fn start(env: HostEnv, kv: Kv, config: Config) -> Result<Engine> {
         let vtep = keys::host_of(env.advertise).ok_or(Cause::Advertise(env.advertise))?;
-        let mut rng = fastrand::Rng::with_seed(config.seed);
+        // Hosts that were given one seed draw differently.
+        let mut rng = fastrand::Rng::with_seed(config.seed ^ u64::from(u32::from(vtep)) << 32);
         let datapath = Datapath::new(&env.netns, &env.sandboxes, vtep, &env.underlay, rng.fork())?;
         let core = Arc::new(Core {
             vtep,
@@ -118,9 +123,15 @@ impl Engine {
             kv,
             config,
             env,
-            datapath: Arc::new(Mutex::new(datapath)),
+            datapath: Arc::new(Mutex::new(Some(datapath))),
+            ended: AtomicBool::new(false),
             turn: Semaphore::new(1),
-            drawn: Mutex::new(Drawn { rng, last_vni: None, asked: BTreeMap::new() }),
+            drawn: Mutex::new(Drawn {
+                rng,
+                last_vni: None,
+                asked: BTreeMap::new(),
+                leaving: BTreeSet::new(),
+            }),
             applied: watch::Sender::default(),
         });
         let member = tokio::spawn(Arc::clone(&core.membership).keep());
@@ -129,9 +140,12 @@ impl Engine {
         Ok(Engine { core, tasks })
     }
 
-    /// Ends the engine's tasks now, whoever else has a handle. Nothing is removed from kernel or store.
+    /// Ends the engine now, whoever else has a handle: its tasks end, its descriptors are closed, its verbs fail.
+    /// Nothing is removed from kernel or store.
     pub fn abort(&self) {
+        self.core.ended.store(true, Ordering::Relaxed);
         self.tasks.0.iter().for_each(AbortHandle::abort);
+        drop(self.core.datapath.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Waits until the host is registered and has followed the store once.
@@ -176,42 +190,54 @@ impl Core {
         f: impl FnOnce(&mut Datapath) -> R + Send + 'static,
     ) -> Result<R> {
         let datapath = Arc::clone(&self.datapath);
-        let work = move || f(&mut datapath.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::task::spawn_blocking(work).await.map_err(|_| Error::from(Cause::Ended))
+        let work = move || datapath.lock().unwrap_or_else(PoisonError::into_inner).as_mut().map(f);
+        let done = tokio::task::spawn_blocking(work).await.ok().flatten();
+        done.ok_or_else(|| Cause::Ended.into())
     }
 
     /// Makes the kernel agree with the documents, and says how far it does.
     async fn settle(&self, view: Arc<View>, pass: Pass) -> Result<Report> {
         let view = self.reclaim(view).await?;
         let sessions = self.membership.standing().borrow().sessions;
-        let seen = Arc::clone(&view);
-        let (report, mine) = self
-            .with_datapath(move |datapath| {
-                let report = datapath.converge(&seen, pass);
-                let mine =
-                    datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
-                (report, Arc::new(mine.collect::<BTreeMap<_, _>>()))
-            })
-            .await?;
-        let faults: Vec<String> = report.failed.values().chain(&report.faults).cloned().collect();
-        for fault in &faults {
-            tracing::warn!(host = self.env.name, "{fault}");
+        let applied = self.applied.clone();
+        let name = self.env.name.clone();
+        self.with_datapath(move |datapath| {
+            let report = datapath.converge(&view, pass).clone();
+            let faults: Vec<String> = report.failed.values().chain(&report.faults).cloned().collect();
+            for fault in &faults {
+                tracing::warn!(host = name, "{fault}");
+            }
+            let mine = datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
+            let mine = Arc::new(mine.collect());
+            // Still under the lock, so that what is said last is what is true.
+            applied.send_modify(|applied| {
+                if pass == Pass::Anew {
+                    applied.index = 0;
+                }
+                if report.index == view.index {
+                    applied.view = view;
+                    applied.sessions = sessions;
+                }
+                if faults.is_empty() {
+                    applied.index = report.index;
+                }
+                applied.faults = faults;
+                applied.mine = mine;
+            });
+            report
+        })
+        .await
+    }
+
+    /// Draws an id that nobody has: an engine that starts again with its seed draws again what it drew before.
+    fn draw<T>(&self, random: impl Fn(&mut fastrand::Rng) -> T, is_taken: impl Fn(&T) -> bool) -> T {
+        let mut drawn = self.drawn();
+        loop {
+            let id = random(&mut drawn.rng);
+            if !is_taken(&id) {
+                return id;
+            }
         }
-        self.applied.send_modify(|applied| {
-            if pass == Pass::Anew {
-                applied.index = 0;
-            }
-            if report.index >= applied.view.index || pass == Pass::Anew {
-                applied.view = view;
-                applied.sessions = sessions;
-            }
-            if faults.is_empty() {
-                applied.index = applied.index.max(report.index);
-            }
-            applied.faults = faults;
-            applied.mine = mine;
-        });
-        Ok(report)
     }
 
     fn drawn(&self) -> MutexGuard<'_, Drawn> {

@@ -61,7 +61,8 @@ impl Engine {
             .with_datapath(move |datapath| {
                 let gateway = sandboxes.gateway().ok_or_else(missing)?;
                 let on_it = |container: ContainerRef| {
-                    datapath.outside(container.sandbox).cloned().map(|outside| (container, outside))
+                    let outside = datapath.outside(container.sandbox)?;
+                    Some((container, outside.endpoint, outside.ip))
                 };
                 let outsides = sandboxes.containers().into_iter().filter_map(on_it).collect();
                 Ok(inspect::gateway(gateway, datapath.gateway(), outsides))
@@ -83,7 +84,7 @@ impl Engine {
                 let its = datapath.attached().filter(|attached| attached.sandbox == sandbox);
                 let shown = its.map(|attached| {
                     let endpoint = &attached.endpoint;
-                    (name(endpoint.network), attached.clone(), asked.get(&endpoint.id).copied())
+                    (name(endpoint.network), endpoint.clone(), asked.get(&endpoint.id).copied())
                 });
                 shown.collect()
             })

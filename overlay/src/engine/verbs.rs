@@ -1,6 +1,7 @@
 //! What an engine can be asked to do.
 
 use std::net::Ipv4Addr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -53,7 +54,8 @@ impl Engine {
     /// Creates a network. No kernel is touched, on any host: that is for the first join.
     pub async fn create_network(&self, request: CreateNetwork) -> Result<NetworkId> {
         let core = &self.core;
-        let id = NetworkId::random(&mut core.drawn().rng);
+        let view = core.look().await?;
+        let id = core.draw(NetworkId::random, |id| view.networks.contains_key(id));
         let created = jiff::Timestamp::now().to_string();
         let mut avoid = core.env.underlay.clone();
         if !request.internal {
@@ -94,23 +96,22 @@ impl Engine {
     ) -> Result<EndpointInfo> {
         let core = &self.core;
         core.env.sandboxes.insert_container(container.clone());
-        let id = core.look().await?.find(network)?.network.id;
-        let mut who = {
-            let mut drawn = core.drawn();
-            let mut aliases = options.aliases;
-            aliases.push(container.id.to_string());
-            Joining {
-                id: EndpointId::random(&mut drawn.rng),
-                name: container.name.clone(),
-                sandbox: container.sandbox,
-                host: core.vtep,
-                ip: options.ip,
-                aliases,
-                half: draw_veth(&mut drawn.rng),
-                last_vni: None,
-            }
+        let view = core.look().await?;
+        let id = view.find(network)?.network.id;
+        let mut aliases = options.aliases;
+        aliases.push(container.id.to_string());
+        let half = draw_veth(&mut core.drawn().rng);
+        let last_vni = core.drawn().last_vni;
+        let who = Joining {
+            id: core.draw(EndpointId::random, |id| view.endpoints.values().any(|all| all.contains_key(id))),
+            name: container.name.clone(),
+            sandbox: container.sandbox,
+            host: core.vtep,
+            ip: options.ip,
+            aliases,
+            half,
+            last_vni,
         };
-        who.last_vni = core.drawn().last_vni;
         core.transact(|view| {
             let there = view.endpoints.get(&id).is_some_and(|all| all.contains_key(&who.id));
             Ok(((), if there { vec![] } else { ledger::join(view, id, &who)?.1 }))
@@ -145,10 +146,10 @@ impl Engine {
         let not_connected =
             || Cause::NotConnected { container: format!("{:#}", container.id), network: found.name.clone() };
         let endpoint = endpoint.ok_or_else(not_connected)?;
-        core.cross_out(found.id, endpoint.id).await?;
-        core.drawn().asked.remove(&endpoint.id);
-        core.settle(core.look().await?, Pass::Change).await?;
-        Ok(())
+        core.drawn().leaving.insert(endpoint.id);
+        let left = core.leave(found.id, endpoint.id).await;
+        core.drawn().leaving.remove(&endpoint.id);
+        left
     }
 
     /// What a container has on the networks it is on, by the networks' names.
@@ -175,6 +176,9 @@ impl Core {
         &self,
         mut decide: impl FnMut(&View) -> Result<(T, Vec<TxnOp>)>,
     ) -> Result<T> {
+        if self.ended.load(Ordering::Relaxed) {
+            return Err(Cause::Ended.into());
+        }
         let _turn = self.turn.acquire().await.map_err(|_| Cause::Ended)?;
         let mut pause = Duration::from_micros(200);
         for _ in 0..ATTEMPTS {
@@ -195,6 +199,14 @@ impl Core {
             pause = (pause * 2).min(PAUSE);
         }
         Err(Cause::Contended(ATTEMPTS).into())
+    }
+
+    /// Crosses an endpoint out, and takes it out of the kernel.
+    async fn leave(&self, network: NetworkId, id: EndpointId) -> Result<()> {
+        self.cross_out(network, id).await?;
+        self.drawn().asked.remove(&id);
+        self.settle(self.look().await?, Pass::Change).await?;
+        Ok(())
     }
 
     /// Crosses an endpoint out, if it is there.

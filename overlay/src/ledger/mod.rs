@@ -6,6 +6,8 @@
 mod create;
 mod endpoint;
 mod remove;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub use create::CreateNetwork;

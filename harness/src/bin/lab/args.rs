@@ -6,14 +6,23 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+/// What the codes mean, for people; `main` has the numbers.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    it did not hold, nobody answered, or it was refused
+  2    the file, the command line or the machine is at fault
+  125  lab exec: the command could not be started there (no such target, its host is down)
+  126  lab exec: the command is not executable
+  127  lab exec: there is no such command
+  Any other code of lab exec is the command's own; 128 and a signal's number if that ended it.";
+
 /// Complete multi-host container networks on one Linux machine: hosts, overlays, a store, up in milliseconds.
 #[derive(Debug, Parser)]
 #[command(
     name = "lab",
     version,
-    after_help = "Exit codes: 0 done; 1 it did not hold or was refused; 2 the file, the \
-    command line or the machine is at fault. `lab exec` returns the command's own, 125 if it could not be started \
-    there, 126 if it is not executable, 127 if it does not exist."
+    after_help = EXIT_CODES
 )]
 pub(crate) struct Args {
     /// Which lab (default: the only one that is up).
@@ -30,6 +39,12 @@ pub(crate) struct Args {
 pub(crate) enum Verb {
     /// Build a lab, wait until its containers can reach each other, and leave it running.
     Up(Up),
+    /// Play scenarios, each in a lab of its own.
+    Run(crate::run::Run),
+    /// Check scenario files without building anything.
+    Validate(crate::validate::Validate),
+    /// Print the JSON schema of scenario files.
+    Schema,
     /// Take labs down.
     Down(Down),
     /// List labs.
@@ -61,12 +76,17 @@ pub(crate) enum Verb {
     Doctor,
     /// Remove what is left of labs that were killed.
     Gc,
-    /// The process that holds a lab.
-    #[command(hide = true, name = "__supervise")]
-    Supervise,
-    /// Tries the kernel's features, inside a lab's namespaces.
-    #[command(hide = true, name = "__probe")]
-    Probe,
+    /// Print a script that completes `lab` in a shell.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man {
+        /// Write it and a page a command into this directory.
+        #[arg(long, value_name = "DIR")]
+        to: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -100,7 +120,19 @@ pub(crate) struct Down {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The command is one of this machine, run there with the caller's terminal, environment and files. \
+                  Its exit code is lab's.\n\nExamples:\n  \
+                  lab exec docker0 ip netns ls\n  \
+                  lab exec C0 -- sh -c 'ip route; ip neigh'"
+)]
 pub(crate) struct Exec {
+    /// For Docker's habits; the command has the caller's standard input anyway.
+    #[arg(short, long, hide = true)]
+    pub(crate) interactive: bool,
+    /// The command has the terminal to itself, as a shell wants it; so it is anyway if it is typed alone.
+    #[arg(short, long)]
+    pub(crate) tty: bool,
     /// A host or container: `docker0`, `C0`; `host:X` or `container:X` where both exist.
     pub(crate) target: String,
     /// The command and its arguments.
@@ -158,6 +190,14 @@ pub(crate) struct On {
     pub(crate) on: Option<String>,
 }
 
+/// The host that a container is on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Where {
+    /// The host that it has to run on (default: any).
+    #[arg(long, value_name = "HOST")]
+    pub(crate) on: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Network {
     /// List networks.
@@ -193,7 +233,7 @@ pub(crate) enum Network {
         #[arg(long)]
         alias: Vec<String>,
         #[command(flatten)]
-        on: On,
+        on: Where,
     },
     /// Take a container off a network.
     Disconnect {
@@ -202,7 +242,7 @@ pub(crate) enum Network {
         /// The container.
         container: String,
         #[command(flatten)]
-        on: On,
+        on: Where,
     },
 }
 
@@ -241,13 +281,17 @@ pub(crate) struct NetworkCreate {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Container {
     /// List containers.
-    Ls(On),
+    Ls {
+        /// Only those on this host (default: all).
+        #[arg(long, value_name = "HOST")]
+        on: Option<String>,
+    },
     /// Run a container; prints its id.
     Run(Box<ContainerRun>),
     /// Show containers, as JSON.
     Inspect {
         #[command(flatten)]
-        on: On,
+        on: Where,
         /// Names.
         #[arg(required = true)]
         containers: Vec<String>,
@@ -255,7 +299,7 @@ pub(crate) enum Container {
     /// Stop and remove containers.
     Rm {
         #[command(flatten)]
-        on: On,
+        on: Where,
         /// Names.
         #[arg(required = true)]
         containers: Vec<String>,
@@ -304,6 +348,7 @@ pub(crate) enum Kv {
         /// The key.
         key: String,
         /// Its value.
+        #[arg(allow_hyphen_values = true)]
         value: String,
     },
     /// Remove a key.

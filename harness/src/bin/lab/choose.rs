@@ -1,8 +1,9 @@
 //! Which lab a command is for.
 
-use harness::control::Client;
+use harness::control::{Answer, Client, Request};
 use harness::state::{Found, Home, Root, State};
 use harness::{Error, Kind};
+use serde_json::Value;
 
 /// What was said for all commands.
 #[derive(Debug)]
@@ -23,13 +24,34 @@ impl Scope {
     pub(crate) fn client(&self) -> Result<Client, Error> {
         Client::connect(&self.find()?.0)
     }
+
+    /// Asks the lab that is meant, and does something with each item of its answer as it comes.
+    pub(crate) fn each(
+        &self,
+        request: &Request,
+        mut item: impl FnMut(Value) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Answer> {
+        let mut failed = None;
+        let asked = self.client()?.each(request, |value| {
+            item(value).map_err(|error| {
+                // What it was is told below; here it ends the answer.
+                let end = Error::new(Kind::Machine, &error);
+                failed = Some(error);
+                end
+            })
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => Ok(asked?),
+        }
+    }
 }
 
 /// The lab of that name, else the only one that is up.
 pub(crate) fn find(name: Option<&str>) -> Result<(Home, State), Error> {
     let root = Root::open()?;
     if let Some(name) = name {
-        let home = root.lab(name);
+        let home = root.lab(name)?;
         return match home.find()? {
             Some(Found::Alive(state)) => Ok((home, state)),
             Some(Found::Dead) => Err(gone(name)),

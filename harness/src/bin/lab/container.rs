@@ -2,26 +2,33 @@
 
 use std::process::ExitCode;
 
+use anyhow::bail;
+use harness::Error;
 use harness::control::Request;
 use harness::lab::{ContainerReport, Report, Run};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::args::{Container, ContainerRun};
 use crate::choose::Scope;
-use crate::network::{engine, runs_on};
-use crate::print;
+use crate::network::{each, engine, runs_on};
 use crate::table::table;
+use crate::{VERSION, print};
 
 pub(crate) fn main(scope: &Scope, verb: Container) -> anyhow::Result<ExitCode> {
     let mut client = scope.client()?;
     match verb {
-        Container::Ls(on) => {
+        Container::Ls { on } => {
             let report: Report = client.get(&Request::Report)?;
-            let on = on.on;
+            if let Some(on) = &on {
+                let known = report.hosts.iter().map(|host| host.name.as_str());
+                if !known.clone().any(|host| host == on) {
+                    bail!(Error::no_such("host", on, known));
+                }
+            }
             let there = |container: &&ContainerReport| on.as_ref().is_none_or(|on| container.host == *on);
             let containers: Vec<&ContainerReport> = report.containers.iter().filter(there).collect();
             if scope.json {
-                print::json(&containers)?;
+                print::json(&json!({ "version": VERSION, "containers": containers }))?;
             } else {
                 let row = |container: &&ContainerReport| {
                     [
@@ -42,20 +49,21 @@ pub(crate) fn main(scope: &Scope, verb: Container) -> anyhow::Result<ExitCode> {
             print::line(id)?;
         }
         Container::Inspect { on, containers } => {
-            let mut all = Vec::new();
-            for name in containers {
-                runs_on(&mut client, &name, &on)?;
-                let shown: Vec<Value> = client.get(&Request::InspectContainer { name })?;
-                all.extend(shown);
-            }
+            let mut all: Vec<Value> = Vec::new();
+            let code = each(containers, |name| {
+                runs_on(&mut client, name, &on)?;
+                all.extend(client.get::<Vec<Value>>(&Request::InspectContainer { name: name.to_owned() })?);
+                Ok(())
+            });
             print::json(&all)?;
+            return code;
         }
         Container::Rm { on, containers } => {
-            for name in containers {
-                runs_on(&mut client, &name, &on)?;
-                client.ask(&Request::RemoveContainer { name: name.clone() })?;
-                print::line(name)?;
-            }
+            return each(containers, |name| {
+                runs_on(&mut client, name, &on)?;
+                client.ask(&Request::RemoveContainer { name: name.to_owned() })?;
+                Ok(print::line(name)?)
+            });
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,9 @@ use serde_json::json;
 use crate::choose::Scope;
 use crate::{EXIT_FAULT, print};
 
+/// The argument that the inner's half is started with.
+pub(crate) const WORD: &str = "__probe";
+
 pub(crate) fn main(scope: &Scope) -> anyhow::Result<ExitCode> {
     let (findings, complaint) = findings()?;
     let way = way()?;
@@ -60,7 +63,7 @@ fn way() -> anyhow::Result<&'static str> {
 /// What the probe found, and why it could not run.
 fn findings() -> anyhow::Result<(Vec<Finding>, Option<String>)> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("__probe").stdout(Stdio::null()).stderr(Stdio::null());
+    command.arg(WORD).stdout(Stdio::null()).stderr(Stdio::null());
     let inner = Inner::spawn(command, Life::Attached, None)?;
     let (mut findings, mut complaint) = (Vec::new(), None);
     // It ends without detaching; what matters is what it said before.

@@ -1,10 +1,13 @@
 //! `lab exec`, `lab shell`: a command of any kind, run by this process itself in the namespaces of a host or container.
 
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 use std::process::{Command, ExitCode};
 
 use harness::control::Request;
 use harness::{Error, Kind};
+use kernel::enter::Group;
+use nix::unistd::{getpgrp, getpid};
 
 use crate::args;
 use crate::choose::Scope;
@@ -13,7 +16,9 @@ pub(crate) fn exec(scope: &Scope, args: &args::Exec) -> anyhow::Result<ExitCode>
     let hostname = enter(scope, &args.target)?;
     let mut command = Command::new(&args.command[0]);
     command.args(&args.command[1..]).env("HOSTNAME", hostname);
-    run(command)
+    // Started by a shell with jobs, and nothing beside it: as a shell would, so that it may be one with jobs itself.
+    let alone = getpgrp() == getpid() && io::stdin().is_terminal() && io::stdout().is_terminal();
+    run(command, if alone || args.tty { Group::Own } else { Group::Shared })
 }
 
 pub(crate) fn shell(scope: &Scope, args: &args::Shell) -> anyhow::Result<ExitCode> {
@@ -22,7 +27,7 @@ pub(crate) fn shell(scope: &Scope, args: &args::Shell) -> anyhow::Result<ExitCod
     let mut command = Command::new(shell.unwrap_or_else(|| "/bin/sh".into()));
     // Shells that do not read it from their own files show it as it is.
     command.env("HOSTNAME", &hostname).env("PS1", format!("{hostname}:\\w# "));
-    run(command)
+    run(command, Group::Own)
 }
 
 /// Joins the target's machine; its hostname.
@@ -37,8 +42,8 @@ fn enter(scope: &Scope, target: &str) -> anyhow::Result<String> {
     Ok(hostname.to_owned())
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let code = kernel::enter::run(command)?;
+fn run(command: Command, group: Group) -> anyhow::Result<ExitCode> {
+    let code = kernel::enter::run(command, group)?;
     // A wait status has eight bits.
     Ok(ExitCode::from(u8::try_from(code & 0xff).unwrap_or(u8::MAX)))
 }

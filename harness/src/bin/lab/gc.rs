@@ -4,21 +4,29 @@ use std::process::ExitCode;
 
 use harness::state::{Found, Root};
 
-use crate::print;
+use crate::{EXIT_FAULT, print};
 
 pub(crate) fn main() -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
     let mut removed = 0;
     for (home, found) in Root::open()?.labs()? {
-        if found == Found::Dead
-            && let Ok(claim) = home.claim()?
-        {
-            claim.remove()?;
-            removed += 1;
-            print::line(format_args!("removed what was left of lab {}", home.name()))?;
+        // A lab that has been claimed meanwhile is no dead one any more.
+        let Found::Dead = found else { continue };
+        let Ok(claim) = home.claim()? else { continue };
+        match claim.remove() {
+            Ok(()) => {
+                removed += 1;
+                print::line(format_args!("removed what was left of lab {}", home.name()))?;
+            }
+            // The others are to go nevertheless.
+            Err(error) => {
+                print::error(&error.into());
+                code = ExitCode::from(EXIT_FAULT);
+            }
         }
     }
     if removed == 0 {
         print::line("nothing to remove")?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
 }

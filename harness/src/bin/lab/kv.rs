@@ -4,10 +4,11 @@ use std::process::ExitCode;
 
 use harness::control::Request;
 use harness::{Error, Kind};
+use serde_json::json;
 
 use crate::args::Kv;
 use crate::choose::Scope;
-use crate::{logs, print};
+use crate::{VERSION, logs, print};
 
 pub(crate) fn main(scope: &Scope, verb: Kv) -> anyhow::Result<ExitCode> {
     let mut client = scope.client()?;
@@ -16,12 +17,16 @@ pub(crate) fn main(scope: &Scope, verb: Kv) -> anyhow::Result<ExitCode> {
             let value: Option<String> = client.get(&Request::Get { key: key.clone() })?;
             let value =
                 value.ok_or_else(|| Error::new(Kind::Refused, format_args!("the store has no key {key}")))?;
-            if scope.json { print::json(&value)? } else { print::line(value)? }
+            if scope.json {
+                print::json(&json!({ "version": VERSION, "key": key, "value": value }))?;
+            } else {
+                print::line(value)?;
+            }
         }
         Kv::Ls { prefix } => {
             let keys: Vec<String> = client.get(&Request::Keys { prefix })?;
             if scope.json {
-                print::json(&keys)?;
+                print::json(&json!({ "version": VERSION, "keys": keys }))?;
             } else {
                 keys.iter().try_for_each(print::line)?;
             }

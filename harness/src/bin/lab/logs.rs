@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use harness::control::Request;
-use serde_json::Value;
+use harness::{Error, Kind};
+use serde_json::{Map, Value};
 
 use crate::choose::Scope;
-use crate::{args, print};
+use crate::{VERSION, args, print};
 
 pub(crate) fn logs(scope: &Scope, args: &args::Logs) -> anyhow::Result<ExitCode> {
     let request = Request::Logs { target: args.target.clone(), follow: args.follow };
@@ -35,14 +36,25 @@ pub(crate) fn each(
     request: &Request,
     human: impl Fn(&Value) -> String,
 ) -> anyhow::Result<ExitCode> {
-    let mut printed = Ok(());
-    let asked = scope.client()?.each(request, |item| {
-        printed = print::line(if scope.json { item.to_string() } else { human(&item) });
-        // Whatever it is, it ends the answer; what it was is told below.
-        let end = |e: &std::io::Error| harness::Error::new(harness::Kind::Machine, e);
-        printed.as_ref().map_err(end).copied()
+    let asked = scope.each(request, |item| {
+        print::line(if scope.json { versioned(item).to_string() } else { human(&item) })?;
+        Ok(())
     });
-    printed?;
-    asked?;
+    match asked {
+        // Nothing will come any more, and that is no failure of who waited.
+        Err(error) if error.downcast_ref::<Error>().is_some_and(|e| e.kind() == Kind::Gone) => {
+            print::note(error);
+        }
+        asked => drop(asked?),
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Says in each line which version of the format it is: a reader may have missed those before.
+fn versioned(item: Value) -> Value {
+    let mut line = Map::from_iter([("version".to_owned(), VERSION.into())]);
+    if let Value::Object(fields) = item {
+        line.extend(fields);
+    }
+    line.into()
 }

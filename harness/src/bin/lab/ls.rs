@@ -8,11 +8,8 @@ use harness::state::{Found, Root};
 use serde_json::json;
 
 use crate::choose::Scope;
-use crate::print;
 use crate::table::table;
-
-/// The version of what `--json` prints.
-const VERSION: u32 = 1;
+use crate::{VERSION, print};
 
 pub(crate) fn ls(scope: &Scope) -> anyhow::Result<ExitCode> {
     let labs = Root::open()?.labs()?;
@@ -68,13 +65,19 @@ pub(crate) fn welcome(scope: &Scope) -> anyhow::Result<ExitCode> {
     let up = Root::open()?.labs()?.iter().filter(|(_, found)| matches!(found, Found::Alive(_))).count();
     if up == 0 {
         print::line(
-            "no lab is up\n\n  lab up scenarios/two-host.toml   builds one\n  lab doctor                       says what this machine can do\n  lab --help                       lists the commands",
+            "no lab is up\n\n\
+             \x20 lab up scenarios/two-host.toml   builds one\n\
+             \x20 lab doctor                       says what this machine can do\n\
+             \x20 lab --help                       lists the commands",
         )?;
         return Ok(ExitCode::SUCCESS);
     }
     ls(scope)?;
     print::line(
-        "\n  lab ps             shows what a lab consists of\n  lab exec TARGET CMD…   runs a command on a host or in a container\n  lab down           takes it down",
+        "\n\
+         \x20 lab ps                 shows what a lab consists of\n\
+         \x20 lab exec TARGET CMD…   runs a command on a host or in a container\n\
+         \x20 lab down               takes it down",
     )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,16 +14,20 @@ mod inspect;
 mod kv;
 mod logs;
 mod ls;
+mod manual;
 mod network;
 mod ping;
 mod print;
+mod run;
+mod schema;
 mod supervise;
 mod table;
 mod up;
+mod validate;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use harness::Kind;
 
 use args::{Args, Verb};
@@ -33,17 +37,55 @@ const EXIT_FAILED: u8 = 1;
 /// The file, the command line or the machine is at fault. What clap uses too.
 const EXIT_FAULT: u8 = 2;
 
+/// `lab exec` itself failed: Docker's code for its own failures, as all others may be the command's.
+const EXIT_EXEC: u8 = 125;
+/// The version of what `--json` prints.
+const VERSION: u32 = 1;
+
 fn main() -> ExitCode {
-    let args = Args::parse();
+    if let Some(part) = inner() {
+        return part().unwrap_or_else(|error| {
+            print::error(&error);
+            ExitCode::from(EXIT_FAULT)
+        });
+    }
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and the version come this way, too; where they cannot be printed there is nobody to tell.
+            let _ = error.print();
+            let code = u8::try_from(error.exit_code()).unwrap_or(EXIT_FAULT);
+            return ExitCode::from(if code != 0 && was_exec() { EXIT_EXEC } else { code });
+        }
+    };
     let exec = matches!(args.verb, Some(Verb::Exec(_) | Verb::Shell(_)));
     match run(args) {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             print::error(&error);
-            ExitCode::from(if exec { 125 } else { code_of(&error) })
+            ExitCode::from(if exec { EXIT_EXEC } else { code_of(&error) })
         }
     }
+}
+
+/// What this process is for, if `lab` itself has started it inside a lab's namespaces. Nothing that can be typed.
+fn inner() -> Option<fn() -> anyhow::Result<ExitCode>> {
+    if !kernel::entry::inside() {
+        return None;
+    }
+    match std::env::args().nth(1)?.as_str() {
+        supervise::WORD => Some(supervise::main),
+        doctor::WORD => Some(doctor::probe),
+        run::WORD => Some(run::inside),
+        _ => None,
+    }
+}
+
+/// Whether a command line that made no sense was one of `lab exec` or `lab shell`.
+fn was_exec() -> bool {
+    let matches = Args::command().ignore_errors(true).try_get_matches();
+    matches.is_ok_and(|matches| matches!(matches.subcommand_name(), Some("exec" | "shell")))
 }
 
 fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -51,7 +93,10 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     let scope = choose::Scope { lab, json };
     let Some(verb) = verb else { return ls::welcome(&scope) };
     match verb {
-        Verb::Up(verb) => up::main(&verb),
+        Verb::Up(verb) => up::main(&scope, &verb),
+        Verb::Run(verb) => run::main(scope.json, &verb),
+        Verb::Validate(verb) => validate::main(scope.json, &verb),
+        Verb::Schema => schema::main(),
         Verb::Down(verb) => down::main(&scope, &verb),
         Verb::Ls => ls::ls(&scope),
         Verb::Ps => ls::ps(&scope),
@@ -66,15 +111,15 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Events(verb) => logs::events(&scope, &verb),
         Verb::Doctor => doctor::main(&scope),
         Verb::Gc => gc::main(),
-        Verb::Supervise => supervise::main(),
-        Verb::Probe => doctor::probe(),
+        Verb::Completions { shell } => manual::completions(shell),
+        Verb::Man { to } => manual::main(to.as_deref()),
     }
 }
 
 /// The table of exit codes is in the README.
 fn code_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<harness::Error>().map(harness::Error::kind) {
-        Some(Kind::Refused | Kind::Down) => EXIT_FAILED,
+        Some(Kind::Refused | Kind::Down | Kind::Gone) => EXIT_FAILED,
         _ => EXIT_FAULT,
     }
 }

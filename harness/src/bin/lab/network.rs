@@ -9,12 +9,12 @@ use harness::lab::{NetworkLine, Report};
 use harness::{Error, Kind};
 use overlay::CreateNetwork;
 use overlay::ipam::PoolRequest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::args::{Network, NetworkCreate, On};
+use crate::args::{Network, NetworkCreate, On, Where};
 use crate::choose::Scope;
-use crate::print;
 use crate::table::table;
+use crate::{VERSION, code_of, is_broken_pipe, print};
 
 pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
     let mut client = scope.client()?;
@@ -23,7 +23,7 @@ pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
             let on = engine(&mut client, &on)?;
             let lines: Vec<NetworkLine> = client.get(&Request::Networks { on })?;
             if scope.json {
-                print::json(&lines)?;
+                print::json(&json!({ "version": VERSION, "networks": lines }))?;
             } else {
                 let row = |line: &NetworkLine| {
                     [
@@ -44,19 +44,21 @@ pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
         }
         Network::Inspect { on, networks } => {
             let on = engine(&mut client, &on)?;
-            let mut all = Vec::new();
-            for name in networks {
-                let shown: Vec<Value> = client.get(&Request::InspectNetwork { on: on.clone(), name })?;
-                all.extend(shown);
-            }
+            let mut all: Vec<Value> = Vec::new();
+            let code = each(networks, |name| {
+                let request = Request::InspectNetwork { on: on.clone(), name: name.to_owned() };
+                all.extend(client.get::<Vec<Value>>(&request)?);
+                Ok(())
+            });
             print::json(&all)?;
+            return code;
         }
         Network::Rm { on, networks } => {
             let on = engine(&mut client, &on)?;
-            for name in networks {
-                client.ask(&Request::RemoveNetwork { on: on.clone(), name: name.clone() })?;
-                print::line(name)?;
-            }
+            return each(networks, |name| {
+                client.ask(&Request::RemoveNetwork { on: on.clone(), name: name.to_owned() })?;
+                Ok(print::line(name)?)
+            });
         }
         Network::Connect { network, container, ip, alias, on } => {
             runs_on(&mut client, &container, &on)?;
@@ -68,6 +70,25 @@ pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Does `f` with every name, as Docker does: one that fails does not keep the others from it.
+pub(crate) fn each(
+    names: Vec<String>,
+    mut f: impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<ExitCode> {
+    let mut code = ExitCode::SUCCESS;
+    for name in names {
+        match f(&name) {
+            Err(error) if is_broken_pipe(&error) => return Err(error),
+            Err(error) => {
+                print::error(&error);
+                code = ExitCode::from(code_of(&error));
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(code)
 }
 
 /// The host whose engine is asked: the one named, else the first that has one.
@@ -84,7 +105,7 @@ pub(crate) fn engine(client: &mut Client, on: &On) -> anyhow::Result<String> {
 }
 
 /// That the container runs on the host that was named, if one was.
-pub(crate) fn runs_on(client: &mut Client, container: &str, on: &On) -> anyhow::Result<()> {
+pub(crate) fn runs_on(client: &mut Client, container: &str, on: &Where) -> anyhow::Result<()> {
     let Some(on) = &on.on else { return Ok(()) };
     let report: Report = client.get(&Request::Report)?;
     match report.containers.iter().find(|known| known.name == container) {

@@ -18,22 +18,19 @@ pub(crate) fn main(scope: &Scope, args: &args::Ping) -> anyhow::Result<ExitCode>
         interval: u64::try_from(args.interval.as_millis()).unwrap_or(u64::MAX),
     };
     let mut echoes = Vec::new();
-    let answer = scope.client()?.each(&request, |item| {
-        let broken = |e| harness::Error::new(harness::Kind::Machine, e);
-        let echo: Echoed = serde_json::from_value(item).map_err(|e| broken(e.to_string()))?;
+    let answer = scope.each(&request, |item| {
+        let echo: Echoed = serde_json::from_value(item)?;
         echoes.push(echo);
-        if !scope.json {
-            let number = echoes.len();
-            let text = match echo {
-                Echoed::Answered(nanoseconds) => {
-                    format!("answer {number} after {}", milliseconds(nanoseconds))
-                }
-                Echoed::Silent => format!("no answer {number}"),
-                Echoed::Unreachable => format!("no answer {number}: unreachable"),
-            };
-            print::line(format_args!("{} -> {}: {text}", args.from, args.to))
-                .map_err(|e| broken(e.to_string()))?;
+        if scope.json {
+            return Ok(());
         }
+        let number = echoes.len();
+        let text = match echo {
+            Echoed::Answered(nanoseconds) => format!("answer {number} after {}", milliseconds(nanoseconds)),
+            Echoed::Silent => format!("no answer {number}"),
+            Echoed::Unreachable => format!("no answer {number}: unreachable"),
+        };
+        print::line(format_args!("{} -> {}: {text}", args.from, args.to))?;
         Ok(())
     })?;
     let mut trips: Vec<u64> = echoes
@@ -44,7 +41,8 @@ pub(crate) fn main(scope: &Scope, args: &args::Ping) -> anyhow::Result<ExitCode>
     let (sent, received) = (echoes.len(), trips.len());
     // A whole number is what people compare; one lost of a thousand is still no 0 %.
     let loss = ((sent - received) * 100).div_ceil(sent.max(1));
-    let at = |share: usize| trips.get((received * share / 100).min(received.saturating_sub(1))).copied();
+    // The nearest rank: the least that so many of a hundred do not exceed.
+    let at = |share: usize| trips.get((received * share).div_ceil(100).max(1) - 1).copied();
     let (least, median, high, most) = (at(0), at(50), at(99), trips.last().copied());
     if scope.json {
         print::json(&json!({

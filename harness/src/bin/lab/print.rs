@@ -15,6 +15,13 @@ pub(crate) fn text(text: impl Display) -> io::Result<()> {
     out.flush()
 }
 
+/// What is no text of ours.
+pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
 /// A value, as indented JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?)?;
@@ -23,11 +30,17 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 
 /// What went wrong.
 pub(crate) fn error(error: &anyhow::Error) {
-    // With standard error closed there is nobody to tell.
-    let _ = writeln!(io::stderr(), "lab: {error:#}");
+    note(format_args!("lab: {error:#}"));
 }
 
-/// A remark beside the output.
+/// A remark beside the output, in one piece.
 pub(crate) fn note(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    // With standard error closed there is nobody to tell.
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
+/// An I/O error without its number.
+pub(crate) fn why(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_owned()
 }

@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use harness::control::{self, Ready, Start};
 use harness::{Error, Kind, Lab, topology};
 
+/// The argument that this is started with.
+pub(crate) const WORD: &str = "__supervise";
 /// Longest file, in bytes.
 const LONGEST: usize = 16 << 20;
 
@@ -40,7 +42,9 @@ async fn supervise(start: Start, listener: OwnedFd) -> anyhow::Result<ExitCode> 
     };
     let report = Box::new(lab.report().await?);
     say(&Ready::Up { report, timings: lab.timings(), rootless: kernel::entry::rootless() })?;
-    kernel::entry::detach()?;
+    if start.detach {
+        kernel::entry::detach()?;
+    }
     control::serve(lab, UnixListener::from(listener)).await?;
     // The namespaces go with the process; taking the lab apart piece by piece would only be slower.
     Ok(ExitCode::SUCCESS)

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
 use std::process::exit;
 use std::sync::OnceLock;
 
@@ -17,7 +16,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getgid, getpid, getuid, setsid};
 
 use super::init::{close_range, init};
-use super::{ASKED, ENTER, EXIT_ENTRY, GRANTED, Life, REMOVE, remains, report};
+use super::{ASKED, BESIDE, ENTER, EXIT_ENTRY, GRANTED, LOCK, Life, Remains, report};
 use crate::caps::Caps;
 use crate::error::{Context, Error, Result};
 use crate::pidfd::Pidfd;
@@ -64,16 +63,17 @@ static CONSTRUCTOR: extern "C" fn() = constructor;
 extern "C" fn constructor() {
     let Some(life) = env::var_os(ENTER) else { return };
     let life = if life == "attached" { Life::Attached } else { Life::Detachable };
-    let remove = env::var_os(REMOVE).map(PathBuf::from);
+    let remains = Remains::told();
     #[expect(unsafe_code, reason = "children must not enter a second time")]
     // SAFETY: before `main` no other thread exists that could read the environment.
     unsafe {
         env::remove_var(ENTER);
-        env::remove_var(REMOVE);
+        env::remove_var(LOCK);
+        env::remove_var(BESIDE);
     }
     // A lab holds nothing of whoever started it: a lock of the caller's shell would be held as long as the lab lives.
     close_range(3, u32::MAX);
-    if let Err(error) = enter(life, remove.as_deref()) {
+    if let Err(error) = enter(life, remains.as_ref()) {
         fail(&error);
     }
 }
@@ -89,7 +89,7 @@ fn fail(error: &Error) -> ! {
 }
 
 /// Returns in the inner process only.
-fn enter(life: Life, remove: Option<&Path>) -> Result<()> {
+fn enter(life: Life, remains: Option<&Remains>) -> Result<()> {
     let caps = Caps::effective().doing("read", "/proc/self/status")?;
     let rootless = !(caps.sys_admin && caps.net_admin);
     let (uid, gid) = (getuid(), getgid());
@@ -110,7 +110,7 @@ fn enter(life: Life, remove: Option<&Path>) -> Result<()> {
     let _ = ROOTLESS.set(rootless);
     let this = Pidfd::open(getpid().as_raw()).doing("open", "the shepherd")?;
     match split()? {
-        ForkResult::Parent { child } => shepherd(child, remove),
+        ForkResult::Parent { child } => shepherd(child, remains),
         ForkResult::Child => init(this, life),
     }
 }
@@ -122,7 +122,7 @@ pub(super) fn split() -> Result<ForkResult> {
     unsafe { fork() }.doing("fork", "the process")
 }
 
-fn shepherd(init: Pid, remove: Option<&Path>) -> ! {
+fn shepherd(init: Pid, remains: Option<&Remains>) -> ! {
     let _ = prctl::set_name(c"lab-shepherd");
     let code = loop {
         match waitpid(init, None) {
@@ -132,8 +132,8 @@ fn shepherd(init: Pid, remove: Option<&Path>) -> ! {
             Err(_) => break EXIT_ENTRY,
         }
     };
-    if let Some(lock) = remove {
-        let _ = remains::remove(lock);
+    if let Some(remains) = remains {
+        let _ = remains.remove();
     }
     // Not `exit`: the destructors of the program's own statics are not ours to run.
     quit(code)

@@ -24,7 +24,6 @@ mod trial;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
@@ -37,13 +36,14 @@ use crate::pidfd::Pidfd;
 
 pub use inside::{detach, inside, line, rootless};
 pub use outcome::Outcome;
-pub use remains::clear;
+pub use remains::Remains;
 pub use trial::{panicking_trial, trial};
 
 /// Set for the re-executed process only; the constructor removes it first thing.
 const ENTER: &str = "KERNEL_ENTER";
-/// The locked file whose directory the shepherd removes when the lab is over.
-const REMOVE: &str = "KERNEL_REMOVE";
+/// What the shepherd removes when the lab is over: the locked file, and the names of the files beside it.
+const LOCK: &str = "KERNEL_LOCK";
+const BESIDE: &str = "KERNEL_BESIDE";
 /// How a lab is let go. The inner asks, the outer grants it once it has written down that there is a lab, init no longer
 /// watches the life line and says so. Whenever the outer is killed, either there is no lab or somebody knows of it.
 const ASKED: &str = "may the lab stay?";
@@ -70,13 +70,13 @@ pub struct Inner {
 
 impl Inner {
     /// Starts `command`, which has to be the current executable, inside fresh namespaces. Its standard
-    /// input becomes the life line; the rest is as the caller sets it. When all is over, the directory of the file `remove`
-    /// is removed, unless somebody else has locked that file by then.
-    pub fn spawn(mut command: Command, life: Life, remove: Option<&Path>) -> Result<Inner> {
+    /// input becomes the life line; the rest is as the caller sets it. When all is over, `remains` are removed,
+    /// unless somebody else has locked their file by then.
+    pub fn spawn(mut command: Command, life: Life, remains: Option<&Remains>) -> Result<Inner> {
         let (ours, theirs) = UnixStream::pair().doing("make", "the life line of a lab")?;
         command.env(ENTER, if life == Life::Attached { "attached" } else { "detachable" });
-        if let Some(lock) = remove {
-            command.env(REMOVE, lock);
+        if let Some(remains) = remains {
+            remains.tell(&mut command);
         }
         command.stdin(OwnedFd::from(theirs));
         let child = command.spawn().doing("start", command.get_program().to_string_lossy())?;

@@ -87,7 +87,12 @@ impl<'a> Batch<'a> {
     #[must_use]
     pub fn vxlan(self, new: &NewVxlan, netns: Option<BorrowedFd<'a>>) -> Self {
         let message = RouteNetlinkMessage::NewLink(link::vxlan(new, netns));
-        self.push("create", format_args!("vxlan {} with id {}", new.link.name, new.vni), NEW, message)
+        self.push(
+            "create",
+            format_args!("vxlan {} with id {}", new.link.name, new.settings.vni),
+            NEW,
+            message,
+        )
     }
 
     /// Forbids a bridge port to talk to other isolated ports.

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
 use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
 
+use super::dump::Vxlan;
 use crate::mac::Mac;
 
 /// What every new link has. `NewLink { index: 6, name: "eth0".into(), ..NewLink::default() }`.
@@ -32,24 +33,11 @@ impl Default for NewLink {
 
 /// A VXLAN device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "they are the device's own flags")]
 pub struct NewVxlan {
     /// What every link has.
     pub link: NewLink,
-    /// The VXLAN network identifier, 24 bits.
-    pub vni: u32,
-    /// The UDP port of the tunnel.
-    pub port: u16,
-    /// Answer ARP from the neighbour table.
-    pub proxy: bool,
-    /// Learn forwarding entries from what arrives.
-    pub learning: bool,
-    /// Report destinations that have no forwarding entry.
-    pub l2miss: bool,
-    /// Report addresses that have no neighbour entry.
-    pub l3miss: bool,
-    /// Seconds until a learned entry is forgotten.
-    pub ageing: u32,
+    /// Its settings.
+    pub settings: Vxlan,
 }
 
 impl NewLink {
@@ -97,17 +85,18 @@ pub(super) fn veth(link: &NewLink, peer: &NewLink, netns: Option<BorrowedFd<'_>>
 
 /// The device is made in `netns`; its UDP socket stays in the namespace of the connection that asks.
 pub(super) fn vxlan(vxlan: &NewVxlan, netns: Option<BorrowedFd<'_>>) -> LinkMessage {
-    let mut builder = vxlan.link.dress(LinkVxlan::new(&vxlan.link.name, vxlan.vni));
+    let settings = &vxlan.settings;
+    let mut builder = vxlan.link.dress(LinkVxlan::new(&vxlan.link.name, settings.vni));
     if let Some(netns) = netns {
         builder = builder.setns_by_fd(netns.as_raw_fd());
     }
     builder
-        .port(vxlan.port)
-        .proxy(vxlan.proxy)
-        .learning(vxlan.learning)
-        .l2miss(vxlan.l2miss)
-        .l3miss(vxlan.l3miss)
-        .ageing(vxlan.ageing)
+        .port(settings.port)
+        .proxy(settings.proxy)
+        .learning(settings.learning)
+        .l2miss(settings.l2miss)
+        .l3miss(settings.l3miss)
+        .ageing(settings.ageing)
         .build()
 }
 

@@ -7,6 +7,7 @@
 mod batch;
 mod dump;
 mod link;
+mod running;
 
 use std::io;
 use std::sync::{Mutex, PoisonError};

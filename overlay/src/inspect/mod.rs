@@ -1,10 +1,14 @@
 //! Networks and containers as `docker inspect` shows them, field for field.
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
 use serde::Serialize;
 
-use crate::datapath::{Attached, Outside};
 use crate::docker;
 use crate::host::{ContainerRef, LocalNetwork, Sandboxes};
 use crate::id::{ContainerId, EndpointId, NetworkId, SandboxId};
@@ -200,18 +204,18 @@ pub(crate) fn overlay(view: &View, found: &Found, here: &Sandboxes) -> NetworkDe
     }
 }
 
-/// The gateway bridge, as its host shows it.
+/// The gateway bridge, as its host shows it: its subnet and address, and the containers on it.
 pub(crate) fn gateway(
     network: &LocalNetwork,
-    (subnet, address): (ipnet::Ipv4Net, std::net::Ipv4Addr),
-    outsides: Vec<(ContainerRef, Outside)>,
+    (subnet, address): (Ipv4Net, Ipv4Addr),
+    members: Vec<(ContainerRef, EndpointId, Ipv4Addr)>,
 ) -> NetworkDetails {
-    let containers = outsides.into_iter().map(|(container, outside)| {
+    let containers = members.into_iter().map(|(container, endpoint_id, ip)| {
         let member = Member {
             name: format!("gateway_{}", container.sandbox),
-            endpoint_id: outside.endpoint,
-            mac_address: Mac::of(outside.ip),
-            ipv4_address: format!("{}/{}", outside.ip, subnet.prefix_len()),
+            endpoint_id,
+            mac_address: Mac::of(ip),
+            ipv4_address: format!("{ip}/{}", subnet.prefix_len()),
             ipv6_address: String::new(),
         };
         (whole(container.id), member)
@@ -248,10 +252,9 @@ pub(crate) fn gateway(
 /// A container, as its host shows it: its endpoints, each with the network's name and the address it asked for.
 pub(crate) fn container(
     container: &ContainerRef,
-    endpoints: Vec<(String, Attached, Option<std::net::Ipv4Addr>)>,
+    endpoints: Vec<(String, Endpoint, Option<Ipv4Addr>)>,
 ) -> NetworkSettings {
-    let networks = endpoints.into_iter().map(|(name, attached, asked)| {
-        let endpoint = attached.endpoint;
+    let networks = endpoints.into_iter().map(|(name, endpoint, asked)| {
         let settings = EndpointSettings {
             ipam_config: asked.map(|ip| Asked { ipv4_address: ip.to_string() }),
             links: None,

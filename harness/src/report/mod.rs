@@ -1,0 +1,16 @@
+//! What people and programs are shown of a scenario that is played. Displayers turn events into text; none of them prints.
+//!
+//! - [`Human`]: a line a step.
+//! - [`json_line`]: a JSON object a line, versioned.
+//! - [`Junit`]: JUnit's XML, for CI.
+//! - [`Bundle`]: what there was to see when a step failed, in a directory.
+
+mod failure;
+mod human;
+mod json;
+mod junit;
+
+pub use failure::Bundle;
+pub use human::{Human, Paint, summary};
+pub use json::json_line;
+pub use junit::Junit;

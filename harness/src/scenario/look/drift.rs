@@ -1,0 +1,82 @@
+//! Whether store and kernel agree, on every host that has an engine.
+
+use std::time::Duration;
+
+use overlay::kv::keys;
+use overlay::ledger::View;
+use tokio::time::timeout;
+
+use super::Finding;
+use super::drift_host::{Held, Sandboxed, differences};
+use super::evidence::dump;
+use crate::error::Result;
+use crate::host::Host;
+use crate::lab::Lab;
+
+/// How long an engine may take to do what the store asks for by now. A second is what it takes at most between two
+/// looks at the kernel; as long again, for a busy machine.
+const FOLLOWS: Duration = Duration::from_secs(2);
+
+/// How often all is looked at anew because the store changed meanwhile, before it is compared nevertheless.
+const ATTEMPTS: usize = 10;
+
+/// Most differences shown.
+const SHOWN: usize = 5;
+
+/// Compares what the kernel holds with what the store asks for, once the engines have seen it all.
+pub(super) async fn look(lab: &Lab) -> Result<Finding> {
+    let kv = lab.kv()?;
+    let mut found = Vec::new();
+    for _ in 0..ATTEMPTS {
+        let listing = kv.list(keys::ALL).await?;
+        let index = listing.index;
+        let view = View::read(listing);
+        found = Vec::new();
+        for host in lab.hosts().filter(|host| host.spec.engine && host.alive().is_ok()) {
+            found.extend(look_at(host, &view).await?);
+        }
+        // Nothing was written meanwhile, so that it was one state of the store that all was compared with.
+        if kv.list(keys::ALL).await?.index == index {
+            break;
+        }
+    }
+    let more = found.len().saturating_sub(SHOWN);
+    found.truncate(SHOWN);
+    if more > 0 {
+        found.push(format!("{more} more"));
+    }
+    Ok(if found.is_empty() { Ok(()) } else { Err(found.join("; ")) })
+}
+
+/// What differs on a host, each in a sentence.
+async fn look_at(host: &Host, view: &View) -> Result<Vec<String>> {
+    let engine = host.engine()?;
+    let followed = timeout(FOLLOWS, engine.converged(view.index)).await;
+    let mut found: Vec<String> =
+        engine.faults().iter().map(|fault| format!("{}: {fault}", host.name())).collect();
+    if !matches!(followed, Ok(Ok(()))) {
+        if found.is_empty() {
+            let late = FOLLOWS.as_secs();
+            found.push(format!("{} has not followed the store for {late} s", host.name()));
+        }
+        return Ok(found);
+    }
+    let alive = host.alive()?;
+    let mut held = Held { host: dump(alive.netns.clone()).await?, ..Held::default() };
+    let containers = alive.sandboxes.containers();
+    for container in &containers {
+        held.containers.push(Sandboxed {
+            name: container.name.clone(),
+            sandbox: container.sandbox,
+            holds: dump(container.netns.clone()).await?,
+        });
+    }
+    for (name, netns) in alive.sandboxes.list() {
+        if containers.iter().all(|container| container.sandbox.namespace() != name) {
+            held.overlays.push((name, dump(netns).await?));
+        }
+    }
+    let differ = differences(view, host.ip(), &held);
+    found.extend(differ.into_iter().map(|what| format!("{}: {what}", host.name())));
+    Ok(found)
+}

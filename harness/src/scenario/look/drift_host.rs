@@ -1,0 +1,199 @@
+//! What one host's kernel holds, compared with what the store asks it to hold. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+use kernel::{Mac, Snapshot};
+use overlay::datapath::Tables;
+use overlay::docker;
+use overlay::id::{NetworkId, SandboxId};
+use overlay::ledger::View;
+use overlay::model::{Endpoint, Network, Vni};
+
+use super::path::{on_gateway_bridge, other_end};
+
+/// What a host's kernel holds.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// In the host's own namespace.
+    pub(super) host: Snapshot,
+    /// In the namespaces of overlays, by their names.
+    pub(super) overlays: Vec<(String, Snapshot)>,
+    /// In containers.
+    pub(super) containers: Vec<Sandboxed>,
+}
+
+/// What a container holds.
+#[derive(Debug)]
+pub(super) struct Sandboxed {
+    pub(super) name: String,
+    pub(super) sandbox: SandboxId,
+    pub(super) holds: Snapshot,
+}
+
+/// What is missing and what is left over, each in a sentence.
+pub(super) fn differences(view: &View, vtep: Ipv4Addr, held: &Held) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut mine: BTreeMap<NetworkId, Vec<&Endpoint>> = BTreeMap::new();
+    for endpoint in view.endpoints_on(vtep) {
+        mine.entry(endpoint.network).or_default().push(endpoint);
+    }
+    let mut overlays: Vec<&(String, Snapshot)> = held.overlays.iter().collect();
+    for (id, endpoints) in &mine {
+        let Some(stored) = view.networks.get(id) else {
+            found.push(format!("the store has endpoints of {id}, and no such network"));
+            continue;
+        };
+        let network = &stored.value.network;
+        let (its, others): (Vec<_>, Vec<_>) =
+            overlays.into_iter().partition(|(name, _)| id.epoch_of(name).is_some());
+        overlays = others;
+        match &its[..] {
+            [(_, sandbox)] => {
+                let want = Tables::of(&view.peers(*id, vtep));
+                compare_overlay(network, sandbox, &want, &mut found);
+                compare_endpoints(network, sandbox, endpoints, held, &mut found);
+            }
+            [] => found.push(format!("{} has endpoints here, and no sandbox", network.name)),
+            _ => found.push(format!("{} has more than one sandbox", network.name)),
+        }
+    }
+    found.extend(
+        overlays.into_iter().map(|(name, _)| format!("{name} is left over: it has no endpoint here")),
+    );
+    for container in &held.containers {
+        compare_container(view, container, &held.host, &mut found);
+    }
+    compare_gateway(held, &mut found);
+    found
+}
+
+/// Bridge, vxlan device and the tables of peers.
+fn compare_overlay(network: &Network, sandbox: &Snapshot, want: &Tables, found: &mut Vec<String>) {
+    let name = &network.name;
+    let Some((link, vxlan)) = sandbox.links.iter().find_map(|link| Some((link, link.vxlan.as_ref()?))) else {
+        return found.push(format!("{name} has no vxlan device"));
+    };
+    if network.vni.map(Vni::get) != Some(vxlan.vni) {
+        found.push(format!("{name} has the VNI {}, which the store does not say", vxlan.vni));
+    }
+    let bridge = link.master.and_then(|master| sandbox.by_index(master));
+    match bridge {
+        Some(bridge) if bridge.up && link.up => {
+            let gateway = IpNet::V4(network.subnet.with_len(network.subnet.gateway));
+            if !sandbox.addresses_of(&bridge.name).contains(&gateway) {
+                found.push(format!("{} of {name} has not the address {gateway}", bridge.name));
+            }
+        }
+        Some(bridge) => {
+            let down = if bridge.up { &link.name } else { &bridge.name };
+            found.push(format!("{down} of {name} is down"));
+        }
+        None => found.push(format!("{} of {name} is on no bridge", link.name)),
+    }
+    let have = tables(sandbox, link.index);
+    for (ip, mac) in want.arp.iter().filter(|(ip, mac)| have.arp.get(ip) != Some(mac)) {
+        found.push(format!("{name} lacks the ARP entry {ip} {mac}"));
+    }
+    for (ip, mac) in have.arp.iter().filter(|(ip, mac)| want.arp.get(ip) != Some(mac)) {
+        found.push(format!("{name} has the ARP entry {ip} {mac}, of no live peer"));
+    }
+    for (mac, vtep) in want.fdb.difference(&have.fdb) {
+        found.push(format!("{name} lacks the FDB entry {mac} dst {vtep}"));
+    }
+    for (mac, vtep) in have.fdb.difference(&want.fdb) {
+        found.push(format!("{name} has the FDB entry {mac} dst {vtep}, of no live peer"));
+    }
+}
+
+/// The entries of a vxlan device that were set, and not learned.
+fn tables(sandbox: &Snapshot, vxlan: u32) -> Tables {
+    let arp = sandbox.neighbours.iter().filter(|entry| entry.dev == vxlan && entry.permanent);
+    let fdb = sandbox.fdb.iter().filter(|entry| entry.dev == vxlan && entry.own && entry.permanent);
+    let v4 = |ip: IpAddr| if let IpAddr::V4(ip) = ip { Some(ip) } else { None };
+    Tables {
+        arp: arp.filter_map(|entry| Some((v4(entry.ip)?, entry.mac?))).collect(),
+        fdb: fdb.filter_map(|entry| Some((entry.mac, v4(entry.vtep?)?))).collect(),
+    }
+}
+
+/// The endpoints of a network on this host: each in its container and on the bridge, and no other port there.
+fn compare_endpoints(
+    network: &Network,
+    sandbox: &Snapshot,
+    endpoints: &[&Endpoint],
+    held: &Held,
+    found: &mut Vec<String>,
+) {
+    let mut ports = BTreeSet::new();
+    for endpoint in endpoints {
+        let what = format!("{} on {}", endpoint.name, network.name);
+        let its = held.containers.iter().find(|container| endpoint.sandbox == Some(container.sandbox));
+        let Some(container) = its else {
+            found.push(format!("the store has {what}, and no container here is that"));
+            continue;
+        };
+        let Some(near) = container.holds.links.iter().find(|link| link.mac == Some(endpoint.mac)) else {
+            found.push(format!("{what} has no interface"));
+            continue;
+        };
+        if !near.up {
+            found.push(format!("{} of {what} is down", near.name));
+        }
+        if !container.holds.addresses_of(&near.name).contains(&IpNet::V4(endpoint.address)) {
+            found.push(format!("{} of {what} has not the address {}", near.name, endpoint.address));
+        }
+        match other_end(near, sandbox) {
+            Some(port) => {
+                ports.insert(port.index);
+                let on_bridge = port.master.and_then(|master| sandbox.by_index(master)).is_some();
+                if !on_bridge || !port.up {
+                    found.push(format!("{} of {what} is not plugged in", port.name));
+                }
+            }
+            None => found.push(format!("{} of {what} does not end in the network's sandbox", near.name)),
+        }
+    }
+    let veths = sandbox.links.iter().filter(|link| link.kind.as_deref() == Some("veth"));
+    for link in veths.filter(|link| !ports.contains(&link.index)) {
+        found.push(format!("{} of {} is left over", link.name, network.name));
+    }
+}
+
+/// A container's interfaces: one for each endpoint, one on the gateway bridge if one of its networks leads outside.
+fn compare_container(view: &View, container: &Sandboxed, host: &Snapshot, found: &mut Vec<String>) {
+    let its = view.endpoints.values().flatten().map(|(_, stored)| &stored.value);
+    let its: Vec<&Endpoint> = its.filter(|endpoint| endpoint.sandbox == Some(container.sandbox)).collect();
+    let outward = its.iter().filter_map(|endpoint| view.networks.get(&endpoint.network));
+    let outward = outward.map(|stored| &stored.value.network).any(|network| !network.internal);
+    let outside = on_gateway_bridge(&container.holds, host);
+    match (outward, outside) {
+        (true, None) => found.push(format!("{} is not on {}", container.name, docker::GWBRIDGE)),
+        (false, Some(link)) => {
+            found.push(format!("{} of {} is on {}, needlessly", link.name, container.name, docker::GWBRIDGE));
+        }
+        _ => {}
+    }
+    let macs: BTreeSet<Mac> = its.iter().map(|endpoint| endpoint.mac).collect();
+    let veths = container.holds.links.iter().filter(|link| link.kind.as_deref() == Some("veth"));
+    let known = |link: &kernel::rtnl::Link| {
+        link.mac.is_some_and(|mac| macs.contains(&mac))
+            || outside.is_some_and(|outside| outside.index == link.index)
+    };
+    for link in veths.filter(|link| !known(link)) {
+        found.push(format!("{} of {} is left over", link.name, container.name));
+    }
+}
+
+/// Each port of the gateway bridge leads to a container.
+fn compare_gateway(held: &Held, found: &mut Vec<String>) {
+    let Some(bridge) = held.host.link(docker::GWBRIDGE) else { return };
+    let mut ports: Vec<_> = held.host.links.iter().filter(|l| l.master == Some(bridge.index)).collect();
+    for container in &held.containers {
+        if let Some(link) = on_gateway_bridge(&container.holds, &held.host) {
+            ports.retain(|port| link.peer != Some(port.index));
+        }
+    }
+    found.extend(ports.iter().map(|port| format!("{} on {} is left over", port.name, docker::GWBRIDGE)));
+}

@@ -1,0 +1,197 @@
+//! A verb done on a lab, and what came out of it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::expect::Outcome;
+use super::look::look;
+use super::step::{
+    ContainerVerb, Destination, Exec, KvVerb, NetworkVerb, Ping, Target, Tcp, Udp, Verb, Wait,
+};
+use crate::error::{Error, Kind, Result};
+use crate::lab::{Echoed, Lab, Place, request};
+use crate::probe::{self, Answer, Echo};
+
+/// What a try brought.
+#[derive(Debug)]
+pub(super) struct Tried {
+    /// What came out; an error if it could not even be tried.
+    pub(super) outcome: Result<Outcome>,
+    /// What else there is to say, should it not be what was expected.
+    pub(super) notes: Vec<String>,
+}
+
+impl From<Result<Outcome>> for Tried {
+    fn from(outcome: Result<Outcome>) -> Tried {
+        Tried { outcome, notes: Vec::new() }
+    }
+}
+
+/// Does what a verb says, once. Dropping the future stops it.
+pub(super) async fn perform(lab: &Lab, verb: &Verb) -> Tried {
+    match verb {
+        Verb::Ping(verb) => ping(lab, verb).await,
+        Verb::Exec(verb) => exec(lab, verb).await.into(),
+        Verb::Tcp(verb) => tcp(lab, verb).await.map(Outcome::Answer).into(),
+        Verb::Udp(verb) => udp(lab, verb).await.map(Outcome::Answer).into(),
+        Verb::Kv(verb) => kv(lab, verb).await.into(),
+        Verb::Network(verb) => requested(network(lab, verb).await),
+        Verb::Container(verb) => requested(container(lab, verb).await),
+        Verb::Check(check) | Verb::Wait(Wait::Until(check)) => {
+            look(lab, check).await.map(Outcome::Fact).into()
+        }
+        Verb::Wait(Wait::Time(time)) => {
+            // The time that the file asks to wait, for what cannot be observed.
+            tokio::time::sleep(*time).await;
+            Ok(Outcome::Fact(Ok(()))).into()
+        }
+    }
+}
+
+/// A request is done, or refused with a reason; both are outcomes.
+fn requested(done: Result<String>) -> Tried {
+    Ok(Outcome::Request(done.map_err(|why| why.to_string()))).into()
+}
+
+/// A target as the lab's verbs take it.
+fn named(target: &Target) -> String {
+    match target {
+        Target::Host(name) => format!("host:{name}"),
+        Target::Container(name) => format!("container:{name}"),
+    }
+}
+
+/// A destination as the lab's verbs take it.
+fn addressed(to: &Destination) -> String {
+    match to {
+        Destination::Address(ip) => ip.to_string(),
+        Destination::Host(name) => format!("host:{name}"),
+        Destination::Container { name, network: None } => format!("container:{name}"),
+        Destination::Container { name, network: Some(network) } => format!("container:{name}@{network}"),
+    }
+}
+
+/// What cannot be sent is lost: a host that is down pings nobody.
+async fn ping(lab: &Lab, ping: &Ping) -> Tried {
+    let lost = |why: String| Tried {
+        outcome: Ok(Outcome::Echoes { sent: ping.count, round_trips: Vec::new() }),
+        notes: vec![why],
+    };
+    let ends =
+        || -> Result<_> { Ok((lab.at(&ping.from)?, lab.address(&named(&ping.from), &addressed(&ping.to))?)) };
+    let (from, to) = match ends() {
+        Ok(ends) => ends,
+        Err(why) if why.kind() == Kind::Down => return lost(why.to_string()),
+        Err(why) => return Err(why).into(),
+    };
+    let mut echoes = match lab.echoes(&from, to, ping.count, ping.interval) {
+        Ok(echoes) => echoes,
+        Err(why) if why.kind() == Kind::Down => return lost(why.to_string()),
+        Err(why) => return Err(why).into(),
+    };
+    let (mut round_trips, mut notes) = (Vec::new(), Vec::new());
+    while let Some(echo) = echoes.recv().await {
+        let note = match echo {
+            Ok(Echoed::Answered(nanos)) => {
+                round_trips.push(std::time::Duration::from_nanos(nanos));
+                continue;
+            }
+            Ok(Echoed::Silent) => continue,
+            Ok(Echoed::Unreachable) => format!("there is no way from {} to {to}", ping.from),
+            Err(why) => why.to_string(),
+        };
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    Tried { outcome: Ok(Outcome::Echoes { sent: ping.count, round_trips }), notes }
+}
+
+async fn exec(lab: &Lab, exec: &Exec) -> Result<Outcome> {
+    let at = lab.at(&exec.on)?;
+    let exited = probe::exec(&at, &exec.command, exec.stdin.as_deref()).await?;
+    Ok(Outcome::Exit { status: exited.status, stdout: exited.stdout, stderr: exited.stderr })
+}
+
+async fn tcp(lab: &Lab, tcp: &Tcp) -> Result<Answer> {
+    let (from, to) = ends(lab, &tcp.from, &tcp.to, tcp.port)?;
+    let echo = if tcp.listen { Some(Echo::tcp(&far_end(lab, &tcp.to)?.netns()?, to)?) } else { None };
+    let answer = probe::tcp(&from.netns()?, to, tcp.send.as_deref()).await;
+    if let Some(echo) = echo {
+        echo.close().await;
+    }
+    answer
+}
+
+async fn udp(lab: &Lab, udp: &Udp) -> Result<Answer> {
+    let (from, to) = ends(lab, &udp.from, &udp.to, udp.port)?;
+    let echo = if udp.listen { Some(Echo::udp(&far_end(lab, &udp.to)?.netns()?, to)?) } else { None };
+    let answer = probe::udp(&from.netns()?, to, &udp.send).await;
+    if let Some(echo) = echo {
+        echo.close().await;
+    }
+    answer
+}
+
+fn ends(lab: &Lab, from: &Target, to: &Destination, port: u16) -> Result<(Place, SocketAddr)> {
+    let ip = lab.address(&named(from), &addressed(to))?;
+    Ok((lab.at(from)?, SocketAddr::new(IpAddr::V4(ip), port)))
+}
+
+/// Where the lab can listen.
+fn far_end(lab: &Lab, to: &Destination) -> Result<Place> {
+    match to {
+        Destination::Host(name) => lab.at(&Target::Host(name.clone())),
+        Destination::Container { name, .. } => lab.at(&Target::Container(name.clone())),
+        Destination::Address(ip) => Err(Error::new(
+            Kind::Input,
+            format_args!("the lab cannot listen at {ip}: it is nobody's by name"),
+        )),
+    }
+}
+
+async fn kv(lab: &Lab, verb: &KvVerb) -> Result<Outcome> {
+    let kv = lab.kv()?;
+    let done = |done: Result<(), overlay::kv::Error>| {
+        Outcome::Request(done.map(|()| String::new()).map_err(|why| why.to_string()))
+    };
+    Ok(match verb {
+        KvVerb::Get { key } => {
+            let pair = kv.get(key).await?;
+            Outcome::Value(pair.map(|pair| String::from_utf8_lossy(&pair.value).into_owned()))
+        }
+        KvVerb::Ls { prefix } => {
+            let pairs = kv.list(prefix).await?.pairs;
+            Outcome::Keys(pairs.into_iter().map(|pair| pair.key).collect())
+        }
+        KvVerb::Put { key, value } => done(kv.put(key, value.as_bytes()).await),
+        KvVerb::Rm { key, recurse: false } => done(kv.delete(key).await),
+        KvVerb::Rm { key, recurse: true } => done(kv.delete_tree(key).await),
+    })
+}
+
+async fn network(lab: &Lab, verb: &NetworkVerb) -> Result<String> {
+    match verb {
+        NetworkVerb::Create(network) => lab.create_network(network.on.as_str(), request(network)).await,
+        NetworkVerb::Rm { on, name } => lab.remove_network(on.as_str(), name.as_str()).await,
+        NetworkVerb::Inspect { on, name } => json(&lab.inspect_network(on.as_str(), name.as_str()).await?),
+        NetworkVerb::Ls { on } => json(&lab.networks(on.as_str()).await?),
+    }
+}
+
+async fn container(lab: &Lab, verb: &ContainerVerb) -> Result<String> {
+    match verb {
+        ContainerVerb::Run(container) => {
+            let ran = lab.run_container(container).await?;
+            lab.settle().await?;
+            Ok(format!("{:#}", ran.this.id))
+        }
+        ContainerVerb::Rm { name } => {
+            lab.remove_container(name.as_str()).await?;
+            Ok(String::new())
+        }
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    serde_json::to_string_pretty(value).map_err(|e| Error::new(Kind::Machine, e))
+}

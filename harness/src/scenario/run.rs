@@ -1,0 +1,192 @@
+//! A scenario played on a lab: its steps in order, each until it has held or failed.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::event::{Counts, Failure, RunEvent, Seen, StepEnd, Verdict};
+use super::expect::{Mismatch, Outcome};
+use super::fact::Check;
+use super::look::look;
+use super::patience::{Next, Patience};
+use super::perform::{Tried, perform};
+use super::step::{Step, Verb, Wait};
+use crate::lab::Lab;
+use crate::probe::missing_tool;
+use crate::topology::show_duration;
+
+/// How a scenario is played.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {
+    /// A step whose tools are missing fails; otherwise it is skipped.
+    pub require: bool,
+}
+
+/// What came of the steps of a scenario.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Played {
+    /// The steps, counted.
+    pub counts: Counts,
+    /// The step that failed, by its place from 1, and why. It was the last one played.
+    pub failure: Option<(usize, Failure)>,
+}
+
+impl Played {
+    /// What came of it.
+    pub fn verdict(&self) -> Verdict {
+        if self.failure.is_some() { Verdict::Failed } else { Verdict::Held }
+    }
+}
+
+/// Plays the steps of the lab's topology, until one fails: those after it rely on it. `sink` hears what happens as it
+/// happens.
+pub async fn play(lab: &Lab, options: Options, mut sink: impl FnMut(RunEvent)) -> Played {
+    let topology = lab.topology();
+    let end =
+        Limit { at: Instant::now() + topology.timeout, whose: "the scenario's", time: topology.timeout };
+    let mut played = Played::default();
+    for (number, step) in (1..).zip(&topology.steps) {
+        let name = step.name.clone();
+        sink(RunEvent::Step { number, name: name.clone() });
+        let begun = Instant::now();
+        let mut tries = 0;
+        let mut ended = match missing_tool(&step.requires) {
+            Some(tool) if options.require => StepEnd::Failed(lacking(tool)),
+            Some(tool) => StepEnd::Skipped { reason: format!("this machine has no `{tool}`") },
+            None => play_step(lab, step, begun, end, &mut tries).await,
+        };
+        if ended == StepEnd::Held
+            && let Err(failure) = hold_always(lab, &topology.always, end).await
+        {
+            ended = StepEnd::Failed(failure);
+        }
+        played.counts.add(&ended);
+        sink(RunEvent::Done { number, name, end: ended.clone(), took: begun.elapsed(), tries });
+        if let StepEnd::Failed(failure) = ended {
+            played.counts.left = topology.steps.len() - number;
+            played.failure = Some((number, failure));
+            break;
+        }
+    }
+    played
+}
+
+/// When something has to end, and who says so.
+#[derive(Clone, Copy)]
+struct Limit {
+    at: Instant,
+    whose: &'static str,
+    time: Duration,
+}
+
+impl Limit {
+    fn sooner(self, other: Limit) -> Limit {
+        if other.at < self.at { other } else { self }
+    }
+
+    fn passed(&self) -> String {
+        format!("no end: {} {} were over", self.whose, show_duration(self.time))
+    }
+}
+
+fn lacking(tool: &str) -> Failure {
+    Failure {
+        expected: format!("`{tool}` to be on this machine"),
+        got: "no such program".to_owned(),
+        notes: vec!["LAB_REQUIRE is set; without it the step is skipped".to_owned()],
+        ..Failure::default()
+    }
+}
+
+/// Tries a step until it has held, or has failed.
+async fn play_step(lab: &Lab, step: &Step, begun: Instant, end: Limit, tries: &mut u32) -> StepEnd {
+    let limit = Limit { at: begun + step.timeout, whose: "the step's", time: step.timeout }.sooner(end);
+    let within = match step.verb {
+        Verb::Wait(Wait::Until(_)) => Some(step.timeout),
+        _ => step.within,
+    };
+    let mut patience = Patience::new(within, step.holds_for);
+    let mut earlier: Vec<Seen> = Vec::new();
+    loop {
+        let began = begun.elapsed();
+        let Ok(tried) = timeout_at(limit.at, perform(lab, &step.verb)).await else {
+            return out_of_time(step, limit, earlier);
+        };
+        *tries += 1;
+        let ended = begun.elapsed();
+        let verdict = judge(step, &tried);
+        let pause = match (patience.after(began, ended, verdict.is_ok()), verdict) {
+            (Next::Held, _) => return StepEnd::Held,
+            (Next::Again(pause), Ok(())) => pause,
+            (Next::Again(pause), Err(Mismatch { got, .. })) => {
+                if earlier.last().is_none_or(|seen| seen.got != got) {
+                    earlier.push(Seen { after: ended, got });
+                }
+                pause
+            }
+            (next, verdict) => {
+                let Mismatch { expected, got } = verdict.err().unwrap_or_else(|| unexplained(step));
+                // The last thing seen is not also an earlier one.
+                earlier.pop_if(|seen| seen.got == got);
+                let mut notes = tried.notes;
+                if let (Next::Lapsed(held), Some(asked)) = (next, step.holds_for) {
+                    let (held, asked) = (show_millis(held), show_duration(asked));
+                    notes.insert(0, format!("it had held for {held} of {asked}"));
+                }
+                return StepEnd::Failed(Failure { always: None, expected, got, earlier, notes });
+            }
+        };
+        if Instant::now() + pause >= limit.at {
+            return out_of_time(step, limit, earlier);
+        }
+        // Neither kernel nor store tells of everything that a step may look at.
+        sleep(pause).await;
+    }
+}
+
+/// Whole milliseconds, for people.
+fn show_millis(time: Duration) -> String {
+    show_duration(Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+}
+
+fn out_of_time(step: &Step, limit: Limit, earlier: Vec<Seen>) -> StepEnd {
+    let got = limit.passed();
+    StepEnd::Failed(Failure { expected: expected(step), got, earlier, ..Failure::default() })
+}
+
+fn unexplained(step: &Step) -> Mismatch {
+    Mismatch { expected: expected(step), got: "nothing that explains it".to_owned() }
+}
+
+fn judge(step: &Step, tried: &Tried) -> Result<(), Mismatch> {
+    match &tried.outcome {
+        // The fact as a sentence says more than that it was to hold.
+        Ok(Outcome::Fact(Err(why))) => Err(Mismatch { expected: expected(step), got: why.clone() }),
+        Ok(outcome) => step.expect.judge(outcome),
+        Err(why) => Err(Mismatch { expected: expected(step), got: why.to_string() }),
+    }
+}
+
+/// What a step expects, when there is no outcome to compare with.
+fn expected(step: &Step) -> String {
+    match &step.verb {
+        Verb::Check(check) | Verb::Wait(Wait::Until(check)) => check.to_string(),
+        _ => step.expect.to_string(),
+    }
+}
+
+/// Looks at what has to hold after every step.
+async fn hold_always(lab: &Lab, always: &[Check], limit: Limit) -> Result<(), Failure> {
+    for check in always {
+        let found = timeout_at(limit.at, look(lab, check)).await;
+        let got = match found {
+            Ok(Ok(Ok(()))) => continue,
+            Ok(Ok(Err(why))) => why,
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => limit.passed(),
+        };
+        let fact = check.to_string();
+        return Err(Failure { always: Some(fact.clone()), expected: fact, got, ..Failure::default() });
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! The inner's half: builds the lab, plays, says what happens.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use super::{LONGEST, Order, Said};
+use crate::error::{Error, Kind, Result};
+use crate::lab::Lab;
+use crate::report::Bundle;
+use crate::scenario::{Counts, RunEvent, Verdict, play};
+
+/// Plays what the outer asks for on the life line. An error: there is nobody to say it to.
+pub async fn inside() -> Result<Verdict> {
+    let alone = || Error::new(Kind::Input, "this is not for people: `lab run` starts it");
+    let line = kernel::entry::line().ok_or_else(alone)?;
+    let deaf = |why: &dyn std::fmt::Display| {
+        Error::new(Kind::Machine, format_args!("cannot hear what to play: {why}"))
+    };
+    let (text, _) = kernel::pass::receive_line(line.as_fd(), LONGEST).map_err(|e| deaf(&e))?;
+    let order: Order = serde_json::from_str(&text).map_err(|e| deaf(&e))?;
+    let begun = Instant::now();
+    let (verdict, counts) = match perform(&order).await {
+        Ok(end) => end,
+        Err(why) => (Verdict::Broken { why: why.to_string() }, Counts::default()),
+    };
+    say(&Said::Event(RunEvent::End { verdict: verdict.clone(), counts, took: begun.elapsed() }));
+    Ok(verdict)
+}
+
+/// An error: the lab could not be built.
+async fn perform(order: &Order) -> Result<(Verdict, Counts)> {
+    let topology = order.topology()?;
+    let mut history = Vec::new();
+    let mut tell = |event: RunEvent| {
+        history.push(event.clone());
+        say(&Said::Event(event));
+    };
+    tell(RunEvent::Begin {
+        name: topology.name.clone(),
+        description: topology.description.clone(),
+        seed: topology.seed,
+        steps: topology.steps.len(),
+    });
+    let begun = Instant::now();
+    let lab = Lab::up(topology).await?;
+    tell(RunEvent::Up {
+        hosts: lab.topology().hosts.len(),
+        networks: lab.topology().networks.len(),
+        containers: lab.topology().containers.len(),
+        took: begun.elapsed(),
+    });
+    let played = play(&lab, order.options(), &mut tell).await;
+    if played.failure.is_some() {
+        let mut bundle = Bundle::collect(&lab, &order.path, &history).await;
+        bundle.add("scenario.toml", order.text.clone());
+        say(&Said::Bundle { bundle });
+    }
+    Ok((played.verdict(), played.counts))
+}
+
+/// If nobody listens any more, the lab is about to end anyway.
+fn say(said: &Said) {
+    if let Ok(text) = serde_json::to_string(said) {
+        let _ = kernel::entry::report(&text);
+    }
+}

@@ -1,0 +1,159 @@
+//! The outer's half: starts the inner, tells it what to play, hears what happens.
+
+use std::io::{self, BufRead, BufReader};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use kernel::entry::{Inner, Life};
+
+use super::{Order, Said};
+use crate::error::{Error, Kind, Result};
+use crate::report::Bundle;
+use crate::scenario::{Counts, RunEvent, Verdict};
+
+/// What a scenario may take beyond its own time limit: construction, and the evidence of a failure.
+const BEYOND: Duration = Duration::from_secs(90);
+
+/// A scenario being played. Iterating waits for what happens; the last event is always an [`RunEvent::End`].
+/// Dropping it ends the lab.
+#[derive(Debug)]
+pub struct Stage {
+    inner: Option<Inner>,
+    lines: BufReader<UnixStream>,
+    begun: Instant,
+    deadline: Instant,
+    name: String,
+    bundles: PathBuf,
+    over: bool,
+}
+
+/// Ends a [`Stage`]'s lab from another thread.
+#[derive(Debug)]
+pub struct Stopper(UnixStream);
+
+impl Stopper {
+    /// Ends the lab; its [`Stage`] will say that it was broken off.
+    pub fn stop(&self) {
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
+
+impl Stage {
+    /// Starts `command`, the current executable with what makes it call [`inside`](super::inside). The thread that calls
+    /// this has to live as long as the lab. Should a step fail, what there was to see is left in a directory below `bundles`.
+    pub fn open(command: Command, order: &Order, bundles: PathBuf) -> Result<Stage> {
+        // The file's mistakes are seen before anything is started.
+        let topology = order.topology()?;
+        let broken = |why: &dyn std::fmt::Display| {
+            Error::new(Kind::Machine, format_args!("cannot start a lab for {}: {why}", order.path))
+        };
+        let inner = Inner::spawn(command, Life::Attached, None)?;
+        let text = serde_json::to_string(order).map_err(|e| broken(&e))?;
+        let lines = BufReader::new(inner.line().try_clone().map_err(|e| broken(&e))?);
+        // Should it have died already, it has said why, which is heard below.
+        let _ = inner.send(&text, &[]);
+        let begun = Instant::now();
+        Ok(Stage {
+            inner: Some(inner),
+            lines,
+            begun,
+            deadline: begun + topology.timeout + BEYOND,
+            name: topology.name,
+            bundles,
+            over: false,
+        })
+    }
+
+    /// What ends the lab early.
+    pub fn stopper(&self) -> Result<Stopper> {
+        let line = self.lines.get_ref().try_clone();
+        line.map(Stopper).map_err(|e| Error::new(Kind::Machine, e))
+    }
+
+    /// The next line; nothing at the end.
+    fn hear(&mut self) -> io::Result<Option<String>> {
+        let mut line = Vec::new();
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            self.lines.get_ref().set_read_timeout(Some(left))?;
+            match self.lines.read_until(b'\n', &mut line) {
+                Ok(_) if line.last() == Some(&b'\n') => {
+                    line.pop();
+                    return Ok(Some(String::from_utf8_lossy(&line).into_owned()));
+                }
+                // Half a line is the last gasp of somebody killed.
+                Ok(_) => return Ok(None),
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    fn broken(&mut self, why: String) -> RunEvent {
+        self.over = true;
+        RunEvent::End {
+            verdict: Verdict::Broken { why },
+            counts: Counts::default(),
+            took: self.begun.elapsed(),
+        }
+    }
+
+    /// The line broke before the end was said.
+    fn died(&mut self) -> RunEvent {
+        let ended = self.inner.take().map(Inner::end);
+        let why = match ended {
+            Some(Ok(status)) => format!("the lab was ended before the scenario was over ({status})"),
+            _ => "the lab was ended before the scenario was over".to_owned(),
+        };
+        self.broken(why)
+    }
+
+    fn keep(&self, bundle: &Bundle) -> RunEvent {
+        let path = match bundle.write(&self.bundles, &self.name) {
+            Ok(path) => path.display().to_string(),
+            Err(why) => format!("none: {why}"),
+        };
+        RunEvent::Bundle { path }
+    }
+}
+
+impl Iterator for Stage {
+    type Item = RunEvent;
+
+    fn next(&mut self) -> Option<RunEvent> {
+        if self.over {
+            return None;
+        }
+        Some(match self.hear() {
+            Ok(Some(line)) => match serde_json::from_str(&line) {
+                Ok(Said::Event(event)) => {
+                    if let RunEvent::End { .. } = event {
+                        self.over = true;
+                        // All of the lab is gone when this returns.
+                        drop(self.inner.take().map(Inner::end));
+                    }
+                    event
+                }
+                Ok(Said::Bundle { bundle }) => self.keep(&bundle),
+                Err(_) => match line.strip_prefix("error ") {
+                    Some(why) => self.broken(why.to_owned()),
+                    None => self.broken(format!("the lab said what makes no sense: {line}")),
+                },
+            },
+            Ok(None) => self.died(),
+            Err(why) if why.kind() == io::ErrorKind::TimedOut => {
+                drop(self.inner.take().map(Inner::end));
+                let limit = self.deadline.duration_since(self.begun).as_secs();
+                self.broken(format!("the lab hung: no end after {limit} s; it was ended"))
+            }
+            Err(why) => self.broken(format!("the lab cannot be heard: {why}")),
+        })
+    }
+}

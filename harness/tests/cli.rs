@@ -1,0 +1,32 @@
+//! The command line, driven as people drive it: each test runs the real `lab` with a state directory of its own.
+#![cfg(feature = "netns")]
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+#[path = "cli/console.rs"]
+mod console;
+#[path = "cli/docker.rs"]
+mod docker;
+#[path = "cli/exec.rs"]
+mod exec;
+#[path = "cli/help.rs"]
+mod help;
+#[path = "cli/kv.rs"]
+mod kv;
+#[path = "cli/machine.rs"]
+mod machine;
+#[path = "cli/mistakes.rs"]
+mod mistakes;
+#[path = "cli/several.rs"]
+mod several;
+#[path = "cli/show.rs"]
+mod show;
+#[path = "cli/state.rs"]
+mod state;
+#[path = "cli/stream.rs"]
+mod stream;
+#[path = "cli/terminal.rs"]
+mod terminal;
+#[path = "cli/up.rs"]
+mod up;
+#[path = "cli/user.rs"]
+mod user;

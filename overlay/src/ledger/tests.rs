@@ -1,0 +1,351 @@
+//! The transactions against the store's own rules.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::error::Result;
+use crate::id::{EndpointId, NetworkId, SandboxId};
+use crate::kv::store::{Config, Op, Store, Verb};
+use crate::kv::{FLAGS, Listing, Pair, TxnOp, keys};
+use crate::model::Endpoint;
+
+/// A store, and one who writes to it.
+struct Scene {
+    store: Store,
+    rng: fastrand::Rng,
+}
+
+impl Scene {
+    fn new() -> Scene {
+        Scene { store: Store::new(Config::default()), rng: fastrand::Rng::with_seed(7) }
+    }
+
+    fn view(&self) -> View {
+        let pair = |key: &[u8], entry: &crate::kv::store::Entry| Pair {
+            key: String::from_utf8_lossy(key).into_owned(),
+            value: entry.value.to_vec(),
+            flags: entry.flags,
+            session: entry.session.clone(),
+            create_index: entry.create_index,
+            modify_index: entry.modify_index,
+            lock_index: entry.lock_index,
+        };
+        let pairs = self.store.list(keys::ALL.as_bytes()).map(|(key, entry)| pair(key, entry)).collect();
+        let view = View::read(Listing { index: 1, pairs });
+        assert!(view.unreadable.is_empty(), "{:?}", view.unreadable);
+        view
+    }
+
+    fn commit(&mut self, ops: Vec<TxnOp>) -> bool {
+        let op = |op| match op {
+            TxnOp::Cas { key, value, index } => {
+                Op { value: value.into(), flags: FLAGS, index, ..Op::new(Verb::Cas, key) }
+            }
+            TxnOp::DeleteCas { key, index } => Op { index, ..Op::new(Verb::DeleteCas, key) },
+            TxnOp::Delete { key } => Op::new(Verb::Delete, key),
+            other => panic!("no transaction here has {other:?}"),
+        };
+        self.store.txn(&ops.into_iter().map(op).collect::<Vec<_>>()).is_ok()
+    }
+
+    fn create(&mut self, request: &CreateNetwork) -> Result<NetworkId> {
+        let id = NetworkId::random(&mut self.rng);
+        let avoid = ["10.0.0.0/24".parse().unwrap()];
+        let ops = create(&self.view(), request, id, "2026-11-22T21:11:13.546946772Z".to_owned(), &avoid)?;
+        assert!(self.commit(ops));
+        Ok(id)
+    }
+
+    fn who(&mut self, name: &str, ip: Option<Ipv4Addr>) -> Joining {
+        Joining {
+            id: EndpointId::random(&mut self.rng),
+            name: name.to_owned(),
+            sandbox: SandboxId::random(&mut self.rng),
+            host: Ipv4Addr::new(10, 0, 0, 10),
+            ip,
+            aliases: vec!["bae778722477".to_owned()],
+            half: "veth94f8360".to_owned(),
+            last_vni: None,
+        }
+    }
+
+    fn join(&mut self, network: NetworkId, name: &str, ip: Option<Ipv4Addr>) -> Result<Endpoint> {
+        let who = self.who(name, ip);
+        let (endpoint, ops) = join(&self.view(), network, &who)?;
+        assert!(self.commit(ops));
+        Ok(endpoint)
+    }
+
+    fn leave(&mut self, endpoint: &Endpoint) {
+        let ops = leave(&self.view(), endpoint.network, endpoint.id).unwrap();
+        assert!(self.commit(ops));
+    }
+
+    fn remove(&mut self, name: &str) -> Result<()> {
+        let view = self.view();
+        let ops = remove(&view, view.find(name)?)?;
+        assert!(self.commit(ops));
+        Ok(())
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        self.store.get(key.as_bytes()).map(|entry| String::from_utf8(entry.value.to_vec()).unwrap())
+    }
+}
+
+fn asked(name: &str, subnet: &str) -> CreateNetwork {
+    let mut request = CreateNetwork { name: name.to_owned(), ..CreateNetwork::default() };
+    request.pool.subnet = (!subnet.is_empty()).then(|| subnet.to_owned());
+    request
+}
+
+fn option(name: &str, subnet: &str, key: &str, value: &str) -> CreateNetwork {
+    let options = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+    CreateNetwork { options, ..asked(name, subnet) }
+}
+
+#[test]
+fn the_articles_documents_are_those_of_a_docker() {
+    let mut scene = Scene::new();
+    let id = scene.create(&asked("demonet", "192.168.0.0/24")).unwrap();
+    // As in the trace of a 20.10: before the first join no VNI is drawn.
+    let driver = r#"{"mtu":0,"secure":false,"subnets":[{"SubnetIP":"192.168.0.0/24","GwIP":"192.168.0.1/24","Vni":0}]}"#;
+    assert_eq!(scene.text(&keys::driver(id)).unwrap(), driver);
+    assert_eq!(scene.text(&keys::endpoint_count(id)).unwrap(), r#"{"Count":0}"#);
+    let none = r#"{"id":"vxlan-id","sequence":"AAAAAAD//wAAAAAAAP//AAAAAAAAAAAAAAf/+A=="}"#;
+    assert_eq!(scene.text(keys::VNIS).unwrap(), none);
+    assert_eq!(scene.text(keys::NETWORKS).unwrap(), "");
+
+    let c0 = scene.join(id, "C0", Some(Ipv4Addr::new(192, 168, 0, 100))).unwrap();
+    scene.join(id, "C1", None).unwrap();
+    for (key, observed) in [
+        (keys::POOLS.to_owned(), include_str!("../../tests/fixtures/kv/pools.json")),
+        (
+            keys::bitmap("192.168.0.0/24".parse().unwrap()),
+            include_str!("../../tests/fixtures/kv/bitmap.json"),
+        ),
+        (keys::VNIS.to_owned(), include_str!("../../tests/fixtures/kv/vnis.json")),
+        (keys::driver(id), include_str!("../../tests/fixtures/kv/driver.json")),
+        (keys::endpoint_count(id), include_str!("../../tests/fixtures/kv/endpoint_count.json")),
+    ] {
+        assert_eq!(scene.text(&key).unwrap(), observed, "{key}");
+    }
+    let alike = |text: &str, id: &str, from: &str| text.replace(from, id);
+    let network = include_str!("../../tests/fixtures/kv/network.json");
+    let observed = "da1d1a26f90657daf05c57390ac4dee60667218b4c431964b639273d3a4e0b0b";
+    assert_eq!(scene.text(&keys::network(id)).unwrap(), alike(network, &format!("{id:#}"), observed));
+    let endpoint = include_str!("../../tests/fixtures/kv/endpoint-c0.json");
+    let observed = "ab8516c59c7c11124696d8112866dbd1d10bf520a226d75e389ba1daee737c2d";
+    let endpoint = alike(endpoint, &format!("{:#}", c0.id), observed);
+    let observed = "00bd02585abf6514affb4761761266d6cf684dad1fcad792e99d9287e46ea9a1";
+    let endpoint = alike(&endpoint, &format!("{:#}", c0.sandbox.unwrap()), observed);
+    assert_eq!(scene.text(&keys::endpoint(id, c0.id)).unwrap(), endpoint);
+}
+
+#[test]
+fn a_network_is_refused_in_dockers_words() {
+    let mut scene = Scene::new();
+    scene.create(&asked("demonet", "192.168.0.0/24")).unwrap();
+    let mut refused = |request: &CreateNetwork| {
+        let error = scene.create(request).unwrap_err();
+        (error.status(), error.to_string())
+    };
+    let overlap = "Pool overlaps with other one on this address space".to_owned();
+    assert_eq!(refused(&asked("dup", "192.168.0.0/24")), (403, overlap.clone()));
+    assert_eq!(refused(&asked("conflicthost", "10.0.0.0/24")), (403, overlap));
+    let taken = "network with name demonet already exists".to_owned();
+    assert_eq!(refused(&asked("demonet", "")), (409, taken));
+    let predefined = "operation is not permitted on predefined host network".to_owned();
+    assert_eq!(refused(&asked("host", "")), (403, predefined));
+    assert_eq!(refused(&asked("", "")).1, "invalid name: ");
+    let invalid = "Invalid subnet 300.1.1.0/24 : invalid CIDR address: 300.1.1.0/24".to_owned();
+    assert_eq!(refused(&asked("bad", "300.1.1.0/24")), (500, invalid));
+    let mtu = "com.docker.network.driver.mtu";
+    assert_eq!(refused(&option("mtunet", "10.75.0.0/24", mtu, "-5")).1, "invalid MTU value: -5");
+}
+
+#[test]
+fn a_container_is_refused_in_dockers_words() {
+    let mut scene = Scene::new();
+    let id = scene.create(&asked("demonet", "192.168.0.0/24")).unwrap();
+    let hundred = Some(Ipv4Addr::new(192, 168, 0, 100));
+    scene.join(id, "C0", hundred).unwrap();
+    let mut refused = |network, name: &str, ip: Option<[u8; 4]>| {
+        let error = scene.join(network, name, ip.map(Into::into)).unwrap_err();
+        (error.status(), error.to_string())
+    };
+    let in_use = "Address already in use".to_owned();
+    assert_eq!(refused(id, "C2", Some([192, 168, 0, 100])), (403, in_use.clone()));
+    assert_eq!(refused(id, "C2", Some([192, 168, 0, 1])), (403, in_use));
+    let foreign =
+        "Invalid address 192.168.9.1: It does not belong to any of this network's subnets".to_owned();
+    assert_eq!(refused(id, "C2", Some([192, 168, 9, 1])), (500, foreign));
+    let twice = "endpoint with name C0 already exists in network demonet".to_owned();
+    assert_eq!(refused(id, "C0", None), (403, twice));
+
+    let drawn = scene.create(&asked("drawn", "")).unwrap();
+    let error = scene.join(drawn, "C0", Some(Ipv4Addr::new(10, 0, 1, 9))).unwrap_err().to_string();
+    assert!(error.starts_with("user specified IP address is supported only when"), "{error}");
+    let tiny = scene.create(&asked("tiny", "10.9.0.0/30")).unwrap();
+    scene.join(tiny, "C0", None).unwrap();
+    let error = scene.join(tiny, "C1", None).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        format!("no available IPv4 addresses on this network's address pools: tiny ({tiny:#})")
+    );
+    let secret = scene.create(&option("encnet", "10.74.0.0/24", "encrypted", "")).unwrap();
+    let error = scene.join(secret, "C0", None).unwrap_err().to_string();
+    assert_eq!(error, "cannot join secure network: encryption keys not present");
+}
+
+#[test]
+fn networks_are_found_by_id_then_name_then_the_beginning_of_an_id() {
+    let mut scene = Scene::new();
+    let one = scene.create(&asked("one", "10.1.0.0/24")).unwrap();
+    let short = one.to_string();
+    let two = scene.create(&asked(&short, "10.2.0.0/24")).unwrap();
+    let view = scene.view();
+    let found = |name: &str| view.find(name).map(|found| found.network.id).map_err(|error| error.to_string());
+    assert_eq!(found(&format!("{one:#}")), Ok(one));
+    assert_eq!(found(&short), Ok(two), "a name goes before the beginning of an id");
+    assert_eq!(found(&short[..11]), Ok(one));
+    assert_eq!(found("nosuch"), Err("network nosuch not found".to_owned()));
+    assert_eq!(found(""), Err("network  not found".to_owned()));
+}
+
+#[test]
+fn chosen_vnis_are_kept_apart_from_drawn_ones() {
+    let list = "com.docker.network.driver.overlay.vxlanid_list";
+    let mut scene = Scene::new();
+    scene.create(&option("chosen", "10.1.0.0/24", list, "256")).unwrap();
+    let drawn = scene.create(&asked("drawn", "10.2.0.0/24")).unwrap();
+    scene.join(drawn, "C0", None).unwrap();
+    let vni = scene.view().networks[&drawn].value.network.vni.unwrap();
+    assert_eq!(vni.get(), 257);
+    let error = scene.create(&option("thief", "10.3.0.0/24", list, "257")).unwrap_err();
+    assert_eq!(error.to_string(), "vxlan id 257 is in use by another network");
+    scene.remove("chosen").unwrap();
+    let again = scene.create(&option("again", "10.1.0.0/24", list, "256,300")).unwrap();
+    assert_eq!(scene.view().networks[&again].value.network.vni.unwrap().get(), 256);
+}
+
+#[test]
+fn whoever_was_slower_changes_nothing() {
+    let mut scene = Scene::new();
+    let id = scene.create(&asked("demonet", "192.168.0.0/24")).unwrap();
+    let view = scene.view();
+    let (one, two) = (scene.who("C0", None), scene.who("C1", None));
+    let (first, second) = (join(&view, id, &one).unwrap().1, join(&view, id, &two).unwrap().1);
+    let removal = remove(&view, view.find("demonet").unwrap()).unwrap();
+    assert!(scene.commit(first));
+    assert!(!scene.commit(second), "it had the same address");
+    assert!(!scene.commit(removal), "somebody is on it");
+    assert_eq!(scene.view().endpoints_of(id).count(), 1);
+    let other =
+        create(&view, &asked("x", "10.1.0.0/24"), NetworkId::random(&mut scene.rng), String::new(), &[]);
+    let same =
+        create(&view, &asked("x", "10.2.0.0/24"), NetworkId::random(&mut scene.rng), String::new(), &[]);
+    assert!(scene.commit(other.unwrap()));
+    assert!(!scene.commit(same.unwrap()), "it had the same name");
+}
+
+#[test]
+fn an_endpoint_is_reclaimed_unless_its_address_is_another_s() {
+    let mut scene = Scene::new();
+    let id = scene.create(&asked("demonet", "192.168.0.0/24")).unwrap();
+    let c0 = scene.join(id, "C0", None).unwrap();
+    scene.leave(&c0);
+    let ops = reclaim(&scene.view(), &c0, "veth94f8360").unwrap();
+    assert!(scene.commit(ops));
+    assert_eq!(scene.view().endpoints_of(id).collect::<Vec<_>>(), [&c0]);
+    scene.leave(&c0);
+    scene.join(id, "C1", Some(c0.address.addr())).unwrap();
+    let error = reclaim(&scene.view(), &c0, "veth94f8360").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the address 192.168.0.2 was taken by another endpoint while this host was away"
+    );
+}
+
+/// Something that somebody does.
+#[derive(Debug, Clone)]
+enum Step {
+    Create(u8),
+    Join(u8, u8),
+    Leave(u8, u8),
+    Remove(u8),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0_u8..4).prop_map(Step::Create),
+        (0_u8..4, 0_u8..6).prop_map(|(net, name)| Step::Join(net, name)),
+        (0_u8..4, 0_u8..6).prop_map(|(net, name)| Step::Leave(net, name)),
+        (0_u8..4).prop_map(Step::Remove),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever is done, the documents agree with one another, and when all is undone nothing is left.
+    #[test]
+    fn documents_agree_after_any_history(steps in prop::collection::vec(step(), 1..40)) {
+        let mut scene = Scene::new();
+        let mut members: BTreeMap<u8, BTreeMap<u8, Endpoint>> = BTreeMap::new();
+        let mut ids: BTreeMap<u8, NetworkId> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Create(net) => match scene.create(&asked(&format!("n{net}"), &format!("10.{}.0.0/29", net + 1))) {
+                    Ok(id) => prop_assert!(ids.insert(net, id).is_none()),
+                    Err(error) => prop_assert!(error.is_conflict() && ids.contains_key(&net)),
+                },
+                Step::Join(net, name) => {
+                    let Some(id) = ids.get(&net) else { continue };
+                    let all = members.entry(net).or_default();
+                    match scene.join(*id, &format!("c{name}"), None) {
+                        Ok(endpoint) => prop_assert!(all.insert(name, endpoint).is_none()),
+                        Err(_) => prop_assert!(all.contains_key(&name) || all.len() == 5),
+                    }
+                }
+                Step::Leave(net, name) => {
+                    let endpoint = members.get_mut(&net).and_then(|all| all.remove(&name));
+                    if let Some(endpoint) = endpoint {
+                        scene.leave(&endpoint);
+                    }
+                }
+                Step::Remove(net) => {
+                    let used = members.get(&net).is_some_and(|all| !all.is_empty());
+                    match scene.remove(&format!("n{net}")) {
+                        Ok(()) => prop_assert!(!used && ids.remove(&net).is_some()),
+                        Err(_) => prop_assert!(used || !ids.contains_key(&net)),
+                    }
+                }
+            }
+            let view = scene.view();
+            prop_assert_eq!(view.networks.len(), ids.len());
+            prop_assert_eq!(view.bitmaps.len(), ids.len());
+            let mut vnis = BTreeSet::new();
+            for (net, id) in &ids {
+                let found = &view.networks[id].value;
+                let all: Vec<&Endpoint> = view.endpoints_of(*id).collect();
+                prop_assert_eq!(all.len(), members.get(net).map_or(0, BTreeMap::len));
+                prop_assert_eq!(view.counts[id].value.count, all.len() as u64);
+                // Network, broadcast, gateway, and one for each endpoint.
+                let bits = &view.bitmaps[&found.network.subnet.net].value;
+                prop_assert_eq!(bits.len() - bits.free(), 3 + all.len() as u64);
+                let addresses: BTreeSet<_> = all.iter().map(|endpoint| endpoint.address).collect();
+                prop_assert_eq!(addresses.len(), all.len());
+                if let Some(vni) = found.network.vni {
+                    prop_assert!(vnis.insert(vni), "{vni} twice");
+                }
+            }
+            let drawn = view.vnis.as_ref().map_or(0, |vnis| vnis.value.len() - vnis.value.free());
+            prop_assert_eq!(drawn, vnis.len() as u64);
+        }
+    }
+}
