@@ -112,8 +112,20 @@ fn a_host_whose_init_is_killed_is_gone_and_the_others_go_on() {
         assert!(answers(&lab, "docker0", "docker1").await && reaches(&lab, "C0", c1).await);
         let canaries = canaries(&lab);
 
+        let place = lab.place("C1").unwrap();
+        let mut echoes = lab.echoes(&place, c1, u32::MAX, Duration::from_millis(1)).unwrap();
+        drop(place);
+        assert!(matches!(echoes.recv().await, Some(Ok(Echoed::Answered(_)))));
         kill_init(&lab, "docker1").await;
         wait_event(&lab, "crash", "host docker1 is down").await;
+        // Whoever asks from there is told.
+        let error = loop {
+            match echoes.recv().await.unwrap() {
+                Ok(_) => {}
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.to_string(), "host docker1 is down");
 
         assert!(!answers(&lab, "docker0", "docker1").await);
         assert!(!reaches(&lab, "C0", c1).await);
@@ -174,7 +186,10 @@ fn a_container_whose_init_is_killed_loses_its_processes_only() {
         let canaries = canaries(&lab);
         let host = lab.place("docker0").unwrap().machine().await.unwrap();
         let mut other = host.spawn(|| Command::new("/bin/sleep").arg("3600").spawn()).unwrap().unwrap();
-        kill_init(&lab, "C0").await;
+        let machine = lab.place("C0").unwrap().machine().await.unwrap();
+        kill(Pid::from_raw(machine.pid()), Signal::SIGKILL).unwrap();
+        // Its processes die before it does.
+        assert!(machine.wait_down(Duration::from_secs(10)).unwrap());
         let begun = Instant::now();
         loop {
             let report = lab.report().await.unwrap();

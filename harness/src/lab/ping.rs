@@ -68,11 +68,17 @@ impl Lab {
         interval: Duration,
     ) -> Result<mpsc::Receiver<Result<Echoed>>> {
         let mut pinger = Pinger::new(&from.netns()?, to)?;
+        let from = from.clone();
         let (said, heard) = mpsc::channel(16);
         // A thread of its own: it waits most of the time, and at most as long as `count` requests take.
         let spawned = std::thread::Builder::new().name("ping".into()).spawn(move || {
             for number in 0..count {
                 let due = Instant::now() + interval;
+                // A crash takes this thread along: it holds the namespace.
+                if let Err(down) = from.netns() {
+                    let _ = said.blocking_send(Err(down));
+                    return;
+                }
                 let echo = pinger.ping(PATIENCE).map_err(Error::from).map(|echo| match echo {
                     Echo::Reply(after) => {
                         Echoed::Answered(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX))
