@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -119,27 +120,33 @@ impl Lab {
     /// Runs a container: its namespace, its networks, its command.
     pub(crate) async fn run_container(&self, spec: &topology::Container) -> Result<Arc<Container>> {
         let host = Arc::clone(self.host(spec.on.as_str())?);
-        if self.slots().iter().any(|slot| slot.name() == spec.name.as_str()) {
-            let taken = format_args!("Conflict. The container name \"/{}\" is already in use", spec.name);
-            return Err(Error::new(Kind::Refused, taken));
-        }
-        let this = self.new_container(&host, spec.name.as_str()).await?;
+        let this = self.new_container(spec.name.as_str()).await?;
         let container = Arc::new(Container::new(spec.clone(), Arc::clone(&host), this));
-        // Listed before it is built, so that a crash of its host in between takes it along.
-        self.slots().push(Slot::Up(Arc::clone(&container)));
+        {
+            // Looked and listed in one go, or two at once could both have the name. Listed before it is built, so that a
+            // crash of its host in between takes it along.
+            let mut slots = self.slots();
+            if let Some(slot) = slots.iter().find(|slot| slot.name() == spec.name.as_str()) {
+                return Err(taken(slot));
+            }
+            slots.push(Slot::Up(Arc::clone(&container)));
+        }
         match self.start_container(&container).await {
             Ok(()) => {
                 self.events().say("container", format_args!("container {} runs on {}", spec.name, spec.on));
                 Ok(container)
             }
             Err(error) => {
-                let _ = self.remove_container(spec.name.as_str()).await;
+                // What it failed for is what counts; of the container nothing may stay.
+                let _ = self.take_off(&container).await;
+                self.forget(&container);
                 Err(error)
             }
         }
     }
 
     async fn start_container(&self, container: &Container) -> Result<()> {
+        container.host.alive()?.sandboxes.insert_container(container.this.clone());
         for attachment in &container.spec.networks {
             let options = JoinOptions { ip: attachment.ip, aliases: attachment.aliases.clone() };
             container.connect(attachment.network.as_str(), options).await?;
@@ -149,22 +156,22 @@ impl Lab {
     }
 
     /// An id, a sandbox and a namespace with nothing but its loopback.
-    async fn new_container(&self, host: &Host, name: &str) -> Result<ContainerRef> {
-        let mut rng = fastrand::Rng::with_seed(self.seed_of(&format!("container {name}")));
+    async fn new_container(&self, name: &str) -> Result<ContainerRef> {
+        // Counted, so that one that is run again under its old name is another.
+        let number = self.0.started.fetch_add(1, Ordering::Relaxed);
+        let mut rng = fastrand::Rng::with_seed(self.seed_of(&format!("container {name} {number}")));
         let label = name.to_owned();
         let netns = blocking(move || {
             let netns = Netns::new(&label)?;
             Rtnl::new(&netns)?.apply(&Batch::new().up(1, "lo"))?;
             Ok(netns)
         });
-        let this = ContainerRef {
+        Ok(ContainerRef {
             id: ContainerId::random(&mut rng),
             name: name.to_owned(),
             sandbox: SandboxId::random(&mut rng),
             netns: netns.await?,
-        };
-        host.alive()?.sandboxes.insert_container(this.clone());
-        Ok(this)
+        })
     }
 
     /// Waits until every engine has done what the store asks for now: then containers reach each other.
@@ -190,6 +197,20 @@ async fn within<T>(
 ) -> Result<T> {
     let late = |_| Error::new(Kind::Machine, format_args!("{otherwise} within {} s", limit.as_secs()));
     Ok(tokio::time::timeout(limit, answer).await.map_err(late)??)
+}
+
+/// The name is another container's, in Docker's words.
+fn taken(slot: &Slot) -> Error {
+    let by = match slot {
+        Slot::Up(container) => format!("container \"{:#}\"", container.this.id),
+        Slot::Lost(spec) => format!("a container that was lost with host {}", spec.on),
+    };
+    let name = slot.name();
+    let said = format_args!(
+        "Conflict. The container name \"/{name}\" is already in use by {by}. You have to remove (or rename) that \
+         container to be able to reuse that name."
+    );
+    Error::new(Kind::Refused, said)
 }
 
 /// Switch, hosts and outside world.
@@ -239,6 +260,7 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         outside,
         events: Events::default(),
         timings: Mutex::default(),
+        started: AtomicU64::default(),
     })
 }
 

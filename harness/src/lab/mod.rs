@@ -9,6 +9,7 @@ mod place;
 mod verbs;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub(crate) struct Inner {
     outside: Option<Outside>,
     events: Events,
     timings: Mutex<Timings>,
+    /// How many containers have been started.
+    started: AtomicU64,
 }
 
 /// A container, or what is left of it.

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use overlay::{CreateNetwork, JoinOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Lab;
+use super::{Lab, Slot};
+use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::topology;
 
@@ -109,10 +111,7 @@ impl Lab {
     /// Runs a container; its id.
     pub async fn run(&self, run: Run) -> Result<String> {
         let bad = |e: topology::NameError| Error::new(Kind::Input, e);
-        let name = run.name.unwrap_or_else(|| {
-            let taken = self.slots().len() as u64;
-            format!("c{:08x}", fastrand::Rng::with_seed(self.topology().seed ^ (taken << 32)).u32(..))
-        });
+        let name = run.name.unwrap_or_else(|| self.draw_name());
         let mut networks = Vec::new();
         for (number, network) in run.networks.iter().enumerate() {
             let first = number == 0;
@@ -136,17 +135,49 @@ impl Lab {
 
     /// Stops a container and takes it off its networks.
     pub async fn remove_container(&self, name: &str) -> Result<()> {
+        if self.drop_lost(name) {
+            return Ok(());
+        }
         let container = self.container(name)?;
+        self.take_off(&container).await?;
+        self.forget(&container);
+        self.settle().await?;
+        self.events().say("container", format_args!("container {name} removed"));
+        Ok(())
+    }
+
+    /// Crosses out a container that was lost with its host; whether there was one.
+    fn drop_lost(&self, name: &str) -> bool {
+        let mut slots = self.slots();
+        let before = slots.len();
+        slots.retain(|slot| !(slot.name() == name && matches!(slot, Slot::Lost(_))));
+        slots.len() < before
+    }
+
+    /// Ends what runs in a container and takes it off its networks.
+    pub(super) async fn take_off(&self, container: &Container) -> Result<()> {
         container.stop().await;
         for (network, _) in container.networks() {
             container.disconnect(&network).await?;
         }
         container.host.alive()?.sandboxes.remove(&container.this.sandbox.namespace());
-        container.host.pin()?;
-        self.settle().await?;
-        self.slots().retain(|slot| slot.name() != name);
-        self.events().say("container", format_args!("container {name} removed"));
-        Ok(())
+        container.host.pin()
+    }
+
+    /// Crosses a container out.
+    pub(super) fn forget(&self, container: &Arc<Container>) {
+        self.slots().retain(|slot| !matches!(slot, Slot::Up(other) if Arc::ptr_eq(other, container)));
+    }
+
+    /// A name that no container has.
+    fn draw_name(&self) -> String {
+        let mut rng = fastrand::Rng::with_seed(self.seed_of("names of containers"));
+        loop {
+            let name = format!("c{:08x}", rng.u32(..));
+            if self.slots().iter().all(|slot| slot.name() != name) {
+                return name;
+            }
+        }
     }
 
     /// A container's settings, as Docker's inspect shows them.

@@ -124,6 +124,12 @@ pub(super) fn split() -> Result<ForkResult> {
 
 fn shepherd(init: Pid, remains: Option<&Remains>) -> ! {
     let _ = prctl::set_name(c"lab-shepherd");
+    // The life line is init's to watch. What is on its way there may hold the lock of what is to be removed in the end.
+    #[expect(unsafe_code, reason = "descriptor 0 has no owner in Rust")]
+    // SAFETY: nothing in this process uses it; the child has a duplicate.
+    unsafe {
+        libc::close(0);
+    }
     let code = loop {
         match waitpid(init, None) {
             Ok(WaitStatus::Exited(_, code)) => break code,

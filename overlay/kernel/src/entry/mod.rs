@@ -90,7 +90,7 @@ impl Inner {
         self.child.id()
     }
 
-    /// The life line. What the inner writes to [`line`] is read here.
+    /// The life line. What the inner writes to [`line()`] is read here.
     pub fn line(&self) -> &UnixStream {
         &self.line
     }
