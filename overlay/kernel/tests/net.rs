@@ -174,7 +174,17 @@ fn every_kind_of_rule_is_understood_by_the_kernel() {
     };
     let nft = Nft::new(&a).unwrap();
     nft.replace(&table).unwrap();
-    assert_eq!(nft.rules().unwrap().len(), 6);
+    let published = "fib daddr type local meta l4proto 6 th dport 8080 counter dnat to 172.18.0.2:80";
+    let expected = [
+        "docker forward: ct state established,related counter accept".to_owned(),
+        "docker forward: iifname \"x\" oifname \"x\" counter drop".to_owned(),
+        "docker forward: iifname != \"x\" oifname != \"y\" ip daddr 172.18.0.0/16 counter drop".to_owned(),
+        format!("docker prerouting: {published}"),
+        format!("docker output: {published}"),
+        "docker postrouting: ip saddr 172.18.0.0/16 oifname != \"docker_gwbridge\" counter masquerade"
+            .to_owned(),
+    ];
+    assert_eq!(nft.rules().unwrap(), expected);
 }
 
 #[kernel::isolate]

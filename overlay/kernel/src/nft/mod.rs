@@ -4,6 +4,7 @@
 //! place, so nothing can be left over.
 
 mod expr;
+mod read;
 mod wire;
 
 use std::io;
@@ -158,10 +159,10 @@ impl Nft {
         listed.doing("list", format_args!("nftables tables in {}", self.namespace))
     }
 
-    /// The rules that are there, one line each: `docker forward: meta cmp meta cmp immediate`. For people who look.
+    /// The rules that are there, one line each, in the words of `nft`. For people who look.
     pub fn rules(&self) -> Result<Vec<String>> {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
-        wire::rules(&socket).doing("list", format_args!("nftables rules in {}", self.namespace))
+        read::rules(&socket).doing("list", format_args!("nftables rules in {}", self.namespace))
     }
 
     fn transact(&self, batch: &wire::Batch) -> io::Result<()> {

@@ -16,7 +16,7 @@ pub(super) const GET_TABLE: u16 = 1;
 const DEL_TABLE: u16 = 2;
 const NEW_CHAIN: u16 = 3;
 const NEW_RULE: u16 = 6;
-const GET_RULE: u16 = 7;
+pub(super) const GET_RULE: u16 = 7;
 /// `NFTA_TABLE_NAME`.
 pub(super) const TABLE_NAME: u16 = 1;
 /// `NLM_F_*`, `linux/netlink.h`.
@@ -155,21 +155,7 @@ pub(super) fn list(socket: &Socket, message: u16, wanted: u16) -> io::Result<Vec
     Ok(dumped.iter().filter_map(|body| Some(text(attribute(body.get(4..)?, wanted)?))).collect())
 }
 
-/// Every rule: its table, its chain, the names of its expressions.
-pub(super) fn rules(socket: &Socket) -> io::Result<Vec<String>> {
-    let dumped = dump(socket, GET_RULE)?;
-    let line = |body: &Vec<u8>| {
-        let attributes = body.get(4..)?;
-        let (table, chain) = (text(attribute(attributes, 1)?), text(attribute(attributes, 2)?));
-        let list = attribute(attributes, 4).unwrap_or_default();
-        let names: Vec<String> =
-            each(list).filter_map(|(_, element)| attribute(element, 1).map(text)).collect();
-        Some(format!("{table} {chain}: {}", names.join(" ")))
-    };
-    Ok(dumped.iter().filter_map(line).collect())
-}
-
-fn dump(socket: &Socket, message: u16) -> io::Result<Vec<Vec<u8>>> {
+pub(super) fn dump(socket: &Socket, message: u16) -> io::Result<Vec<Vec<u8>>> {
     let mut request = Batch { datagram: Vec::new(), count: 0 };
     request.put(SUBSYSTEM << 8 | message, REQUEST | DUMP, 0, 0, &Attributes::default());
     socket.send(&request.datagram, 0)?;
@@ -235,7 +221,7 @@ fn error(body: &[u8]) -> Option<i32> {
     Some(-i32::from_ne_bytes(body.get(..4)?.try_into().ok()?))
 }
 
-fn each(attributes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn each(attributes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = attributes;
     std::iter::from_fn(move || {
         let length = u16::from_ne_bytes(rest.get(..2)?.try_into().ok()?) as usize;
@@ -246,10 +232,10 @@ fn each(attributes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(super) fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     each(attributes).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
 }
 
-fn text(value: &[u8]) -> String {
+pub(super) fn text(value: &[u8]) -> String {
     String::from_utf8_lossy(value.strip_suffix(b"\0").unwrap_or(value)).into_owned()
 }

@@ -1,0 +1,120 @@
+//! Rules read back from the kernel, in the words of `nft`. For people who look; what is not understood is named.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use netlink_sys::Socket;
+
+use super::wire::{GET_RULE, attribute, dump, each, text};
+
+/// Every rule, a line each: `docker forward: iifname "docker_gwbridge" counter drop`.
+pub(super) fn rules(socket: &Socket) -> io::Result<Vec<String>> {
+    let line = |body: &Vec<u8>| {
+        let attributes = body.get(4..)?;
+        let (table, chain) = (text(attribute(attributes, 1)?), text(attribute(attributes, 2)?));
+        let mut reader = Reader::default();
+        for (_, element) in each(attribute(attributes, 4).unwrap_or_default()) {
+            let name = text(attribute(element, 1)?);
+            reader.read(&name, attribute(element, 2).unwrap_or_default());
+        }
+        Some(format!("{table} {chain}: {}", reader.words.join(" ")))
+    };
+    Ok(dump(socket, GET_RULE)?.iter().filter_map(line).collect())
+}
+
+/// Goes through the expressions of a rule: what one loads into a register, the next looks at.
+#[derive(Default)]
+struct Reader {
+    words: Vec<String>,
+    /// What register 1 holds, in words.
+    loaded: String,
+    /// The mask put on it.
+    mask: Option<Vec<u8>>,
+    /// Values loaded as they stand, in order.
+    values: Vec<Vec<u8>>,
+}
+
+impl Reader {
+    fn read(&mut self, name: &str, data: &[u8]) {
+        let number =
+            |kind| attribute(data, kind).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
+        match name {
+            "meta" => {
+                self.loaded = match number(2) {
+                    Some(6) => "iifname".into(),
+                    Some(7) => "oifname".into(),
+                    Some(16) => "meta l4proto".into(),
+                    other => format!("meta {other:?}"),
+                };
+            }
+            "payload" => {
+                self.loaded = match (number(2), number(3), number(4)) {
+                    (Some(1), Some(12), Some(4)) => "ip saddr".into(),
+                    (Some(1), Some(16), Some(4)) => "ip daddr".into(),
+                    (Some(2), Some(2), Some(2)) => "th dport".into(),
+                    (base, offset, length) => format!("payload {base:?} {offset:?} {length:?}"),
+                };
+            }
+            "ct" => self.loaded = "ct state".into(),
+            "fib" => self.loaded = "fib daddr type".into(),
+            "bitwise" => {
+                self.mask = attribute(data, 4).and_then(|mask| attribute(mask, 1)).map(<[u8]>::to_vec);
+            }
+            "cmp" => self.compare(number(2), attribute(data, 3).and_then(|value| attribute(value, 1))),
+            "immediate" => self.immediate(data),
+            "nat" => {
+                let (address, port) = (self.values.first().map(|ip| address(ip)), self.values.get(1));
+                let port = port.and_then(|port| port.as_slice().try_into().ok()).map(u16::from_be_bytes);
+                self.words.push(format!(
+                    "dnat to {}:{}",
+                    address.unwrap_or_default(),
+                    port.unwrap_or_default()
+                ));
+            }
+            "masq" => self.words.push("masquerade".into()),
+            other => self.words.push(other.to_owned()),
+        }
+    }
+
+    fn compare(&mut self, operation: Option<u32>, value: Option<&[u8]>) {
+        let value = value.unwrap_or_default();
+        let mask = self.mask.take();
+        let different = if operation == Some(1) { "!= " } else { "" };
+        let said = match (self.loaded.as_str(), mask) {
+            // Tested bit by bit: "not zero under the mask" means "one of these states".
+            ("ct state", Some(_)) => "ct state established,related".to_owned(),
+            (what @ ("ip saddr" | "ip daddr"), mask) => {
+                let length: u32 = mask.map_or(32, |mask| mask.iter().map(|byte| byte.count_ones()).sum());
+                format!("{what} {different}{}/{length}", address(value))
+            }
+            (what @ ("iifname" | "oifname"), _) => {
+                let name = String::from_utf8_lossy(value);
+                format!("{what} {different}\"{}\"", name.trim_end_matches('\0'))
+            }
+            ("fib daddr type", _) => format!("fib daddr type {different}local"),
+            (what, _) => {
+                let number = value.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+                format!("{what} {different}{number}")
+            }
+        };
+        self.words.push(said);
+    }
+
+    fn immediate(&mut self, data: &[u8]) {
+        let content = attribute(data, 2).unwrap_or_default();
+        if let Some(value) = attribute(content, 1) {
+            self.values.push(value.to_vec());
+            return;
+        }
+        let code = attribute(content, 2).and_then(|verdict| attribute(verdict, 1));
+        self.words.push(match code.and_then(|code| code.try_into().ok()).map(i32::from_be_bytes) {
+            Some(0) => "drop".to_owned(),
+            Some(1) => "accept".to_owned(),
+            other => format!("verdict {other:?}"),
+        });
+    }
+}
+
+fn address(bytes: &[u8]) -> String {
+    <[u8; 4]>::try_from(bytes).map(|bytes| Ipv4Addr::from(bytes).to_string()).unwrap_or_default()
+}
