@@ -40,6 +40,8 @@ pub(crate) struct Alive {
     pub(crate) sandboxes: Sandboxes,
     pub(crate) engine: OnceLock<Engine>,
     machine: OnceCell<Arc<Machine>>,
+    /// Held while the machine's names are brought up to date.
+    pinning: Mutex<()>,
     /// What the harness itself serves on this host: the store. It ends with the host.
     pub(crate) services: Mutex<JoinSet<()>>,
     /// The store as seen from here, if it is here.
@@ -61,6 +63,7 @@ impl Host {
             sandboxes: Sandboxes::new(),
             engine: OnceLock::new(),
             machine: OnceCell::new(),
+            pinning: Mutex::default(),
             services: Mutex::default(),
             store: OnceLock::new(),
         };
@@ -162,6 +165,8 @@ impl Host {
 impl Alive {
     /// Makes `ip netns ls` on the machine list what the host has.
     fn pin(&self, machine: &Machine) -> Result<()> {
+        // One at a time, or two would both give a name that was missing.
+        let _turn = self.pinning.lock().unwrap_or_else(PoisonError::into_inner);
         let have = machine.pins();
         let want = self.sandboxes.list();
         let names: BTreeSet<&str> = want.iter().map(|(name, _)| name.as_str()).collect();

@@ -133,6 +133,11 @@ impl Engine {
         let why =
             report.failed.get(&who.id).cloned().unwrap_or_else(|| "it was taken away meanwhile".to_owned());
         core.cross_out(id, who.id).await?;
+        // So that the loop, which may be at the documents that still have it, passes them over as old ones.
+        // What the join failed for is what counts.
+        if let Ok(view) = core.look().await {
+            let _ = core.settle(view, Pass::Change).await;
+        }
         Err(Cause::Datapath(why).into())
     }
 
