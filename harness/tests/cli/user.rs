@@ -33,7 +33,8 @@ impl User {
             (&repository().join("scenarios/two-host.toml"), "two-host.toml"),
         ] {
             let copy = directory.path().join(name);
-            fs::copy(from, &copy).unwrap();
+            // Not written by this process: what another thread forks meanwhile would hold it open, and it could not be run.
+            assert!(Command::new("cp").arg(from).arg(&copy).status().unwrap().success());
             fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
         }
         if root {
