@@ -9,6 +9,10 @@ use crate::host::{Alive, Host};
 impl Lab {
     /// Takes a host away as a power failure does: no FIN leaves it, nothing is left in an orderly way. What was on it is
     /// lost. That it is down already is an error.
+    ///
+    /// When somebody kills the init of a host's machine instead, the same is done as soon as that is seen, and neither its
+    /// engine nor the store says a word. But the kernel closes the sockets of the host's own processes before anybody can
+    /// know, so that those do send a FIN.
     pub fn crash(&self, host: &str) -> Result<()> {
         let host = self.host(host)?;
         self.0.crash(host, &host.alive()?)
