@@ -12,6 +12,7 @@
 //! - [`stage`]: a scenario played in a lab of its own.
 //! - [`consul`]: the HTTP face of the store.
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
+//! - [`fault`]: what goes wrong in a lab, and how it is put right again.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
 //!
@@ -33,6 +34,7 @@ mod container;
 pub mod control;
 mod error;
 mod events;
+pub mod fault;
 mod host;
 pub mod lab;
 mod probe;

@@ -261,6 +261,8 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         events: Events::default(),
         timings: Mutex::default(),
         started: AtomicU64::default(),
+        faults: Mutex::default(),
+        injecting: tokio::sync::Mutex::default(),
     })
 }
 

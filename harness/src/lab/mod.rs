@@ -3,6 +3,7 @@
 mod build;
 mod crash;
 mod describe;
+mod fault;
 mod inspect;
 mod ping;
 mod place;
@@ -49,6 +50,9 @@ pub(crate) struct Inner {
     timings: Mutex<Timings>,
     /// How many containers have been started.
     started: AtomicU64,
+    faults: Mutex<fault::Faults>,
+    /// Held while a fault comes or goes.
+    injecting: tokio::sync::Mutex<()>,
 }
 
 /// A container, or what is left of it.

@@ -1,0 +1,92 @@
+//! Everything that can go wrong, each as one request.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Filter, Impairment, Partition};
+use crate::topology::HostName;
+
+/// Something that goes wrong until it is healed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fault {
+    /// A host's wire is worse than a bare one. The latest impairment of a wire and direction is the one that counts; when it
+    /// is healed, the one before it.
+    Wire {
+        /// Whose wire.
+        host: HostName,
+        /// In which direction.
+        way: Way,
+        /// What it does.
+        impairment: Box<Impairment>,
+    },
+    /// What matches is lost in the switch, all of it.
+    Drop {
+        /// What.
+        only: Filter,
+        /// Only from this host; from any, unless said.
+        from: Option<HostName>,
+        /// Only to this host; to any, unless said.
+        to: Option<HostName>,
+        /// The other way round, too.
+        both: bool,
+    },
+    /// Hosts do not hear each other.
+    Partition(Partition),
+    /// A host goes as in a power failure; healed, it comes back with its name, address and MAC, and its containers by the
+    /// topology.
+    Crash(HostName),
+    /// Nothing runs on a host, and all of it is there; healed, it runs on.
+    Pause(HostName),
+    /// A host's engine dies without a word; its kernel goes on. Healed, another one adopts what it finds.
+    Engine(HostName),
+    /// A process is killed; healed, a container's command is started again.
+    Kill(Process),
+    /// A host's monotonic and boot clocks are off, for processes started from now on. Wall clocks cannot be (time_namespaces(7)).
+    Clock {
+        /// Whose clocks.
+        host: HostName,
+        /// By how many milliseconds; negative is behind.
+        offset: i64,
+    },
+}
+
+/// A direction of a wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// From the host to the switch.
+    Up,
+    /// From the switch to the host.
+    Down,
+    /// Both.
+    Both,
+}
+
+/// The process that a container runs, and a signal for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// The container.
+    pub container: crate::topology::ContainerName,
+    /// The signal's number; 9, SIGKILL, as `docker kill`.
+    pub signal: i32,
+}
+
+/// In a few words, for events and lists.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wire { host, way: Way::Up, .. } => write!(f, "the wire of {host} is impaired, upwards"),
+            Self::Wire { host, way: Way::Down, .. } => write!(f, "the wire of {host} is impaired, downwards"),
+            Self::Wire { host, way: Way::Both, .. } => write!(f, "the wire of {host} is impaired"),
+            Self::Drop { .. } => f.write_str("the switch loses what matches"),
+            Self::Partition(_) => f.write_str("a partition"),
+            Self::Crash(host) => write!(f, "host {host} is down"),
+            Self::Pause(host) => write!(f, "host {host} is paused"),
+            Self::Engine(host) => write!(f, "the engine of {host} is dead"),
+            Self::Kill(process) => write!(f, "container {} got signal {}", process.container, process.signal),
+            Self::Clock { host, offset } => write!(f, "the clocks of {host} are off by {offset} ms"),
+        }
+    }
+}
