@@ -4,11 +4,12 @@
 //! so and returns a [`Guard`]; healing lifts it. In reading order:
 //!
 //! - `request`: [`Fault`], everything that can go wrong.
+//! - `guard`: [`Guard`], which heals when it is dropped.
 //! - `impairment`: [`Impairment`], what a wire does to the frames of one direction.
 //! - `pick`: [`Pick`], which frames something happens to.
 //! - `filter`: [`Filter`], frames by what they carry, seen through VXLAN.
-//! - `guard`: [`Guard`], which heals when it is dropped.
 //! - `partition`: [`Partition`], who does not hear whom.
+//! - `wires`, `rules`: what wires and switch are to do, from the faults that are there.
 //!
 //! [`Lab::inject`]: crate::Lab::inject
 
@@ -18,10 +19,14 @@ mod impairment;
 mod partition;
 mod pick;
 mod request;
+mod rules;
+mod wires;
 
 pub use filter::{Filter, Protocol, Tunnel};
 pub use guard::{Active, FaultId, Guard};
 pub use impairment::{Distribution, Impairment, Jitter, Queue, Rate};
-pub use partition::Partition;
+pub use partition::{Cut, Partition};
 pub use pick::Pick;
 pub use request::{Fault, Process, Way};
+pub(crate) use rules::{Names, TABLE, fault_of, table};
+pub(crate) use wires::wires;

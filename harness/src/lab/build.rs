@@ -185,6 +185,10 @@ impl Lab {
         for engine in engines {
             within(READY, engine.converged(index), "the engines did not agree").await?;
         }
+        // A network has its VNI from its first container on: a fault may have waited for it.
+        if self.faults().iter().any(|active| active.fault.network().is_some()) {
+            self.conform().await?;
+        }
         Ok(())
     }
 }
@@ -263,6 +267,7 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         started: AtomicU64::default(),
         faults: Mutex::default(),
         injecting: tokio::sync::Mutex::default(),
+        conforming: tokio::sync::Mutex::default(),
     })
 }
 

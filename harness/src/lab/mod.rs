@@ -25,6 +25,7 @@ use crate::underlay::{Fabric, Outside, Port};
 
 pub(crate) use build::request;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
+pub use fault::Taken;
 pub use inspect::{Held, Inspection};
 pub use ping::Echoed;
 pub use place::Place;
@@ -53,6 +54,8 @@ pub(crate) struct Inner {
     faults: Mutex<fault::Faults>,
     /// Held while a fault comes or goes.
     injecting: tokio::sync::Mutex<()>,
+    /// Held while switch and wires are made what the faults ask for; the VNIs learnt so far.
+    conforming: tokio::sync::Mutex<BTreeMap<topology::NetworkName, Vec<u32>>>,
 }
 
 /// A container, or what is left of it.
