@@ -26,6 +26,8 @@ pub enum Kind {
     Gone,
     /// The engine or the store refused, as Docker or Consul would.
     Refused,
+    /// What was expected did not come.
+    Unmet,
     /// The file, or what was asked, makes no sense.
     Input,
     /// The machine or its kernel does not let us.

@@ -12,6 +12,7 @@
 //! - [`stage`]: a scenario played in a lab of its own.
 //! - [`consul`]: the HTTP face of the store.
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
+//! - [`handle`]: typed handles of hosts, containers, networks and processes; [`expect`](mod@expect): what is expected of them.
 //! - [`fault`]: what goes wrong in a lab, and how it is put right again.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
@@ -34,7 +35,9 @@ mod container;
 pub mod control;
 mod error;
 mod events;
+pub mod expect;
 pub mod fault;
+pub mod handle;
 mod host;
 pub mod lab;
 mod probe;
@@ -49,6 +52,7 @@ mod underlay;
 
 pub use error::{Error, Kind, Result};
 pub use events::{Event, Events};
+pub use handle::{Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready};
 pub use lab::Lab;
 pub use process::{Line, Log, State, Stream};
 pub use ring::Ring;

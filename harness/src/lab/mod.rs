@@ -49,6 +49,8 @@ pub(crate) struct Inner {
     outside: Option<Outside>,
     events: Events,
     timings: Mutex<Timings>,
+    /// Processes that nobody holds any more; they end with their host or with the lab.
+    left: Mutex<Vec<Arc<crate::process::Process>>>,
     /// How many containers have been started.
     started: AtomicU64,
     faults: Mutex<fault::Faults>,
@@ -92,7 +94,7 @@ impl Lab {
         self.0.topology.hosts.iter().filter_map(|host| self.0.hosts.get(host.name.as_str()))
     }
 
-    pub(crate) fn host(&self, name: &str) -> Result<&Arc<Host>> {
+    pub(crate) fn known_host(&self, name: &str) -> Result<&Arc<Host>> {
         let known = self.0.hosts.keys().map(String::as_str);
         self.0.hosts.get(name).ok_or_else(|| Error::no_such("host", name, known))
     }
@@ -107,7 +109,7 @@ impl Lab {
         self.slots().iter().filter_map(up).collect()
     }
 
-    pub(crate) fn container(&self, name: &str) -> Result<Arc<Container>> {
+    pub(crate) fn known_container(&self, name: &str) -> Result<Arc<Container>> {
         let slots = self.slots();
         match slots.iter().find(|slot| slot.name() == name) {
             Some(Slot::Up(container)) => Ok(Arc::clone(container)),
@@ -128,7 +130,12 @@ impl Lab {
     pub(crate) fn kv(&self) -> Result<Kv> {
         let none = || Error::new(Kind::NoSuch, "this lab has no store");
         let Some(topology::Kv::Stub { host, .. }) = &self.topology().kv else { return Err(none()) };
-        self.host(host.as_str())?.alive()?.store.get().cloned().ok_or_else(none)
+        self.known_host(host.as_str())?.alive()?.store.get().cloned().ok_or_else(none)
+    }
+
+    /// Keeps a process that nobody holds any more.
+    pub(crate) fn keep(&self, process: Arc<crate::process::Process>) {
+        self.0.left.lock().unwrap_or_else(PoisonError::into_inner).push(process);
     }
 
     /// The outside world's namespace, if the topology has one.
