@@ -57,6 +57,25 @@ impl Container {
         Ok(info)
     }
 
+    /// What it would have to be run with, to be again what it is now: on the same networks, with the same addresses.
+    pub(crate) fn as_it_stands(&self) -> topology::Container {
+        let mut spec = self.spec.clone();
+        let joined = self.networks();
+        spec.networks = joined
+            .into_iter()
+            .filter_map(|(network, info)| {
+                let before = self.spec.networks.iter().find(|attachment| attachment.network == *network);
+                let aliases = before.map(|attachment| attachment.aliases.clone()).unwrap_or_default();
+                Some(topology::Attachment {
+                    network: network.parse().ok()?,
+                    ip: Some(info.address.addr()),
+                    aliases,
+                })
+            })
+            .collect();
+        spec
+    }
+
     /// Takes it off a network.
     pub(crate) async fn disconnect(&self, network: &str) -> Result<()> {
         self.host.engine()?.leave(&self.this, network).await?;
@@ -80,6 +99,7 @@ impl Container {
         let host = self.host.machine().await?;
         let (netns, setup) = (self.this.netns.clone(), self.setup());
         let machine = Arc::new(blocking(move || Machine::start(&netns, Some(&host), &setup)).await?);
+        self.host.alive()?.set_clocks_of(&machine)?;
         running.machine = Some(Arc::clone(&machine));
         Ok(machine)
     }
@@ -116,6 +136,11 @@ impl Container {
         })?;
         self.running.lock().await.process = Some(Arc::new(process));
         Ok(())
+    }
+
+    /// Its machine, if something has run there.
+    pub(crate) async fn made_machine(&self) -> Option<Arc<Machine>> {
+        self.running.lock().await.machine.clone()
     }
 
     /// Its process, if it has a command.

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 use kernel::{Machine, Netns, Setup};
 use overlay::kv::Kv;
-use overlay::{Engine, Sandboxes};
+use overlay::{Engine, Gate, Sandboxes};
 use tokio::sync::{OnceCell, mpsc};
 use tokio::task::JoinSet;
 
@@ -38,7 +39,11 @@ pub(crate) struct Alive {
     pub(crate) netns: Netns,
     /// The namespaces of its overlays and containers.
     pub(crate) sandboxes: Sandboxes,
-    pub(crate) engine: OnceLock<Engine>,
+    engine: Mutex<Option<Engine>>,
+    /// Closed while the host is paused.
+    pub(crate) gate: Gate,
+    /// By how many milliseconds the clocks are off for new processes.
+    clock: AtomicI64,
     machine: OnceCell<Arc<Machine>>,
     /// Held while the machine's names are brought up to date.
     pinning: Mutex<()>,
@@ -58,16 +63,12 @@ impl Host {
     ) -> Host {
         let hostname = spec.name.to_string();
         let setup = Setup { hostname, hosts, resolv: "# Names are in /etc/hosts.\n".into() };
-        let alive = Alive {
-            netns,
-            sandboxes: Sandboxes::new(),
-            engine: OnceLock::new(),
-            machine: OnceCell::new(),
-            pinning: Mutex::default(),
-            services: Mutex::default(),
-            store: OnceLock::new(),
-        };
-        Host { spec, setup, died, alive: Mutex::new(Some(Arc::new(alive))) }
+        Host { spec, setup, died, alive: Mutex::new(Some(Alive::new(netns))) }
+    }
+
+    /// Begins another life of a host that is down, on a new namespace that is plugged in already.
+    pub(crate) fn revive(&self, netns: Netns) {
+        *self.slot() = Some(Alive::new(netns));
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -89,7 +90,7 @@ impl Host {
 
     /// Its engine. That none runs there is an error.
     pub(crate) fn engine(&self) -> Result<Engine> {
-        let engine = self.alive()?.engine.get().cloned();
+        let engine = self.alive()?.engine();
         engine.ok_or_else(|| Error::new(Kind::Input, format_args!("no engine runs on host {}", self.name())))
     }
 
@@ -100,6 +101,7 @@ impl Host {
             let (netns, setup) = (alive.netns.clone(), self.setup.clone());
             let machine = blocking(move || Machine::start(&netns, None, &setup)).await?;
             let machine = Arc::new(machine);
+            alive.set_clocks_of(&machine)?;
             self.watch(&machine, &alive)?;
             Ok::<_, Error>(machine)
         });
@@ -149,7 +151,7 @@ impl Host {
         }
         let killed = life.machine.get().map_or(Ok(()), |machine| machine.kill());
         life.services.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
-        if let Some(engine) = life.engine.get() {
+        if let Some(engine) = life.take_engine() {
             engine.abort();
         }
         killed?;
@@ -163,6 +165,52 @@ impl Host {
 }
 
 impl Alive {
+    fn new(netns: Netns) -> Arc<Alive> {
+        Arc::new(Alive {
+            netns,
+            sandboxes: Sandboxes::new(),
+            engine: Mutex::default(),
+            gate: Gate::default(),
+            clock: AtomicI64::default(),
+            machine: OnceCell::new(),
+            pinning: Mutex::default(),
+            services: Mutex::default(),
+            store: OnceLock::new(),
+        })
+    }
+
+    fn engine_slot(&self) -> std::sync::MutexGuard<'_, Option<Engine>> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The engine that runs there, if one does.
+    pub(crate) fn engine(&self) -> Option<Engine> {
+        self.engine_slot().clone()
+    }
+
+    /// An engine runs there now.
+    pub(crate) fn set_engine(&self, engine: Engine) {
+        *self.engine_slot() = Some(engine);
+    }
+
+    /// No engine runs there any more; the one that did.
+    pub(crate) fn take_engine(&self) -> Option<Engine> {
+        self.engine_slot().take()
+    }
+
+    /// The clocks of processes to come are off by so many milliseconds.
+    pub(crate) fn set_clock(&self, offset: i64) {
+        self.clock.store(offset, Ordering::Relaxed);
+    }
+
+    /// Sets a machine's clocks as the host's are.
+    pub(crate) fn set_clocks_of(&self, machine: &Machine) -> kernel::Result<()> {
+        match self.clock.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            offset => machine.set_clocks(offset),
+        }
+    }
+
     /// Makes `ip netns ls` on the machine list what the host has.
     fn pin(&self, machine: &Machine) -> Result<()> {
         // One at a time, or two would both give a name that was missing.

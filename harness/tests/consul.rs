@@ -54,7 +54,8 @@ impl Stub {
         socket.bind(addr).unwrap();
         let listener: TcpListener = socket.listen(1024).unwrap();
         let (addr, store) = (listener.local_addr().unwrap(), Shared::new(config));
-        let server = tokio::spawn(serve(listener, store.clone(), Config::default()));
+        let server =
+            tokio::spawn(serve(listener, store.clone(), Config::default(), overlay::Gate::default()));
         Stub { addr, store, server }
     }
 

@@ -11,6 +11,7 @@
 //! - [`ledger`]: all documents as a whole, and the transactions that change them.
 //! - [`datapath`]: what the kernel has, made to agree with the documents.
 //! - `discovery`: who is alive.
+//! - `gate`: work that can be held up.
 //! - `host`: what an engine is told of its host, and the namespaces that the host owns.
 //! - `engine`: the verbs, and the loop that follows the store.
 //! - [`inspect`]: networks and containers as `docker inspect` shows them.
@@ -42,6 +43,7 @@ mod discovery;
 pub mod docker;
 mod engine;
 mod error;
+mod gate;
 mod host;
 pub mod id;
 pub mod inspect;
@@ -52,5 +54,6 @@ pub mod model;
 
 pub use engine::{Config, EndpointInfo, Engine, JoinOptions, NetworkSummary};
 pub use error::{Error, Result};
+pub use gate::Gate;
 pub use host::{ContainerRef, HostEnv, Sandbox, Sandboxes};
 pub use ledger::CreateNetwork;

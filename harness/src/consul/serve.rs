@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use overlay::Gate;
 use overlay::kv::memory::Shared;
 use std::convert::Infallible;
 use std::io;
@@ -36,15 +37,18 @@ impl Default for Config {
     }
 }
 
-/// Serves a store to all who connect. Dropping the future closes the listener and cuts every connection, as the end
+/// Serves a store to all who connect; while `gate` is closed nobody is answered. Dropping the future closes the listener and cuts every connection, as the end
 /// of a Consul would.
-pub async fn serve(listener: TcpListener, store: Shared, config: Config) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, store: Shared, config: Config, gate: Gate) -> io::Result<()> {
     let face = Arc::new(Face { store, config });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(connection(stream, Arc::clone(&face)))),
+                Ok((stream, _)) => {
+                    let (gate, face) = (gate.clone(), Arc::clone(&face));
+                    connections.spawn(async move { gate.run(connection(stream, face)).await });
+                }
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) if is_out_of_descriptors(&error) => {
                     tracing::warn!(%error, "the store cannot accept a connection");

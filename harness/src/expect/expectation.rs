@@ -16,6 +16,8 @@ use crate::topology::{parse_duration, show_duration};
 const EARLIER: usize = 5;
 /// How long a single try may take when nothing else is said.
 const LONGEST_TRY: Duration = Duration::from_mins(1);
+/// How long a single try may take that has to come true, or must not, within less than that.
+const SHORT_TRY: Duration = Duration::from_secs(1);
 /// Between two looks at what must not be so.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -208,7 +210,7 @@ impl<'a, T, J: Judge<T>> Expectation<'a, T, J> {
         let mut earlier: Vec<(Duration, String)> = Vec::new();
         for tries in 1.. {
             let began = begun.elapsed();
-            let tried = self.attempt(LONGEST_TRY).await;
+            let tried = self.attempt(within.map_or(LONGEST_TRY, |within| within.max(SHORT_TRY))).await;
             let next = patience.after(began, begun.elapsed(), tried.is_ok());
             match (next, tried) {
                 (Next::Held, Ok(_)) => return Ok(()),
@@ -239,7 +241,7 @@ impl<'a, T, J: Judge<T>> Expectation<'a, T, J> {
         let begun = Instant::now();
         loop {
             let last = begun.elapsed() >= time;
-            match self.attempt(LONGEST_TRY).await {
+            match self.attempt(time.max(SHORT_TRY)).await {
                 Ok(_) => {
                     let after = show_duration(whole_millis(begun.elapsed()));
                     let said = format_args!("{}: it was never to hold, and did after {after}", self.text);

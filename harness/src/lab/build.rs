@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use kernel::{Batch, Netns, Rtnl};
@@ -29,7 +29,9 @@ const STORE_PORT: u16 = 8500;
 /// The port that Docker's daemons advertise, as in the article: `--cluster-advertise=eth0:2376`.
 const ADVERTISED_PORT: u16 = 2376;
 /// How long engines may take to know each other's endpoints before `up` gives up.
-const READY: Duration = Duration::from_secs(30);
+pub(super) const READY: Duration = Duration::from_secs(30);
+/// How long they are waited for while something is wrong in the lab on purpose: some may not hear of each other at all.
+const HINDERED: Duration = Duration::from_secs(2);
 
 /// Times the parts of a construction.
 struct Clock {
@@ -86,7 +88,7 @@ impl Lab {
         Ok(())
     }
 
-    fn start_engine(&self, host: &Host) -> Result<()> {
+    pub(super) fn start_engine(&self, host: &Host) -> Result<()> {
         let alive = host.alive()?;
         let env = HostEnv {
             name: host.name().to_owned(),
@@ -97,7 +99,7 @@ impl Lab {
         };
         let kv = self.kv_from(&alive.netns)?;
         let config = overlay::Config { seed: self.seed_of(host.name()), ..overlay::Config::default() };
-        let _ = alive.engine.set(Engine::start(env, kv, config)?);
+        alive.set_engine(Engine::start(env, kv, config)?);
         Ok(())
     }
 
@@ -179,11 +181,17 @@ impl Lab {
         if self.topology().kv.is_none() {
             return Ok(());
         }
-        let engines: Vec<Engine> = self.hosts().filter_map(|host| host.engine().ok()).collect();
-        let Some(first) = engines.first() else { return Ok(()) };
-        let index = first.store_index().await?;
-        for engine in engines {
-            within(READY, engine.converged(index), "the engines did not agree").await?;
+        let engines = self.hosts().filter_map(|host| host.engine().ok());
+        let engines: Vec<Engine> = engines.filter(|engine| !engine.is_paused()).collect();
+        let hindered = !self.faults().is_empty();
+        let settled = tokio::time::timeout(if hindered { HINDERED } else { READY }, agree(&engines)).await;
+        match settled {
+            Ok(agreed) => agreed?,
+            Err(_) if hindered => self.events().say("fault", "not all engines know of it yet"),
+            Err(_) => {
+                let late = format_args!("the engines did not agree within {} s", READY.as_secs());
+                return Err(Error::new(Kind::Machine, late));
+            }
         }
         // A network has its VNI from its first container on: a fault may have waited for it.
         if self.faults().iter().any(|active| active.fault.network().is_some()) {
@@ -193,8 +201,18 @@ impl Lab {
     }
 }
 
+/// Waits until every engine has done what the store asks for now, as one of them says that it is.
+async fn agree(engines: &[Engine]) -> Result<()> {
+    let Some(first) = engines.first() else { return Ok(()) };
+    let index = first.store_index().await?;
+    for engine in engines {
+        engine.converged(index).await?;
+    }
+    Ok(())
+}
+
 /// An engine's answer, if it comes in time.
-async fn within<T>(
+pub(super) async fn within<T>(
     limit: Duration,
     answer: impl Future<Output = overlay::Result<T>>,
     otherwise: &str,
@@ -266,6 +284,7 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         timings: Mutex::default(),
         left: Mutex::default(),
         started: AtomicU64::default(),
+        store: OnceLock::new(),
         faults: Mutex::default(),
         injecting: tokio::sync::Mutex::default(),
         conforming: tokio::sync::Mutex::default(),
@@ -274,15 +293,16 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
 
 impl Inner {
     /// Starts the embedded store on its host, and a client of it there.
-    fn open_store(&self) -> Result<()> {
+    pub(super) fn open_store(&self) -> Result<()> {
         let Some(topology::Kv::Stub { host, session_ttl_min }) = &self.topology.kv else { return Ok(()) };
         let Some(host) = self.hosts.get(host.as_str()) else { return Ok(()) };
-        let seed = self.topology.seed;
-        let state = Shared::new(overlay::kv::store::Config {
+        let config = overlay::kv::store::Config {
             node: host.name().to_owned(),
             session_ttl_min: *session_ttl_min,
-            seed,
-        });
+            seed: self.topology.seed,
+        };
+        // What it holds outlives its host, as what a Consul server has on its disk.
+        let state = self.store.get_or_init(|| Shared::new(config)).clone();
         let alive = host.alive()?;
         let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), STORE_PORT);
         let listener = TcpListener::from_std(alive.netns.listen(any)?);
@@ -290,7 +310,8 @@ impl Inner {
             listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
         let config = http::Config { address: IpAddr::V4(host.ip()), ..http::Config::default() };
         if let Ok(mut services) = alive.services.lock() {
-            services.spawn(async move { drop(http::serve(listener, state, config).await) });
+            let gate = alive.gate.clone();
+            services.spawn(async move { drop(http::serve(listener, state, config, gate).await) });
         }
         // It holds the host's namespace, so it is the host's to drop.
         let _ = alive.store.set(Kv::Consul(client(host.name(), host.ip(), &alive.netns)));

@@ -47,7 +47,7 @@ impl Inner {
             if let Slot::Up(container) = slot
                 && Arc::ptr_eq(&container.host, host)
             {
-                let spec = container.spec.clone();
+                let spec = container.as_it_stands();
                 lost.push(std::mem::replace(slot, Slot::Lost(spec)));
             }
         }

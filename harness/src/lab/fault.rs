@@ -14,7 +14,7 @@ use super::Lab;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{self, Active, Fault, FaultId, Guard, Names};
 use crate::host::blocking;
-use crate::topology::{HostName, NetworkName};
+use crate::topology::{self, HostName, NetworkName};
 
 /// How long an engine may take to say what it knows of networks: it may be cut off from the store.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -65,10 +65,12 @@ impl Lab {
         Err(Error::no_such("fault", &id.to_string(), known.iter().map(String::as_str)))
     }
 
-    /// Heals all faults, the latest first; how many there were. Goes on past what fails; the first failure is returned.
+    /// Heals all faults: first those of the underlay, then the store's, then the others, and of each kind the latest first, so
+    /// that a host that comes back finds what it needs. How many there were. Goes on past what fails; the first failure is returned.
     pub async fn heal_all(&self) -> Result<usize> {
-        let mut ids: Vec<FaultId> = self.faults().into_iter().map(|active| active.id).collect();
-        ids.reverse();
+        let mut faults = self.faults();
+        faults.sort_by_key(|active| (self.rank(&active.fault), std::cmp::Reverse(active.id)));
+        let ids: Vec<FaultId> = faults.into_iter().map(|active| active.id).collect();
         let mut first = Ok(ids.len());
         for id in ids {
             if let Err(error) = self.lift(id).await {
@@ -91,14 +93,31 @@ impl Lab {
         match fault {
             Fault::Wire { .. } | Fault::Drop { .. } | Fault::Partition(_) => self.conform().await,
             Fault::Crash(host) => self.crash(host.as_str()),
-            Fault::Pause(_) | Fault::Engine(_) | Fault::Kill(_) | Fault::Clock { .. } => not_yet(fault),
+            Fault::Pause(host) => self.pause(host.as_str()).await,
+            Fault::Engine(host) => self.stop_engine(host.as_str()),
+            Fault::Kill(process) => self.kill(process).await,
+            Fault::Clock { host, offset } => self.set_clocks(host.as_str(), *offset).await,
         }
     }
 
     async fn end(&self, fault: &Fault) -> Result<()> {
         match fault {
             Fault::Wire { .. } | Fault::Drop { .. } | Fault::Partition(_) => self.conform().await,
-            _ => not_yet(fault),
+            Fault::Crash(host) => self.restart(host.as_str()).await,
+            Fault::Pause(host) => self.resume(host.as_str()).await,
+            Fault::Engine(host) => self.revive_engine(host.as_str()).await,
+            Fault::Kill(process) => self.run_again(process).await,
+            Fault::Clock { host, .. } => self.set_clocks(host.as_str(), 0).await,
+        }
+    }
+
+    /// In which order faults are healed.
+    fn rank(&self, fault: &Fault) -> u8 {
+        let store = self.topology().kv.as_ref().map(|topology::Kv::Stub { host, .. }| host);
+        match fault {
+            Fault::Wire { .. } | Fault::Drop { .. } | Fault::Partition(_) => 0,
+            Fault::Crash(host) | Fault::Pause(host) if store == Some(host) => 1,
+            _ => 2,
         }
     }
 
@@ -188,8 +207,4 @@ impl Lab {
         let at = faults.active.iter().position(|active| active.id == id)?;
         Some(faults.active.remove(at))
     }
-}
-
-fn not_yet(fault: &Fault) -> Result<()> {
-    Err(Error::new(Kind::Input, format_args!("{fault}: not there yet")))
 }

@@ -5,13 +5,15 @@ mod crash;
 mod describe;
 mod fault;
 mod inspect;
+mod pause;
 mod ping;
 mod place;
+mod restart;
 mod verbs;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use overlay::kv::Kv;
@@ -51,6 +53,8 @@ pub(crate) struct Inner {
     timings: Mutex<Timings>,
     /// Processes that nobody holds any more; they end with their host or with the lab.
     left: Mutex<Vec<Arc<crate::process::Process>>>,
+    /// What the embedded store holds, from its first start on.
+    store: OnceLock<overlay::kv::memory::Shared>,
     /// How many containers have been started.
     started: AtomicU64,
     faults: Mutex<fault::Faults>,

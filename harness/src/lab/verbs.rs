@@ -147,7 +147,7 @@ impl Lab {
     }
 
     /// Crosses out a container that was lost with its host; whether there was one.
-    fn drop_lost(&self, name: &str) -> bool {
+    pub(super) fn drop_lost(&self, name: &str) -> bool {
         let mut slots = self.slots();
         let before = slots.len();
         slots.retain(|slot| !(slot.name() == name && matches!(slot, Slot::Lost(_))));

@@ -26,6 +26,7 @@ const MOST_PORTS: usize = 1023;
 /// The switch and what is plugged into it.
 #[derive(Debug)]
 pub(crate) struct Fabric {
+    underlay: Underlay,
     switch: Netns,
     rtnl: Rtnl,
     nft: Nft,
@@ -48,6 +49,28 @@ pub(crate) struct Plug {
     pub(crate) netns: Netns,
     /// The way out, where there is one.
     pub(crate) gateway: Option<Ipv4Addr>,
+}
+
+impl Plug {
+    /// The ends of its wire: the port of the switch, and `eth0`.
+    fn ends(&self, mtu: u32) -> (NewLink, NewLink) {
+        let near = NewLink {
+            index: self.port.index(),
+            name: self.port.name(),
+            mtu: Some(mtu),
+            master: Some(BRIDGE),
+            ..NewLink::default()
+        };
+        let far = NewLink {
+            index: ETH0,
+            name: "eth0".into(),
+            mtu: Some(mtu),
+            // The MAC follows the address, so that a host that comes back is the same to its neighbours.
+            mac: Some(Mac::of(self.ip)),
+            ..NewLink::default()
+        };
+        (near, far)
+    }
 }
 
 impl Port {
@@ -75,22 +98,7 @@ impl Fabric {
             NewLink { index: BRIDGE, name: "switch".into(), mtu: Some(underlay.mtu), ..NewLink::default() };
         let mut batch = Batch::new().up(1, "lo").bridge(&bridge);
         for plug in plugs {
-            let near = NewLink {
-                index: plug.port.index(),
-                name: plug.port.name(),
-                mtu: Some(underlay.mtu),
-                master: Some(BRIDGE),
-                ..NewLink::default()
-            };
-            // The MAC follows the address, so that a host that comes back is the same to its neighbours.
-            let mac = Some(Mac::of(plug.ip));
-            let far = NewLink {
-                index: ETH0,
-                name: "eth0".into(),
-                mtu: Some(underlay.mtu),
-                mac,
-                ..NewLink::default()
-            };
+            let (near, far) = plug.ends(underlay.mtu);
             batch = batch.veth(&near, &far, Some(plug.netns.as_fd()));
         }
         rtnl.apply(&batch)?;
@@ -102,7 +110,23 @@ impl Fabric {
             rtnl.wait_running(plug.port.index(), &plug.port.name(), PATIENCE)?;
         }
         let nft = Nft::new(&switch)?;
-        Ok(Fabric { switch, rtnl, nft, cuts: Mutex::default() })
+        Ok(Fabric { underlay: underlay.clone(), switch, rtnl, nft, cuts: Mutex::default() })
+    }
+
+    /// Plugs a host in again: what is left of the wire it had before is taken out.
+    pub(crate) fn replug(&self, plug: &Plug) -> Result<()> {
+        let (index, name) = (plug.port.index(), plug.port.name());
+        // The kernel may be at it already, on its own: the old host's namespace held the other end.
+        if self.rtnl.dump()?.by_index(index).is_some()
+            && let Err(error) = self.rtnl.apply(&Batch::new().remove_link(index, &name))
+            && !error.is_missing()
+        {
+            return Err(error.into());
+        }
+        let (near, far) = plug.ends(self.underlay.mtu);
+        self.rtnl.apply(&Batch::new().veth(&near, &far, Some(plug.netns.as_fd())))?;
+        address(plug, self.underlay.subnet)?;
+        Ok(self.rtnl.wait_running(index, &name, PATIENCE)?)
     }
 
     /// Takes a port's carrier away: from now on nothing leaves the host and nothing reaches it.

@@ -7,26 +7,19 @@ use std::time::{Duration, Instant};
 
 use harness::Lab;
 use harness::lab::Echoed;
-use harness::topology::{self, HostName, Topology};
+use harness::topology::{HostName, Topology};
 
 /// Four Docker hosts a, b, c and d; `red` and `blue` on all of them, with a container each: `ra` is on host a and network red.
 pub(crate) fn four_hosts() -> Topology {
-    let mut text = String::from(
-        "kv.host = \"consul\"\n[[host]]\nname = \"consul\"\nip = \"10.0.0.5\"\nengine = false\n",
-    );
-    for host in ["a", "b", "c", "d"] {
-        text += &format!("[[host]]\nname = \"{host}\"\n");
-    }
+    let hosts = ["a", "b", "c", "d"];
+    let mut builder = Topology::builder().plain_hosts(["consul"]).at("10.0.0.5").hosts(hosts);
     for (network, subnet) in [("red", "192.168.1.0/24"), ("blue", "192.168.2.0/24")] {
-        text += &format!("[[network]]\nname = \"{network}\"\non = \"a\"\nsubnet = \"{subnet}\"\n");
-        for host in ["a", "b", "c", "d"] {
-            let letter = &network[..1];
-            text += &format!(
-                "[[container]]\nname = \"{letter}{host}\"\non = \"{host}\"\nnetworks = [\"{network}\"]\n"
-            );
+        builder = builder.network(network, subnet);
+        for host in hosts {
+            builder = builder.container(&format!("{}{host}", &network[..1]), host, [network]);
         }
     }
-    topology::parse("four.toml", &text).map_err(|report| report.plain()).unwrap()
+    builder.build().unwrap()
 }
 
 pub(crate) fn run<T>(body: impl Future<Output = T>) -> T {

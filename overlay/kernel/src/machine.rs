@@ -30,6 +30,9 @@ use crate::pidfd::Pidfd;
 /// Where a machine's network namespaces are pinned. `ip netns` looks in `/run/netns`, which is a link to it.
 pub const PINS: &str = "/run/docker/netns";
 
+/// `CLONE_NEWTIME`, `linux/sched.h`.
+const CLONE_NEWTIME: libc::c_int = 0x80;
+
 /// What a machine is told at its birth.
 #[derive(Clone, Debug, Default)]
 pub struct Setup {
@@ -137,6 +140,31 @@ impl Machine {
                 Err(down(Errno::ENOMEM, "start a process on", &self.name))
             }
             started => Ok(started),
+        }
+    }
+
+    /// Sets the monotonic and boot clocks of processes that are spawned from now on: `offset` milliseconds before or after the
+    /// real ones (time_namespaces(7)). Those that are there keep theirs. A clock cannot be before zero, its machine's start.
+    pub fn set_clocks(&self, offset: i64) -> Result<()> {
+        let object = || format!("the clocks of {} off by {offset} ms", self.name);
+        // The spawning thread's own children are to be in a new time namespace; which thread that is, it knows itself.
+        let thread = self.run(|| -> io::Result<libc::pid_t> {
+            #[expect(unsafe_code, reason = "nix has no flag for time namespaces")]
+            // SAFETY: plain numbers. It changes only where children of this thread are born.
+            unsafe {
+                Errno::result(libc::unshare(CLONE_NEWTIME))?;
+                Ok(libc::gettid())
+            }
+        })?;
+        let thread = thread.doing("set", object())?;
+        let (seconds, nanos) = (offset.div_euclid(1000), offset.rem_euclid(1000) * 1_000_000);
+        let offsets = format!("monotonic {seconds} {nanos}\nboottime {seconds} {nanos}\n");
+        // Written from here: that thread sees another /proc.
+        match fs::write(format!("/proc/{thread}/timens_offsets"), offsets) {
+            Err(e) if e.raw_os_error() == Some(libc::ERANGE) => {
+                Err(Error::other("set", object(), "a clock cannot be before its machine's start"))
+            }
+            written => written.doing("set", object()),
         }
     }
 

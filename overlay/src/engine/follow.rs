@@ -124,7 +124,7 @@ impl Core {
     }
 
     /// Whether nobody has an endpoint: its host is away, or it is of this host, which knows no such sandbox.
-    fn is_stale(&self, view: &View, endpoint: &Endpoint) -> bool {
+    pub(super) fn is_stale(&self, view: &View, endpoint: &Endpoint) -> bool {
         if endpoint.host != self.vtep {
             return !view.nodes.contains_key(&endpoint.host);
         }

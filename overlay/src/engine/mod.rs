@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use crate::datapath::{Datapath, Pass, Report};
 use crate::discovery::Membership;
 use crate::error::{Cause, Result};
+use crate::gate::Gate;
 use crate::host::HostEnv;
 use crate::id::EndpointId;
 use crate::kv::{Kv, keys};
@@ -24,6 +25,9 @@ use crate::model::{Endpoint, Vni};
 
 pub use show::NetworkSummary;
 pub use verbs::{EndpointInfo, JoinOptions};
+
+/// How long a query blocks that waits for stale endpoints to go.
+const SWEEP: Duration = Duration::from_secs(5);
 
 /// What is chosen for an engine.
 #[derive(Debug, Clone)]
@@ -79,6 +83,8 @@ struct Core {
     /// Locked by threads that may block, for as long as the kernel takes. None once the engine was ended.
     datapath: Arc<Mutex<Option<Datapath>>>,
     ended: AtomicBool,
+    /// Closed while the engine is paused.
+    gate: Gate,
     /// One transaction of this engine at a time: it would only get in its own way.
     turn: Semaphore,
     drawn: Mutex<Drawn>,
@@ -125,6 +131,7 @@ impl Engine {
             env,
             datapath: Arc::new(Mutex::new(Some(datapath))),
             ended: AtomicBool::new(false),
+            gate: Gate::default(),
             turn: Semaphore::new(1),
             drawn: Mutex::new(Drawn {
                 rng,
@@ -134,8 +141,12 @@ impl Engine {
             }),
             applied: watch::Sender::default(),
         });
-        let member = tokio::spawn(Arc::clone(&core.membership).keep());
-        let follow = tokio::spawn(Arc::clone(&core).follow());
+        let gate = core.gate.clone();
+        let keep = Arc::clone(&core.membership).keep();
+        let member = tokio::spawn(async move { gate.run(keep).await });
+        let gate = core.gate.clone();
+        let following = Arc::clone(&core).follow();
+        let follow = tokio::spawn(async move { gate.run(following).await });
         let tasks = Arc::new(Tasks(vec![member.abort_handle(), follow.abort_handle()]));
         Ok(Engine { core, tasks })
     }
@@ -146,6 +157,35 @@ impl Engine {
         self.core.ended.store(true, Ordering::Relaxed);
         self.tasks.0.iter().for_each(AbortHandle::abort);
         drop(self.core.datapath.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Stops it as SIGSTOP stops a process: it renews and follows nothing, its verbs wait, its sockets stay open.
+    pub fn pause(&self) {
+        self.core.gate.close();
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.core.gate.open();
+    }
+
+    /// Whether it is paused.
+    pub fn is_paused(&self) -> bool {
+        self.core.gate.is_closed()
+    }
+
+    /// Waits until no endpoint of this host is in the store that no container here has: what an earlier life of the host has
+    /// left there is crossed out, and its addresses are free.
+    pub async fn swept(&self) -> Result<()> {
+        let mut index = 0;
+        loop {
+            let listing = self.core.kv.watch(keys::ALL, index, SWEEP).await?;
+            index = listing.index;
+            let view = View::read(listing);
+            if !view.endpoints_on(self.core.vtep).any(|endpoint| self.core.is_stale(&view, endpoint)) {
+                return Ok(());
+            }
+        }
     }
 
     /// Waits until the host is registered and has followed the store once.
@@ -181,6 +221,7 @@ impl Engine {
 impl Core {
     /// Reads all documents of the store.
     async fn look(&self) -> Result<Arc<View>> {
+        self.gate.pass().await;
         Ok(Arc::new(View::read(self.kv.list(keys::ALL).await?)))
     }
 
