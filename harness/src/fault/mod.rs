@@ -8,6 +8,7 @@
 //! - `pick`: [`Pick`], which frames something happens to.
 //! - `filter`: [`Filter`], frames by what they carry, seen through VXLAN.
 //! - `guard`: [`Guard`], which heals when it is dropped.
+//! - `relay`: [`Counts`], what a wire was seen to do.
 //! - `partition`: [`Partition`], who does not hear whom.
 //!
 //! [`Lab::inject`]: crate::Lab::inject
@@ -25,3 +26,5 @@ pub use impairment::{Distribution, Impairment, Jitter, Queue, Rate};
 pub use partition::Partition;
 pub use pick::Pick;
 pub use request::{Fault, Process, Way};
+
+pub use crate::relay::{Counts, Delays};

@@ -70,12 +70,7 @@ impl VnetHeader {
 
     /// For a single packet whose checksum is still to be computed, from `start`, and belongs `offset` behind it.
     pub fn unfinished(start: u16, offset: u16) -> VnetHeader {
-        VnetHeader {
-            flags: NEEDS_CHECKSUM,
-            csum_start: start,
-            csum_offset: offset,
-            ..VnetHeader::default()
-        }
+        VnetHeader { flags: NEEDS_CHECKSUM, csum_start: start, csum_offset: offset, ..VnetHeader::default() }
     }
 
     /// Whether a checksum is still to be computed.

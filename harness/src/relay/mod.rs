@@ -1,0 +1,31 @@
+//! A wire that is worse than a bare one: what it does to frames, without sockets and without a clock.
+//!
+//! Times are [`Duration`]s since the wire began; randomness is a function of a seed. In reading order:
+//!
+//! - `frame`: [`Frame`], what passes.
+//! - `resolved`: [`Resolved`], an impairment in numbers.
+//! - `select`: which frames are meant.
+//! - `dice`, `fate`: what happens to frame n.
+//! - `segment`: many packets in one frame, cut apart.
+//! - `shaper`: [`Shaper`], what has to wait, and until when; `line`, `pace`: its queues.
+//! - `counts`: [`Counts`], what was seen to happen.
+//!
+//! [`Duration`]: std::time::Duration
+
+mod counts;
+mod dice;
+mod fate;
+mod frame;
+mod gauss;
+mod histogram;
+mod line;
+mod pace;
+mod resolved;
+mod segment;
+mod select;
+mod shaper;
+
+pub use counts::{Counts, Delays};
+pub(crate) use frame::Frame;
+pub(crate) use resolved::Resolved;
+pub(crate) use shaper::Shaper;
