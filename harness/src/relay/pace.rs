@@ -89,7 +89,7 @@ mod tests {
         // 1514 bytes at 50 Mbit/s take 242,240 ns; at 7 bit/s something that no nanosecond divides.
         let mut pace_ = pace(50_000_000, Queue::Packets(u64::MAX));
         let left = (0..100_000).filter_map(|_| pace_.admit(Duration::ZERO, 1514)).last();
-        assert_eq!(left, Some(Duration::from_nanos(24_224_000_000)));
+        assert_eq!(left, Some(Duration::from_millis(24_224)));
         let mut odd = pace(7, Queue::Packets(u64::MAX));
         let left = (0..7000).filter_map(|_| odd.admit(Duration::ZERO, 1)).last();
         assert_eq!(left, Some(Duration::from_secs(8000)));

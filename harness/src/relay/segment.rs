@@ -75,12 +75,15 @@ impl Layout {
     /// That of a frame of several packets; `None` if it is not one that can be cut.
     fn of(frame: &Frame) -> Option<Layout> {
         let bytes = &frame.bytes;
-        let (version, protocol, segment) = match bytes.get(12..ETHERNET)?.first_chunk()? {
-            &IPV4 => {
+        let (version, protocol, segment) = match *bytes.get(12..ETHERNET)?.first_chunk()? {
+            IPV4 => {
                 let header = usize::from(bytes.get(ETHERNET)? & 0x0f) * 4;
-                (Version::Four, *bytes.get(ETHERNET + 9)?, ETHERNET + header.max(IPV4_HEADER))
+                if header < IPV4_HEADER {
+                    return None;
+                }
+                (Version::Four, *bytes.get(ETHERNET + 9)?, ETHERNET + header)
             }
-            &IPV6 => (Version::Six, *bytes.get(ETHERNET + 6)?, ETHERNET + IPV6_HEADER),
+            IPV6 => (Version::Six, *bytes.get(ETHERNET + 6)?, ETHERNET + IPV6_HEADER),
             _ => return None,
         };
         let transport = match (frame.header.gso_type & !gso::ECN, version, protocol) {

@@ -24,6 +24,8 @@ const VNI_VALID: u8 = 0x08;
 const IPV4_HEADER: usize = 20;
 const UDP_HEADER: usize = 8;
 const ARP_PACKET: usize = 28;
+/// Where in its packet an IPv4 fragment belongs: the low bits behind three flags (RFC 791 §3.1).
+const FRAGMENT_OFFSET: u16 = 0x1fff;
 
 /// A [`Filter`] that knows the VNIs of its network.
 ///
@@ -126,8 +128,8 @@ impl Packet<'_> {
             UDP => Some(Protocol::Udp),
             _ => None,
         };
-        // Ports are in the first fragment only: the one at offset 0 (RFC 791 §3.1).
-        let begins = number(bytes, 6)? & 0x1fff == 0;
+        // Ports are in the first fragment only.
+        let begins = number(bytes, 6)? & FRAGMENT_OFFSET == 0;
         let ports = match protocol {
             Some(Protocol::Tcp | Protocol::Udp) if begins => number(payload, 0).zip(number(payload, 2)),
             _ => None,

@@ -48,24 +48,28 @@ impl VnetHeader {
 
     /// Reads it from the beginning of `bytes`; `None` if they are too few.
     pub fn parse(bytes: &[u8]) -> Option<VnetHeader> {
-        let &[flags, gso_type, a, b, c, d, e, f, g, h] = bytes.first_chunk::<{ VnetHeader::LEN }>()?;
+        let bytes = bytes.first_chunk::<{ VnetHeader::LEN }>()?;
+        let number = |at| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
         Some(VnetHeader {
-            flags,
-            gso_type,
-            hdr_len: u16::from_ne_bytes([a, b]),
-            gso_size: u16::from_ne_bytes([c, d]),
-            csum_start: u16::from_ne_bytes([e, f]),
-            csum_offset: u16::from_ne_bytes([g, h]),
+            flags: bytes[0],
+            gso_type: bytes[1],
+            hdr_len: number(2),
+            gso_size: number(4),
+            csum_start: number(6),
+            csum_offset: number(8),
         })
     }
 
     /// It as bytes.
     pub fn emit(self) -> [u8; VnetHeader::LEN] {
-        let [a, b] = self.hdr_len.to_ne_bytes();
-        let [c, d] = self.gso_size.to_ne_bytes();
-        let [e, f] = self.csum_start.to_ne_bytes();
-        let [g, h] = self.csum_offset.to_ne_bytes();
-        [self.flags, self.gso_type, a, b, c, d, e, f, g, h]
+        let mut bytes = [0; VnetHeader::LEN];
+        bytes[0] = self.flags;
+        bytes[1] = self.gso_type;
+        let numbers = [self.hdr_len, self.gso_size, self.csum_start, self.csum_offset];
+        for (place, number) in bytes[2..].chunks_exact_mut(2).zip(numbers) {
+            place.copy_from_slice(&number.to_ne_bytes());
+        }
+        bytes
     }
 
     /// For a single packet whose checksum is still to be computed, from `start`, and belongs `offset` behind it.
