@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use serde::{Deserialize, Serialize};
 
 /// An error of the harness: a sentence that says what, to what and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     kind: Kind,
     message: String,
@@ -26,6 +26,8 @@ pub enum Kind {
     Gone,
     /// The engine or the store refused, as Docker or Consul would.
     Refused,
+    /// What was expected did not come.
+    Unmet,
     /// The file, or what was asked, makes no sense.
     Input,
     /// The machine or its kernel does not let us.
@@ -66,6 +68,13 @@ impl Display for Error {
     }
 }
 
+/// The same sentence: this is what a test that returns it prints.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for Error {}
 
 /// An error with its causes, each once: `cannot X: cannot Y: why`.
@@ -86,6 +95,12 @@ fn sentence(error: &dyn std::error::Error) -> String {
 impl From<kernel::Error> for Error {
     fn from(error: kernel::Error) -> Error {
         Error::new(Kind::Machine, sentence(&error))
+    }
+}
+
+impl From<crate::topology::NameError> for Error {
+    fn from(error: crate::topology::NameError) -> Error {
+        Error::new(Kind::Input, error)
     }
 }
 

@@ -12,6 +12,7 @@
 //! - [`stage`]: a scenario played in a lab of its own.
 //! - [`consul`]: the HTTP face of the store.
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
+//! - [`handle`]: typed handles of hosts, containers, networks and processes; [`expect`](mod@expect): what is expected of them.
 //! - [`fault`]: what goes wrong in a lab, and how it is put right again; `relay`: wires that are worse than bare ones.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
@@ -34,9 +35,12 @@ mod container;
 pub mod control;
 mod error;
 mod events;
+pub mod expect;
 pub mod fault;
+pub mod handle;
 mod host;
 pub mod lab;
+pub mod leak;
 mod probe;
 mod process;
 #[cfg_attr(not(test), expect(dead_code, reason = "the pump is not there yet"))]
@@ -47,10 +51,54 @@ pub mod scenario;
 pub mod stage;
 pub mod state;
 pub mod topology;
+pub mod trial;
 mod underlay;
 
 pub use error::{Error, Kind, Result};
 pub use events::{Event, Events};
+pub use handle::{Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready};
 pub use lab::Lab;
 pub use process::{Line, Log, State, Stream};
 pub use ring::Ring;
+
+/// Makes a function a test in a lab of its own.
+///
+/// ```no_run
+/// use harness::{Lab, expect};
+///
+/// #[harness::test(file = "scenarios/two-host.toml")]
+/// async fn containers_reach_each_other(lab: Lab) -> harness::Result {
+///     let c0 = lab.container("C0")?;
+///     expect!(lab.container("C1")?.ping(c0.ip("demonet")?)).within("2s").await?;
+///     Ok(())
+/// }
+/// ```
+///
+/// | argument | means |
+/// |---|---|
+/// | `file = "…"` | the lab's file, in the crate's directory or one above it; a wrong name in `lab.host("…")`, `.container("…")` or `.network("…")` does not compile |
+/// | `topology = …` | an expression of type [`Topology`](topology::Topology) instead |
+/// | `seed = 7` | the lab's seed; the environment's `LAB_SEED` overrides it |
+/// | `limit = "30s"` | how long the test may take; `LAB_TEST_TIMEOUT`, in seconds, or a minute, unless said |
+/// | `leaks = "allowed"` | what the test leaves behind does not fail it |
+/// | `crate = path` | where this crate is, if it is not called `harness` |
+///
+/// The function takes the [`Lab`], is `async` or not, and returns nothing or a [`Result`] of it with an error that is
+/// [`Debug`]. Other attributes mean what they always mean. See [`trial`] for what happens then.
+pub use harness_macros::test;
+
+/// Makes a function a test in fresh namespaces with nothing but a loopback: it may bind port 80, change sysctls, be killed.
+///
+/// ```no_run
+/// #[harness::isolate]
+/// async fn port_80_is_free() -> std::io::Result<()> {
+///     tokio::net::TcpListener::bind("127.0.0.1:80").await.map(drop)
+/// }
+/// ```
+///
+/// `seed`, `limit`, `leaks` and `crate` are as those of [`test`](macro@test).
+pub use harness_macros::isolate;
+
+/// For what the attributes and macros of this crate write.
+#[doc(hidden)]
+pub use kernel;

@@ -199,7 +199,7 @@ async fn watch(lab: &Lab, prefix: &str, way: &Way<'_>) -> Result<End> {
 /// Says what processes printed, container by container; following, as it comes.
 async fn logs(lab: &Lab, target: Option<&str>, follow: bool, way: &Way<'_>) -> Result<End> {
     let containers = match target {
-        Some(name) => vec![lab.container(name.strip_prefix("container:").unwrap_or(name))?],
+        Some(name) => vec![lab.known_container(name.strip_prefix("container:").unwrap_or(name))?],
         None => lab.containers(),
     };
     let (said, mut hear) = tokio::sync::mpsc::channel(64);

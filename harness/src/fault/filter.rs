@@ -1,5 +1,6 @@
 //! Frames by what they carry, seen through VXLAN.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
@@ -46,4 +47,30 @@ pub enum Protocol {
     Tcp,
     /// UDP (17).
     Udp,
+}
+
+/// `icmp inside demonet, from or to 192.168.0.2`.
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.protocol {
+            None => f.write_str("everything")?,
+            Some(Protocol::Arp) => f.write_str("ARP")?,
+            Some(Protocol::Icmp) => f.write_str("ICMP")?,
+            Some(Protocol::Tcp) => f.write_str("TCP")?,
+            Some(Protocol::Udp) => f.write_str("UDP")?,
+        }
+        match &self.inside {
+            None => {}
+            Some(Tunnel::Any) => f.write_str(" inside VXLAN")?,
+            Some(Tunnel::Network(network)) => write!(f, " inside {network}")?,
+            Some(Tunnel::Vni(vni)) => write!(f, " inside VNI {vni}")?,
+        }
+        if let Some(address) = self.address {
+            write!(f, " from or to {address}")?;
+        }
+        if let Some(port) = self.port {
+            write!(f, " from or to port {port}")?;
+        }
+        Ok(())
+    }
 }

@@ -4,12 +4,13 @@
 //! so and returns a [`Guard`]; healing lifts it. In reading order:
 //!
 //! - `request`: [`Fault`], everything that can go wrong.
+//! - `guard`: [`Guard`], which heals when it is dropped.
 //! - `impairment`: [`Impairment`], what a wire does to the frames of one direction.
 //! - `pick`: [`Pick`], which frames something happens to.
 //! - `filter`: [`Filter`], frames by what they carry, seen through VXLAN.
-//! - `guard`: [`Guard`], which heals when it is dropped.
-//! - `relay`: [`Counts`], what a wire was seen to do.
 //! - `partition`: [`Partition`], who does not hear whom.
+//! - `relay`, elsewhere: [`Counts`], what a wire was seen to do.
+//! - `wires`, `rules`: what wires and switch are to do, from the faults that are there.
 //!
 //! [`Lab::inject`]: crate::Lab::inject
 
@@ -19,12 +20,16 @@ mod impairment;
 mod partition;
 mod pick;
 mod request;
+mod rules;
+mod wires;
 
 pub use filter::{Filter, Protocol, Tunnel};
 pub use guard::{Active, FaultId, Guard};
 pub use impairment::{Distribution, Impairment, Jitter, Queue, Rate};
-pub use partition::Partition;
+pub use partition::{Cut, Partition};
 pub use pick::Pick;
 pub use request::{Fault, Process, Way};
+pub(crate) use rules::{Names, TABLE, fault_of, table};
+pub(crate) use wires::wires;
 
 pub use crate::relay::{Counts, Delays};

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Filter, Impairment, Partition};
-use crate::topology::HostName;
+use super::{Filter, Impairment, Partition, Tunnel};
+use crate::topology::{HostName, NetworkName};
 
 /// Something that goes wrong until it is healed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,21 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// The overlay network that it is about, if it names one.
+    pub(crate) fn network(&self) -> Option<&NetworkName> {
+        let filter = match self {
+            Self::Drop { only, .. } => only,
+            Self::Wire { impairment, .. } => impairment.only.as_ref()?,
+            _ => return None,
+        };
+        match &filter.inside {
+            Some(Tunnel::Network(name)) => Some(name),
+            _ => None,
+        }
+    }
+}
+
 /// A direction of a wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,8 +95,18 @@ impl fmt::Display for Fault {
             Self::Wire { host, way: Way::Up, .. } => write!(f, "the wire of {host} is impaired, upwards"),
             Self::Wire { host, way: Way::Down, .. } => write!(f, "the wire of {host} is impaired, downwards"),
             Self::Wire { host, way: Way::Both, .. } => write!(f, "the wire of {host} is impaired"),
-            Self::Drop { .. } => f.write_str("the switch loses what matches"),
-            Self::Partition(_) => f.write_str("a partition"),
+            Self::Drop { only, from, to, both } => {
+                write!(f, "the switch loses {only}")?;
+                match (from, to, both) {
+                    (None, None, _) => Ok(()),
+                    (Some(from), Some(to), true) => write!(f, ", between {from} and {to}"),
+                    (Some(one), None, true) | (None, Some(one), true) => write!(f, ", from and to {one}"),
+                    (Some(from), Some(to), false) => write!(f, ", from {from} to {to}"),
+                    (Some(from), None, false) => write!(f, ", from {from}"),
+                    (None, Some(to), false) => write!(f, ", to {to}"),
+                }
+            }
+            Self::Partition(partition) => partition.fmt(f),
             Self::Crash(host) => write!(f, "host {host} is down"),
             Self::Pause(host) => write!(f, "host {host} is paused"),
             Self::Engine(host) => write!(f, "the engine of {host} is dead"),

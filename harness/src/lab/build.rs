@@ -119,7 +119,7 @@ impl Lab {
 
     /// Runs a container: its namespace, its networks, its command.
     pub(crate) async fn run_container(&self, spec: &topology::Container) -> Result<Arc<Container>> {
-        let host = Arc::clone(self.host(spec.on.as_str())?);
+        let host = Arc::clone(self.known_host(spec.on.as_str())?);
         let this = self.new_container(spec.name.as_str()).await?;
         let container = Arc::new(Container::new(spec.clone(), Arc::clone(&host), this));
         {
@@ -184,6 +184,10 @@ impl Lab {
         let index = first.store_index().await?;
         for engine in engines {
             within(READY, engine.converged(index), "the engines did not agree").await?;
+        }
+        // A network has its VNI from its first container on: a fault may have waited for it.
+        if self.faults().iter().any(|active| active.fault.network().is_some()) {
+            self.conform().await?;
         }
         Ok(())
     }
@@ -260,9 +264,11 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         outside,
         events: Events::default(),
         timings: Mutex::default(),
+        left: Mutex::default(),
         started: AtomicU64::default(),
         faults: Mutex::default(),
         injecting: tokio::sync::Mutex::default(),
+        conforming: tokio::sync::Mutex::default(),
     })
 }
 

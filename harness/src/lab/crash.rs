@@ -14,7 +14,7 @@ impl Lab {
     /// engine nor the store says a word. But the kernel closes the sockets of the host's own processes before anybody can
     /// know, so that those do send a FIN.
     pub fn crash(&self, host: &str) -> Result<()> {
-        let host = self.host(host)?;
+        let host = self.known_host(host)?;
         self.0.crash(host, &host.alive()?)
     }
 }

@@ -3,17 +3,36 @@
 //! What the switch and the wires do follows from the list of faults and is made so anew each time the list changes; what
 //! happens to hosts and processes is done once, and undone once.
 
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::Lab;
 use crate::error::{Error, Kind, Result};
-use crate::fault::{Active, Fault, FaultId, Guard};
+use crate::fault::{self, Active, Fault, FaultId, Guard, Names};
+use crate::host::blocking;
+use crate::topology::{HostName, NetworkName};
+
+/// How long an engine may take to say what it knows of networks: it may be cut off from the store.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The faults that are there, in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     last: FaultId,
     active: Vec<Active>,
+}
+
+/// What a fault has taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Frames; one that several packets travel in (GSO) counts once.
+    pub frames: u64,
+    /// Bytes, without the Ethernet header.
+    pub bytes: u64,
 }
 
 impl Lab {
@@ -84,9 +103,72 @@ impl Lab {
     }
 
     /// Makes the switch and the wires what the faults that are there ask for.
-    #[expect(clippy::unused_async, reason = "not there yet")]
-    async fn conform(&self) -> Result<()> {
-        Err(Error::new(Kind::Input, "faults of the underlay are not there yet"))
+    pub(super) async fn conform(&self) -> Result<()> {
+        let mut vnis = self.0.conforming.lock().await;
+        let faults = self.faults();
+        self.learn_vnis(&faults, &mut vnis).await?;
+        let names = self.names(&vnis);
+        let table = fault::table(&faults, &names)?;
+        let lab = self.clone();
+        blocking(move || lab.0.fabric.cut(table.as_ref())).await
+    }
+
+    /// What rules call the hosts, their ports and the networks.
+    fn names(&self, vnis: &BTreeMap<NetworkName, Vec<u32>>) -> Names {
+        let hosts: Vec<HostName> = self.topology().hosts.iter().map(|host| host.name.clone()).collect();
+        let port = |host: &HostName| Some((host.clone(), self.0.ports.get(host.as_str())?.name()));
+        let ports = hosts.iter().filter_map(port).collect();
+        Names { hosts, ports, vnis: vnis.clone() }
+    }
+
+    /// Learns the VNIs of the networks that faults name. What was learnt once stays known: the fault may be that the store
+    /// is not heard any more.
+    async fn learn_vnis(&self, faults: &[Active], vnis: &mut BTreeMap<NetworkName, Vec<u32>>) -> Result<()> {
+        let named = faults.iter().filter_map(|active| active.fault.network());
+        let unknown: Vec<&NetworkName> =
+            named.filter(|name| vnis.get(*name).is_none_or(Vec::is_empty)).collect();
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let mut failed = Error::new(Kind::NoSuch, "no engine runs in this lab");
+        for engine in self.hosts().filter_map(|host| host.engine().ok()) {
+            let heard = timeout(PATIENCE, engine.networks()).await;
+            let summaries = match heard {
+                Ok(Ok(summaries)) => summaries,
+                Ok(Err(error)) => {
+                    failed = error.into();
+                    continue;
+                }
+                Err(_) => {
+                    failed =
+                        Error::new(Kind::Machine, "no engine could ask the store for the networks' VNIs");
+                    continue;
+                }
+            };
+            for name in unknown {
+                let Some(found) = summaries.iter().find(|network| *name == *network.name) else {
+                    let known = summaries.iter().map(|network| network.name.as_str());
+                    return Err(Error::no_such("network", name.as_str(), known));
+                };
+                vnis.insert(name.clone(), found.vni.map(overlay::model::Vni::get).into_iter().collect());
+            }
+            return Ok(());
+        }
+        Err(failed)
+    }
+
+    /// The frames and bytes that each fault of the switch has taken so far: cuts, partitions, drops.
+    pub async fn losses(&self) -> Result<BTreeMap<FaultId, Taken>> {
+        let lab = self.clone();
+        let counted = blocking(move || lab.0.fabric.counted()).await?;
+        let mut losses: BTreeMap<FaultId, Taken> = BTreeMap::new();
+        for counted in counted {
+            let Some(id) = fault::fault_of(&counted.comment) else { continue };
+            let taken = losses.entry(id).or_default();
+            taken.frames += counted.packets;
+            taken.bytes += counted.bytes;
+        }
+        Ok(losses)
     }
 
     fn list(&self) -> std::sync::MutexGuard<'_, Faults> {

@@ -64,7 +64,7 @@ impl Lab {
 
     /// The overlays' namespaces of a host.
     pub(crate) fn overlays(&self, host: &str) -> Result<Vec<(String, Netns)>> {
-        let alive = self.host(host)?.alive()?;
+        let alive = self.known_host(host)?.alive()?;
         let containers: Vec<String> =
             alive.sandboxes.containers().iter().map(|container| container.sandbox.namespace()).collect();
         let overlays = alive.sandboxes.list().into_iter().filter(|(name, _)| !containers.contains(name));

@@ -25,6 +25,7 @@ use crate::underlay::{Fabric, Outside, Port};
 
 pub(crate) use build::request;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
+pub use fault::Taken;
 pub use inspect::{Held, Inspection};
 pub use ping::Echoed;
 pub use place::Place;
@@ -48,11 +49,15 @@ pub(crate) struct Inner {
     outside: Option<Outside>,
     events: Events,
     timings: Mutex<Timings>,
+    /// Processes that nobody holds any more; they end with their host or with the lab.
+    left: Mutex<Vec<Arc<crate::process::Process>>>,
     /// How many containers have been started.
     started: AtomicU64,
     faults: Mutex<fault::Faults>,
     /// Held while a fault comes or goes.
     injecting: tokio::sync::Mutex<()>,
+    /// Held while switch and wires are made what the faults ask for; the VNIs learnt so far.
+    conforming: tokio::sync::Mutex<BTreeMap<topology::NetworkName, Vec<u32>>>,
 }
 
 /// A container, or what is left of it.
@@ -89,7 +94,7 @@ impl Lab {
         self.0.topology.hosts.iter().filter_map(|host| self.0.hosts.get(host.name.as_str()))
     }
 
-    pub(crate) fn host(&self, name: &str) -> Result<&Arc<Host>> {
+    pub(crate) fn known_host(&self, name: &str) -> Result<&Arc<Host>> {
         let known = self.0.hosts.keys().map(String::as_str);
         self.0.hosts.get(name).ok_or_else(|| Error::no_such("host", name, known))
     }
@@ -104,7 +109,7 @@ impl Lab {
         self.slots().iter().filter_map(up).collect()
     }
 
-    pub(crate) fn container(&self, name: &str) -> Result<Arc<Container>> {
+    pub(crate) fn known_container(&self, name: &str) -> Result<Arc<Container>> {
         let slots = self.slots();
         match slots.iter().find(|slot| slot.name() == name) {
             Some(Slot::Up(container)) => Ok(Arc::clone(container)),
@@ -125,7 +130,12 @@ impl Lab {
     pub(crate) fn kv(&self) -> Result<Kv> {
         let none = || Error::new(Kind::NoSuch, "this lab has no store");
         let Some(topology::Kv::Stub { host, .. }) = &self.topology().kv else { return Err(none()) };
-        self.host(host.as_str())?.alive()?.store.get().cloned().ok_or_else(none)
+        self.known_host(host.as_str())?.alive()?.store.get().cloned().ok_or_else(none)
+    }
+
+    /// Keeps a process that nobody holds any more.
+    pub(crate) fn keep(&self, process: Arc<crate::process::Process>) {
+        self.0.left.lock().unwrap_or_else(PoisonError::into_inner).push(process);
     }
 
     /// The outside world's namespace, if the topology has one.

@@ -24,8 +24,8 @@ enum Which {
 impl Lab {
     /// The host or container that `text` names: `docker0`, `C0`; `host:X` or `container:X` where both exist.
     pub fn place(&self, text: &str) -> Result<Place> {
-        let host = |name: &str| Ok(Place(Which::Host(Arc::clone(self.host(name)?))));
-        let container = |name: &str| Ok(Place(Which::Container(self.container(name)?)));
+        let host = |name: &str| Ok(Place(Which::Host(Arc::clone(self.known_host(name)?))));
+        let container = |name: &str| Ok(Place(Which::Container(self.known_container(name)?)));
         if let Some(name) = text.strip_prefix("host:") {
             return host(name);
         }
@@ -53,8 +53,8 @@ impl Lab {
     /// The place that a checked target names.
     pub fn at(&self, target: &Target) -> Result<Place> {
         Ok(Place(match target {
-            Target::Host(name) => Which::Host(Arc::clone(self.host(name.as_str())?)),
-            Target::Container(name) => Which::Container(self.container(name.as_str())?),
+            Target::Host(name) => Which::Host(Arc::clone(self.known_host(name.as_str())?)),
+            Target::Container(name) => Which::Container(self.known_container(name.as_str())?),
         }))
     }
 }

@@ -51,14 +51,14 @@ impl Lab {
     /// Creates a network, on that host's engine; its id.
     pub async fn create_network(&self, on: &str, request: CreateNetwork) -> Result<String> {
         let name = request.name.clone();
-        let id = self.host(on)?.engine()?.create_network(request).await?;
+        let id = self.known_host(on)?.engine()?.create_network(request).await?;
         self.events().say("network", format_args!("network {name} created on {on}"));
         Ok(format!("{id:#}"))
     }
 
     /// The networks that a host's engine knows.
     pub async fn networks(&self, on: &str) -> Result<Vec<NetworkLine>> {
-        let lines = self.host(on)?.engine()?.networks().await?;
+        let lines = self.known_host(on)?.engine()?.networks().await?;
         let line = |network: overlay::NetworkSummary| NetworkLine {
             id: format!("{:#}", network.id),
             name: network.name,
@@ -70,13 +70,13 @@ impl Lab {
 
     /// A network, as Docker's inspect shows it: an array of one.
     pub async fn inspect_network(&self, on: &str, name: &str) -> Result<Value> {
-        let shown = self.host(on)?.engine()?.inspect_network(name).await?;
+        let shown = self.known_host(on)?.engine()?.inspect_network(name).await?;
         serde_json::to_value([shown]).map_err(|e| Error::new(Kind::Machine, e))
     }
 
     /// Removes a network.
     pub async fn remove_network(&self, on: &str, name: &str) -> Result<String> {
-        let id = self.host(on)?.engine()?.remove_network(name).await?;
+        let id = self.known_host(on)?.engine()?.remove_network(name).await?;
         self.events().say("network", format_args!("network {name} removed on {on}"));
         Ok(format!("{id:#}"))
     }
@@ -89,7 +89,7 @@ impl Lab {
         ip: Option<Ipv4Addr>,
         aliases: Vec<String>,
     ) -> Result<()> {
-        self.container(container)?.connect(network, JoinOptions { ip, aliases }).await?;
+        self.known_container(container)?.connect(network, JoinOptions { ip, aliases }).await?;
         self.changed(container).await?;
         self.events().say("container", format_args!("container {container} joined {network}"));
         Ok(())
@@ -97,14 +97,14 @@ impl Lab {
 
     /// Takes a container off a network.
     pub async fn disconnect(&self, container: &str, network: &str) -> Result<()> {
-        self.container(container)?.disconnect(network).await?;
+        self.known_container(container)?.disconnect(network).await?;
         self.changed(container).await?;
         self.events().say("container", format_args!("container {container} left {network}"));
         Ok(())
     }
 
     async fn changed(&self, container: &str) -> Result<()> {
-        self.container(container)?.host.pin()?;
+        self.known_container(container)?.host.pin()?;
         self.settle().await
     }
 
@@ -138,7 +138,7 @@ impl Lab {
         if self.drop_lost(name) {
             return Ok(());
         }
-        let container = self.container(name)?;
+        let container = self.known_container(name)?;
         self.take_off(&container).await?;
         self.forget(&container);
         self.settle().await?;
@@ -182,7 +182,7 @@ impl Lab {
 
     /// A container's settings, as Docker's inspect shows them.
     pub async fn inspect_container(&self, name: &str) -> Result<Value> {
-        let container = self.container(name)?;
+        let container = self.known_container(name)?;
         let settings = container.host.engine()?.inspect_container(&container.this).await?;
         let settings = serde_json::to_value(settings).map_err(|e| Error::new(Kind::Machine, e))?;
         Ok(serde_json::json!([{

@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 
-use kernel::Machine;
+use kernel::{Machine, Pidfd};
+use nix::sys::signal::Signal;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
@@ -37,6 +38,7 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     /// What it printed.
     pub(crate) log: Log,
+    pidfd: Pidfd,
     state: watch::Receiver<State>,
     /// Its reader ends, and the child is killed, when this is dropped.
     _alive: watch::Sender<()>,
@@ -55,6 +57,8 @@ impl Process {
         })?;
         let mut child = started.map_err(|e| refused(&command, &e))?;
         let pid = child.id().unwrap_or_default();
+        // It is a zombie at least until it is waited for below: the number is its own.
+        let pidfd = Pidfd::open(pid.cast_signed()).map_err(|e| refused(&command, &e))?;
         if let (Some(text), Some(mut pipe)) = (stdin, child.stdin.take()) {
             // A process that does not read its input is not our concern.
             tokio::spawn(async move { drop(pipe.write_all(text.as_bytes()).await) });
@@ -63,12 +67,19 @@ impl Process {
         let (ended, state) = watch::channel(State::Running);
         let (alive, owner) = watch::channel(());
         tokio::spawn(attend(child, log.clone(), ended, owner));
-        Ok(Process { pid, log, state, _alive: alive })
+        Ok(Process { pid, log, pidfd, state, _alive: alive })
     }
 
     /// Whether it is alive.
     pub(crate) fn state(&self) -> State {
         *self.state.borrow()
+    }
+
+    /// Sends it a signal. That it has ended is fine.
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
+        let failed =
+            |e| Error::new(Kind::Machine, format_args!("cannot send {signal} to process {}: {e}", self.pid));
+        self.pidfd.signal(signal).map_err(failed)
     }
 
     /// Waits for its end; its exit status.

@@ -4,13 +4,16 @@
 //! - [`json_line`]: a JSON object a line, versioned.
 //! - [`Junit`]: JUnit's XML, for CI.
 //! - [`Bundle`]: what there was to see when a step failed, in a directory.
+//! - [`in_short`]: a lab in a few lines.
 
 mod failure;
 mod human;
 mod json;
 mod junit;
+mod short;
 
 pub use failure::Bundle;
 pub use human::{Human, Paint, summary};
 pub use json::json_line;
 pub use junit::Junit;
+pub use short::in_short;

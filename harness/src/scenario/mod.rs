@@ -41,3 +41,4 @@ pub use text::Text;
 
 pub(crate) use check::check_scenario;
 pub(crate) use file::{CheckTable, StepTable};
+pub(crate) use patience::{Next, Patience};

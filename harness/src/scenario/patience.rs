@@ -10,7 +10,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a step's `within` and `for` ask for, and how far its tries have come.
 #[derive(Clone, Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     within: Option<Duration>,
     holds_for: Duration,
     /// When the try began that was the first to hold.
@@ -20,7 +20,7 @@ pub(super) struct Patience {
 
 /// What is to be done after a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     /// Nothing: it held, as long as it had to.
     Held,
     /// Try again after that pause.
@@ -32,12 +32,12 @@ pub(super) enum Next {
 }
 
 impl Patience {
-    pub(super) fn new(within: Option<Duration>, holds_for: Option<Duration>) -> Patience {
+    pub(crate) fn new(within: Option<Duration>, holds_for: Option<Duration>) -> Patience {
         Patience { within, holds_for: holds_for.unwrap_or_default(), since: None, pause: SHORTEST_PAUSE }
     }
 
     /// A try that began and ended then has held, or has not. One that began in time counts, however long it took.
-    pub(super) fn after(&mut self, began: Duration, ended: Duration, held: bool) -> Next {
+    pub(crate) fn after(&mut self, began: Duration, ended: Duration, held: bool) -> Next {
         if held {
             let since = *self.since.get_or_insert(began);
             return match (since + self.holds_for).checked_sub(ended) {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::expect::differences;
+
 /// Longest piece of a text shown when it is not what was expected.
 const LONGEST_SHOWN: usize = 400;
 
@@ -27,7 +29,9 @@ impl Text {
             Self::Contains(part) => text.contains(part.as_str()),
             Self::Matches(glob) => text.lines().any(|line| fits(glob, line.trim())),
             Self::Equals(whole) => text.trim_end() == whole.trim_end(),
-            Self::Json(part) => serde_json::from_str(text).is_ok_and(|whole: Value| is_part(part, &whole)),
+            Self::Json(part) => {
+                serde_json::from_str(text).is_ok_and(|whole: Value| differences(part, &whole).is_empty())
+            }
         }
     }
 }
@@ -67,19 +71,6 @@ pub(super) fn fits(glob: &str, text: &str) -> bool {
         }
     }
     glob[g..].iter().all(|c| *c == '*')
-}
-
-/// Whether all that `part` says is so in `whole`.
-fn is_part(part: &Value, whole: &Value) -> bool {
-    match (part, whole) {
-        (Value::Object(part), Value::Object(whole)) => {
-            part.iter().all(|(key, value)| whole.get(key).is_some_and(|found| is_part(value, found)))
-        }
-        (Value::Array(part), Value::Array(whole)) => {
-            part.len() == whole.len() && part.iter().zip(whole).all(|(part, whole)| is_part(part, whole))
-        }
-        _ => part == whole,
-    }
 }
 
 /// A text as a report shows it: quoted, its middle left out if it is long.

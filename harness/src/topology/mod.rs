@@ -6,11 +6,12 @@
 //! - `check`, `hosts`, `networks`, `containers`: from the tables to the model.
 //! - `duration`: times as people write them, `5s` and `100ms`.
 //! - `report`: mistakes shown in the file's own text.
-//! - `write`: a topology written as TOML; `article`: the article's, as a value.
+//! - `write`: a topology written as TOML; `article`: the article's, as a value; `builder`: others in Rust.
 //! - `schema`: the JSON schema of the format.
 //! - `load`: reads and checks a file.
 
 mod article;
+mod builder;
 mod check;
 mod containers;
 mod duration;
@@ -24,6 +25,7 @@ mod report;
 mod schema;
 mod write;
 
+pub use builder::Builder;
 pub use duration::{parse_duration, show_duration};
 pub use load::{Error, load, parse};
 pub use model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay};

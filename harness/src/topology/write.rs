@@ -37,8 +37,9 @@ impl Topology {
     }
 }
 
-#[derive(Default)]
-struct Page(String);
+/// The text of a file, as it grows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Page(pub(super) String);
 
 impl Page {
     fn line(&mut self, line: &str) {
@@ -46,16 +47,16 @@ impl Page {
         self.0.push('\n');
     }
 
-    fn table(&mut self, header: &str) {
+    pub(super) fn table(&mut self, header: &str) {
         self.line("");
         self.line(header);
     }
 
-    fn key(&mut self, key: &str, value: impl Display) {
+    pub(super) fn key(&mut self, key: &str, value: impl Display) {
         self.line(&format!("{key} = {value}"));
     }
 
-    fn text(&mut self, key: &str, value: &str) {
+    pub(super) fn text(&mut self, key: &str, value: &str) {
         self.key(key, quoted(value));
     }
 
@@ -126,7 +127,7 @@ fn attachment(attachment: &Attachment) -> String {
     format!("{{ {} }}", keys.join(", "))
 }
 
-fn texts<T: Display>(values: &[T]) -> String {
+pub(super) fn texts<T: Display>(values: &[T]) -> String {
     let quoted: Vec<String> = values.iter().map(|value| quoted(&value.to_string())).collect();
     format!("[{}]", quoted.join(", "))
 }

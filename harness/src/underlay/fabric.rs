@@ -2,12 +2,15 @@
 
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
+use kernel::nft::{Counted, Family, Nft, Table};
 use kernel::{Batch, Mac, Netns, NewLink, Rtnl};
 
 use crate::error::{Error, Kind, Result};
+use crate::fault::TABLE;
 use crate::topology::Underlay;
 
 /// Interface indexes in the switch: the bridge, then the ports. Chosen by us, so that one datagram makes all.
@@ -25,6 +28,9 @@ const MOST_PORTS: usize = 1023;
 pub(crate) struct Fabric {
     switch: Netns,
     rtnl: Rtnl,
+    nft: Nft,
+    /// Whether there are rules.
+    cuts: Mutex<bool>,
 }
 
 /// A place on the switch, by its number; they count from zero. Holds nothing of who is plugged in.
@@ -49,7 +55,7 @@ impl Port {
         FIRST_PORT + self.0
     }
 
-    fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         format!("port{}", self.0)
     }
 }
@@ -95,12 +101,30 @@ impl Fabric {
         for plug in plugs {
             rtnl.wait_running(plug.port.index(), &plug.port.name(), PATIENCE)?;
         }
-        Ok(Fabric { switch, rtnl })
+        let nft = Nft::new(&switch)?;
+        Ok(Fabric { switch, rtnl, nft, cuts: Mutex::default() })
     }
 
     /// Takes a port's carrier away: from now on nothing leaves the host and nothing reaches it.
     pub(crate) fn unplug(&self, port: Port) -> Result<()> {
         Ok(self.rtnl.apply(&Batch::new().down(port.index(), &port.name()))?)
+    }
+
+    /// Loses what `table` says, and nothing else any more.
+    pub(crate) fn cut(&self, table: Option<&Table>) -> kernel::Result<()> {
+        let mut cuts = self.cuts.lock().unwrap_or_else(PoisonError::into_inner);
+        match table {
+            Some(table) => self.nft.replace(table)?,
+            None if *cuts => self.nft.remove(Family::Bridge, TABLE)?,
+            None => {}
+        }
+        *cuts = table.is_some();
+        Ok(())
+    }
+
+    /// What the rules have counted.
+    pub(crate) fn counted(&self) -> kernel::Result<Vec<Counted>> {
+        self.nft.counted()
     }
 
     /// The namespace of the switch.

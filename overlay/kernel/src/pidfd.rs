@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
 use tokio::io::unix::AsyncFd;
 
 /// A process. Readable when it has ended.
@@ -25,13 +26,18 @@ impl Pidfd {
 
     /// Kills it. That it has ended already is fine: it is what was wanted.
     pub fn kill(&self) -> io::Result<()> {
+        self.signal(Signal::SIGKILL)
+    }
+
+    /// Sends it a signal. That it has ended already is fine.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
         #[expect(unsafe_code, reason = "pidfd_send_signal has no safe form")]
         // SAFETY: plain numbers and a null pointer, which means "no further information".
         let sent = unsafe {
             libc::syscall(
                 libc::SYS_pidfd_send_signal,
                 self.0.as_raw_fd(),
-                libc::SIGKILL,
+                signal as i32,
                 std::ptr::null::<u8>(),
                 0,
             )

@@ -43,12 +43,12 @@ fn an_error_that_is_returned_is_a_failure() -> Result<(), String> {
 #[test]
 #[should_panic(expected = "never ran inside the lab")]
 fn a_name_that_does_not_exist_is_no_success() {
-    kernel::entry::trial("entry", "no_such_test", || ());
+    kernel::entry::Trial::new("entry", "no_such_test").run(|| ());
 }
 
 #[test]
 fn a_name_that_does_not_exist_is_no_panic_either() {
-    kernel::entry::panicking_trial("entry", "no_such_test", || ());
+    kernel::entry::Trial::new("entry", "no_such_test").panicking().run(|| ());
 }
 
 /// Set for the process that is to ask to stay.

@@ -6,6 +6,7 @@ use crate::error::{Cause, Result};
 use crate::host::ContainerRef;
 use crate::id::NetworkId;
 use crate::inspect::{self, NetworkDetails, NetworkSettings};
+use crate::model::Vni;
 
 /// A line of `docker network ls`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct NetworkSummary {
     pub driver: &'static str,
     /// `global` or `local`.
     pub scope: &'static str,
+    /// Its VNI; none before the first container has joined it, and for a bridge.
+    pub vni: Option<Vni>,
 }
 
 impl Engine {
@@ -31,6 +34,7 @@ impl Engine {
                 name: network.name.clone(),
                 driver: "overlay",
                 scope: "global",
+                vni: network.vni,
             })
             .collect();
         all.extend(self.core.env.sandboxes.gateway().map(|gateway| NetworkSummary {
@@ -38,6 +42,7 @@ impl Engine {
             name: docker::GWBRIDGE.to_owned(),
             driver: "bridge",
             scope: "local",
+            vni: None,
         }));
         all.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(all)

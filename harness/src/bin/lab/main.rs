@@ -119,7 +119,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
 /// The table of exit codes is in the README.
 fn code_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<harness::Error>().map(harness::Error::kind) {
-        Some(Kind::Refused | Kind::Down | Kind::Gone) => EXIT_FAILED,
+        Some(Kind::Refused | Kind::Down | Kind::Gone | Kind::Unmet) => EXIT_FAILED,
         _ => EXIT_FAULT,
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn whereabouts(
     network: NetworkId,
     container: &str,
 ) -> Result<Whereabouts> {
-    match lab.container(container) {
+    match lab.known_container(container) {
         Ok(found) => {
             let its = |endpoint: &&Endpoint| endpoint.sandbox == Some(found.this.sandbox);
             Ok(Whereabouts {
@@ -66,7 +66,7 @@ pub(super) fn whereabouts(
         }
         Err(why) if why.kind() == Kind::Down => {
             let lost = lab.lost(container).ok_or(why)?;
-            let host = lab.host(lost.as_str())?;
+            let host = lab.known_host(lost.as_str())?;
             let its = |endpoint: &&Endpoint| endpoint.name == container && endpoint.host == host.ip();
             Ok(Whereabouts {
                 host: lost,

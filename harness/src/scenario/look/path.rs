@@ -63,7 +63,7 @@ pub(super) async fn address(lab: &Lab, container: &str, network: &Via, within: I
             (link.map(|link| inside.addresses_of(&link.name)), network.as_str())
         }
         Via::GatewayBridge => {
-            let found = lab.container(container)?;
+            let found = lab.known_container(container)?;
             let inside = dump(found.netns()?).await?;
             let host = dump(found.host.alive()?.netns.clone()).await?;
             (on_gateway_bridge(&inside, &host).map(|link| inside.addresses_of(&link.name)), docker::GWBRIDGE)

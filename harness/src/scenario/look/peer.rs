@@ -30,7 +30,7 @@ pub(super) async fn look(
         (None, true) => Err(format!("the store has no endpoint of {container} on {network}")),
         // The store has forgotten its address, too: then nothing may lead to its host that the store does not know of.
         (None, false) => {
-            let peers = view.peers(id, lab.host(at)?.ip());
+            let peers = view.peers(id, lab.known_host(at)?.ip());
             let stale = sandbox.fdb.iter().find(|entry| {
                 entry.vtep == Some(IpAddr::V4(its.vtep)) && peers.values().all(|peer| peer.mac != entry.mac)
             });

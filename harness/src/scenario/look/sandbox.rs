@@ -18,7 +18,7 @@ const FALLBACK_TUNNELS: [&str; 9] =
 pub(super) async fn same_network(lab: &Lab, network: &str, hosts: &[&str]) -> Result<Finding> {
     let mut ids: Vec<(String, String)> = Vec::new();
     for host in hosts {
-        let engine: Engine = lab.host(host)?.engine()?;
+        let engine: Engine = lab.known_host(host)?.engine()?;
         let known = engine.networks().await?;
         let Some(found) = known.iter().find(|summary| summary.name == network) else {
             return Ok(Err(format!("{host} does not know {network}")));

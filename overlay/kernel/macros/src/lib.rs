@@ -21,16 +21,19 @@ pub fn isolate(argument: TokenStream, item: TokenStream) -> TokenStream {
         return complain("expected a function");
     };
     if head[..at].iter().any(|token| matches!(token, TokenTree::Ident(i) if i.to_string() == "async")) {
-        return complain("an async test needs a runtime: see the attribute of the crate `harness`");
+        return complain("an async test needs a runtime: `harness::isolate` has one");
     }
     let Some(name) = head.get(at + 1).map(ToString::to_string) else { return complain("expected a name") };
     // `-> Result<…>`, if there is one, is the body's return type, not the test's.
     let returns: TokenStream = head.drain((at + 3).min(head.len())..).collect();
     // Where a panic is asked for, nothing else may pass for one.
-    let trial = if is_to_panic(&head) { "panicking_trial" } else { "trial" };
+    let panicking = if is_to_panic(&head) { ".panicking()" } else { "" };
     let call: TokenStream =
-        format!("{kernel}::entry::{trial}(module_path!(), {name:?}, inside)").parse().expect("valid");
-    let mut inner: TokenStream = "fn inside()".parse().expect("valid");
+        format!("{kernel}::entry::Trial::new(module_path!(), {name:?}){panicking}.run({name})")
+            .parse()
+            .expect("valid");
+    // Called as the test itself, so that it hides no name that the body uses.
+    let mut inner: TokenStream = format!("fn {name}()").parse().expect("valid");
     inner.extend(returns);
     inner.extend([TokenTree::Group(body)]);
     inner.extend(call);

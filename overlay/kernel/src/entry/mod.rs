@@ -37,7 +37,7 @@ use crate::pidfd::Pidfd;
 pub use inside::{detach, inside, line, rootless};
 pub use outcome::Outcome;
 pub use remains::Remains;
-pub use trial::{panicking_trial, trial};
+pub use trial::{Trial, give_up};
 
 /// Set for the re-executed process only; the constructor removes it first thing.
 const ENTER: &str = "KERNEL_ENTER";

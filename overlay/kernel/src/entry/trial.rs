@@ -19,6 +19,8 @@ use crate::error::{Context, Result};
 const LIMIT: Duration = Duration::from_mins(1);
 /// The variable that says something else, in seconds.
 const LIMIT_VARIABLE: &str = "LAB_TEST_TIMEOUT";
+/// For a body that watches itself, once its time is over.
+const GRACE: Duration = Duration::from_secs(10);
 /// Marks the body's output among libtest's own.
 const MARK: &str = "\u{1e}lab-trial\u{1e}";
 
@@ -32,34 +34,77 @@ enum Verdict {
     Broken(String),
 }
 
-/// Runs `body` inside fresh namespaces: here, if this process is inside already, else in a child.
-/// `module` and `name` are those of the test function, as `module_path!()` says them.
-pub fn trial<R: Outcome>(module: &str, name: &str, body: impl FnOnce() -> R) {
-    if inside() {
-        return run(body);
+/// A test that runs inside fresh namespaces. `module` and `name` are those of the test function, as `module_path!()` says
+/// them.
+#[derive(Clone, Copy, Debug)]
+pub struct Trial<'a> {
+    module: &'a str,
+    name: &'a str,
+    limit: Option<Duration>,
+    panics: bool,
+    grace: Duration,
+}
+
+impl<'a> Trial<'a> {
+    /// The test of that name in that module.
+    pub const fn new(module: &'a str, name: &'a str) -> Trial<'a> {
+        Trial { module, name, limit: None, panics: false, grace: Duration::ZERO }
     }
-    match watch(&path(module, name)) {
-        Verdict::Returned(status) if status.success() => {}
-        Verdict::Returned(status) => {
-            fail(complain(format!("the test's process failed after its body had ended: {status}")))
+
+    /// With a time limit of its own. Without, it is what `LAB_TEST_TIMEOUT` says, in seconds, or a minute.
+    #[must_use]
+    pub const fn limit(self, limit: Duration) -> Trial<'a> {
+        Trial { limit: Some(limit), ..self }
+    }
+
+    /// A test that is to panic (`#[should_panic]`): only the body's own panic counts as one, and whatever else goes wrong is
+    /// printed and does not panic.
+    #[must_use]
+    pub const fn panicking(self) -> Trial<'a> {
+        Trial { panics: true, ..self }
+    }
+
+    /// A test whose body ends itself when its time is over, by [`give_up`]: it gets some more, to say in what state it hangs.
+    #[must_use]
+    pub const fn watching_itself(self) -> Trial<'a> {
+        Trial { grace: GRACE, ..self }
+    }
+
+    /// The test's name as libtest has it.
+    pub fn path(&self) -> String {
+        path(self.module, self.name)
+    }
+
+    /// How long the test may take.
+    pub fn patience(&self) -> Duration {
+        let said = env::var(LIMIT_VARIABLE).ok().and_then(|text| text.parse().ok()).map(Duration::from_secs);
+        self.limit.or(said).unwrap_or(LIMIT)
+    }
+
+    /// Runs `body`: here, if this process is inside already, else in a child.
+    pub fn run<R: Outcome>(self, body: impl FnOnce() -> R) {
+        if inside() {
+            return run(body);
         }
-        Verdict::Broken(why) => fail(complain(why)),
-        // The inner has printed its own panic message; a second one would only hide it.
-        Verdict::Panicked(why) => fail(why),
+        match watch(&self.path(), self.patience() + self.grace) {
+            Verdict::Returned(status) if status.success() || self.panics => {}
+            Verdict::Returned(status) => {
+                fail(complain(format!("the test's process failed after its body had ended: {status}")))
+            }
+            // The inner has printed its own panic message; a second one would only hide it.
+            Verdict::Panicked(why) => fail(why),
+            Verdict::Broken(why) if self.panics => drop(complain(why)),
+            Verdict::Broken(why) => fail(complain(why)),
+        }
     }
 }
 
-/// As [`trial`], for a test that is to panic. Only a panic of the body is one: where the body never ran, hung or died, this
-/// returns, and libtest says that the test did not panic.
-pub fn panicking_trial<R: Outcome>(module: &str, name: &str, body: impl FnOnce() -> R) {
-    if inside() {
-        return run(body);
-    }
-    match watch(&path(module, name)) {
-        Verdict::Returned(_) => {}
-        Verdict::Broken(why) => drop(complain(why)),
-        Verdict::Panicked(why) => fail(why),
-    }
+/// Ends a test from another thread than the body's, as if the body had failed. For whoever watches it from inside.
+pub fn give_up(why: &str) -> ! {
+    eprintln!("Error: {why}");
+    let _ = report(&format!("panic {}", one_line(why)));
+    let _ = std::io::stdout().flush();
+    std::process::exit(1)
 }
 
 /// The test's name as libtest has it: without the crate.
@@ -98,15 +143,14 @@ fn run<R: Outcome>(body: impl FnOnce() -> R) {
 }
 
 /// The outer's half.
-fn watch(path: &str) -> Verdict {
-    match attend(path) {
+fn watch(path: &str, limit: Duration) -> Verdict {
+    match attend(path, limit) {
         Ok(verdict) => verdict,
         Err(error) => Verdict::Broken(error.to_string()),
     }
 }
 
-fn attend(path: &str) -> Result<Verdict> {
-    let limit = env::var(LIMIT_VARIABLE).ok().and_then(|s| s.parse().ok()).map_or(LIMIT, Duration::from_secs);
+fn attend(path: &str, limit: Duration) -> Result<Verdict> {
     let executable = env::current_exe().doing("find", "the test's executable")?;
     let mut command = Command::new(executable);
     command.args([path, "--exact", "--nocapture", "--test-threads=1", "--include-ignored"]);

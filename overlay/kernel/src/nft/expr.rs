@@ -6,12 +6,13 @@
 use std::net::Ipv4Addr;
 
 use super::wire::Attributes;
-use super::{Action, Match, Rule, masked};
+use super::{Action, Base, Match, Rule, masked};
 
 /// `NFT_REG_1`, and `NFT_REG_2` for what needs two.
 const REGISTER: u32 = 1;
 const SECOND: u32 = 2;
 /// `NFT_META_*`.
+const META_PROTOCOL: u32 = 1;
 const META_IIFNAME: u32 = 6;
 const META_OIFNAME: u32 = 7;
 const META_L4PROTO: u32 = 16;
@@ -74,6 +75,15 @@ fn push_match(list: &mut Attributes, condition: &Match) {
         // The destination port is bytes 2 and 3 of both TCP's and UDP's header.
         Match::DestinationPort(port) => {
             vec![payload(TRANSPORT_HEADER, 2, 2), compare(EQUAL, &port.to_be_bytes())]
+        }
+        Match::EtherType(number) => vec![meta(META_PROTOCOL), compare(EQUAL, &number.to_be_bytes())],
+        Match::Payload { base, offset, value } => {
+            let base = match base {
+                Base::Network => NETWORK_HEADER,
+                Base::Transport => TRANSPORT_HEADER,
+            };
+            let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+            vec![payload(base, *offset, length), compare(EQUAL, value)]
         }
         Match::Established => {
             let state = element("ct", &Attributes::default().u32(1, REGISTER).u32(2, CT_STATE));

@@ -24,6 +24,8 @@ pub enum Family {
     Ip,
     /// IPv4 and IPv6.
     Inet,
+    /// Frames that a bridge forwards.
+    Bridge,
     /// Frames of one device, as they arrive.
     Netdev,
 }
@@ -57,7 +59,8 @@ pub struct Chain {
 /// The place where a chain sees packets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hook {
-    /// Filter, packets that are routed through (or bridged, with bridge-nf-call-iptables).
+    /// Filter, packets that are routed through (or bridged, with bridge-nf-call-iptables). Of [`Family::Bridge`]: frames
+    /// that a bridge forwards, once for each port that they leave by, floods included.
     Forward,
     /// Filter, packets for this host.
     Input,
@@ -80,12 +83,25 @@ pub struct Rule {
     pub matches: Vec<Match>,
     /// What is done.
     pub action: Action,
+    /// For people, and to tell whose counters these are. At most 127 bytes (`NFTNL_UDATA_COMMENT_MAXLEN`).
+    pub comment: Option<String>,
 }
+
+/// Longest comment, in bytes: `nft` refuses to read longer ones.
+const LONGEST_COMMENT: usize = 127;
 
 impl Rule {
     /// `Rule::when([…], Action::Drop)`.
     pub fn when(matches: impl Into<Vec<Match>>, action: Action) -> Rule {
-        Rule { matches: matches.into(), action }
+        Rule { matches: matches.into(), action, comment: None }
+    }
+
+    /// With a comment.
+    #[must_use]
+    pub fn saying(self, comment: impl std::fmt::Display) -> Rule {
+        let mut comment = comment.to_string();
+        comment.truncate(comment.floor_char_boundary(LONGEST_COMMENT));
+        Rule { comment: Some(comment), ..self }
     }
 }
 
@@ -110,8 +126,41 @@ pub enum Match {
     Protocol(u8),
     /// TCP's or UDP's destination port; goes with [`Match::Protocol`].
     DestinationPort(u16),
+    /// An `EtherType`, such as 0x0806.
+    EtherType(u16),
+    /// Bytes of the packet are exactly these.
+    Payload {
+        /// Where the counting begins.
+        base: Base,
+        /// How many bytes behind that.
+        offset: u32,
+        /// At most 16 bytes, a register's size.
+        value: Vec<u8>,
+    },
     /// Belongs to a connection seen before, or to one that such a connection opened.
     Established,
+}
+
+/// From where bytes of a packet are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// The IP or ARP header.
+    Network,
+    /// The header behind IP's. Not of fragments but the first.
+    Transport,
+}
+
+/// What a rule has counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The table.
+    pub table: String,
+    /// The rule's comment.
+    pub comment: String,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, from the network header on.
+    pub bytes: u64,
 }
 
 /// What a rule does.
@@ -163,6 +212,12 @@ impl Nft {
     pub fn rules(&self) -> Result<Vec<String>> {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         read::rules(&socket).doing("list", format_args!("nftables rules in {}", self.namespace))
+    }
+
+    /// What the rules that have a comment have counted, in order.
+    pub fn counted(&self) -> Result<Vec<Counted>> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        read::counted(&socket).doing("read", format_args!("nftables counters in {}", self.namespace))
     }
 
     fn transact(&self, batch: &wire::Batch) -> io::Result<()> {

@@ -5,7 +5,8 @@ use std::net::Ipv4Addr;
 
 use netlink_sys::Socket;
 
-use super::wire::{GET_RULE, attribute, dump, each, text};
+use super::Counted;
+use super::wire::{GET_RULE, RULE_USERDATA, attribute, comment, dump, each, text};
 
 /// Every rule, a line each: `docker forward: iifname "docker_gwbridge" counter drop`.
 pub(super) fn rules(socket: &Socket) -> io::Result<Vec<String>> {
@@ -17,9 +18,33 @@ pub(super) fn rules(socket: &Socket) -> io::Result<Vec<String>> {
             let name = text(attribute(element, 1)?);
             reader.read(&name, attribute(element, 2).unwrap_or_default());
         }
+        if let Some(comment) = attribute(attributes, RULE_USERDATA).and_then(comment) {
+            reader.words.push(format!("comment \"{comment}\""));
+        }
         Some(format!("{table} {chain}: {}", reader.words.join(" ")))
     };
     Ok(dump(socket, GET_RULE)?.iter().filter_map(line).collect())
+}
+
+/// What the rules with a comment have counted.
+pub(super) fn counted(socket: &Socket) -> io::Result<Vec<Counted>> {
+    let counted = |body: &Vec<u8>| {
+        let attributes = body.get(4..)?;
+        let comment = comment(attribute(attributes, RULE_USERDATA)?)?;
+        let mut elements = each(attribute(attributes, 4)?);
+        let counter =
+            elements.find(|(_, element)| attribute(element, 1).map(text).as_deref() == Some("counter"));
+        let data = attribute(counter?.1, 2)?;
+        // `NFTA_COUNTER_BYTES` and `NFTA_COUNTER_PACKETS`.
+        let number = |kind| attribute(data, kind)?.try_into().ok().map(u64::from_be_bytes);
+        Some(Counted {
+            table: text(attribute(attributes, 1)?),
+            comment,
+            packets: number(2)?,
+            bytes: number(1)?,
+        })
+    };
+    Ok(dump(socket, GET_RULE)?.iter().filter_map(counted).collect())
 }
 
 /// Goes through the expressions of a rule: what one loads into a register, the next looks at.
@@ -41,6 +66,7 @@ impl Reader {
         match name {
             "meta" => {
                 self.loaded = match number(2) {
+                    Some(1) => "meta protocol".into(),
                     Some(6) => "iifname".into(),
                     Some(7) => "oifname".into(),
                     Some(16) => "meta l4proto".into(),
@@ -52,6 +78,10 @@ impl Reader {
                     (Some(1), Some(12), Some(4)) => "ip saddr".into(),
                     (Some(1), Some(16), Some(4)) => "ip daddr".into(),
                     (Some(2), Some(2), Some(2)) => "th dport".into(),
+                    (Some(base @ 1..=2), Some(offset), Some(length)) => {
+                        let base = if base == 1 { "nh" } else { "th" };
+                        format!("@{base},{},{}", offset * 8, length * 8)
+                    }
                     (base, offset, length) => format!("payload {base:?} {offset:?} {length:?}"),
                 };
             }
@@ -92,6 +122,10 @@ impl Reader {
                 format!("{what} {different}\"{}\"", name.trim_end_matches('\0'))
             }
             ("fib daddr type", _) => format!("fib daddr type {different}local"),
+            (what, _) if what == "meta protocol" || what.starts_with('@') => {
+                let number = value.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+                format!("{what} {different}{number:#x}")
+            }
             (what, _) => {
                 let number = value.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
                 format!("{what} {different}{number}")

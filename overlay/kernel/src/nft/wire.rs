@@ -19,6 +19,10 @@ const NEW_RULE: u16 = 6;
 pub(super) const GET_RULE: u16 = 7;
 /// `NFTA_TABLE_NAME`.
 pub(super) const TABLE_NAME: u16 = 1;
+/// `NFTA_RULE_USERDATA`: a type, a length and a value each, one byte for the first two (libnftnl's `udata`).
+pub(super) const RULE_USERDATA: u16 = 7;
+/// `NFTNL_UDATA_RULE_COMMENT`.
+const COMMENT: u8 = 0;
 /// `NLM_F_*`, `linux/netlink.h`.
 const REQUEST: u16 = 1;
 const ACK: u16 = 4;
@@ -133,14 +137,29 @@ pub(super) fn replace(table: &Table) -> Batch {
     for chain in &table.chains {
         batch.add(NEW_CHAIN, CREATE, table.family, &describe(&table.name, chain));
         for rule in &chain.rules {
-            let rule = Attributes::default()
+            let mut said = Attributes::default()
                 .text(1, &table.name)
                 .text(2, &chain.name)
                 .nested(4, &expr::expressions(rule));
-            batch.add(NEW_RULE, CREATE | APPEND, table.family, &rule);
+            if let Some(comment) = &rule.comment {
+                said = said.bytes(RULE_USERDATA, &user_data(comment));
+            }
+            batch.add(NEW_RULE, CREATE | APPEND, table.family, &said);
         }
     }
     batch.end()
+}
+
+/// A comment, as `nft` writes and reads it.
+fn user_data(comment: &str) -> Vec<u8> {
+    let length = u8::try_from(comment.len() + 1).unwrap_or(u8::MAX);
+    [&[COMMENT, length], comment.as_bytes(), b"\0"].concat()
+}
+
+/// The comment in a rule's user data, if it begins with one: nobody here writes anything else.
+pub(super) fn comment(data: &[u8]) -> Option<String> {
+    let (&[kind, length], rest) = data.split_first_chunk()?;
+    (kind == COMMENT).then(|| rest.get(..usize::from(length)).map(text)).flatten()
 }
 
 pub(super) fn remove(family: Family, name: &str) -> Batch {
@@ -178,6 +197,7 @@ fn number(family: Family) -> u8 {
         Family::Inet => 1,
         Family::Ip => 2,
         Family::Netdev => 5,
+        Family::Bridge => 7,
     }
 }
 

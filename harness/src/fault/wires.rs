@@ -1,0 +1,62 @@
+//! What each wire is to do, from the faults that are there.
+
+use std::collections::BTreeMap;
+
+use super::{Fault, Impairment, Way};
+use crate::topology::HostName;
+
+/// Both directions of a wire; `None` is bare.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Wire {
+    /// From the host to the switch.
+    pub(crate) up: Option<Impairment>,
+    /// From the switch to the host.
+    pub(crate) down: Option<Impairment>,
+}
+
+/// The wires that are not bare. Of two faults of one direction the later one counts.
+pub(crate) fn wires<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> BTreeMap<HostName, Wire> {
+    let mut wires: BTreeMap<HostName, Wire> = BTreeMap::new();
+    for fault in faults {
+        let Fault::Wire { host, way, impairment } = fault else { continue };
+        let wire = wires.entry(host.clone()).or_default();
+        let wanted = (!impairment.is_none()).then(|| (**impairment).clone());
+        if matches!(way, Way::Up | Way::Both) {
+            wire.up.clone_from(&wanted);
+        }
+        if matches!(way, Way::Down | Way::Both) {
+            wire.down = wanted;
+        }
+    }
+    wires.retain(|_, wire| *wire != Wire::default());
+    wires
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn delayed(host: &str, way: Way, millis: u64) -> Fault {
+        let impairment = Impairment { delay: Duration::from_millis(millis), ..Impairment::default() };
+        Fault::Wire { host: host.parse().expect("a name"), way, impairment: Box::new(impairment) }
+    }
+
+    fn delays(faults: &[Fault]) -> Vec<(String, Option<u128>, Option<u128>)> {
+        let millis = |impairment: &Option<Impairment>| impairment.as_ref().map(|i| i.delay.as_millis());
+        wires(faults).iter().map(|(h, wire)| (h.to_string(), millis(&wire.up), millis(&wire.down))).collect()
+    }
+
+    #[test]
+    fn the_later_fault_of_a_direction_counts() {
+        let both = [delayed("a", Way::Both, 5), delayed("a", Way::Down, 7), delayed("b", Way::Up, 1)];
+        assert_eq!(delays(&both), [("a".into(), Some(5), Some(7)), ("b".into(), Some(1), None)]);
+        assert_eq!(delays(&both[..1]), [("a".into(), Some(5), Some(5))]);
+    }
+
+    #[test]
+    fn an_impairment_that_does_nothing_makes_a_bare_wire() {
+        assert_eq!(delays(&[delayed("a", Way::Both, 5), delayed("a", Way::Both, 0)]), []);
+    }
+}

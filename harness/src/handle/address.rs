@@ -1,0 +1,34 @@
+//! Whom something can be sent to.
+
+use std::net::Ipv4Addr;
+
+use super::{Container, Host};
+
+/// Whom something can be sent to: an address, a host (its address on the underlay), a container (on the first network that it
+/// shares with the sender, else on its first one), or a text that names one of these: `C0`, `C0@demonet`, `docker0`, `8.8.8.8`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination(pub(super) String);
+
+impl From<Ipv4Addr> for Destination {
+    fn from(ip: Ipv4Addr) -> Destination {
+        Destination(ip.to_string())
+    }
+}
+
+impl From<&str> for Destination {
+    fn from(text: &str) -> Destination {
+        Destination(text.to_owned())
+    }
+}
+
+impl From<&Host> for Destination {
+    fn from(host: &Host) -> Destination {
+        Destination(format!("host:{}", host.name()))
+    }
+}
+
+impl From<&Container> for Destination {
+    fn from(container: &Container) -> Destination {
+        Destination(format!("container:{}", container.name()))
+    }
+}

@@ -1,0 +1,153 @@
+//! A topology built in Rust.
+
+use super::load::parse;
+use super::model::Topology;
+use super::write::{Page, texts};
+use crate::error::{Error, Kind, Result};
+
+/// Builds a [`Topology`] piece by piece; what a file need not say, need not be said here.
+///
+/// It writes the file that says the same, and [`Builder::build`] reads it: so the defaults and the checks are those of a file,
+/// and a mistake is shown in that file.
+///
+/// ```
+/// use harness::topology::Topology;
+///
+/// let topology = Topology::builder()
+///     .hosts(["docker0", "docker1"])
+///     .network("demonet", "192.168.0.0/24")
+///     .container("C0", "docker0", ["demonet"])
+///     .container("C1", "docker1", ["demonet"])
+///     .running(["sleep", "3600"])
+///     .build()?;
+/// assert_eq!(topology.hosts.len(), 3, "with the store's");
+/// # Ok::<(), harness::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is built until `build`"]
+pub struct Builder {
+    top: Page,
+    underlay: Page,
+    tables: Page,
+}
+
+impl Topology {
+    /// An empty topology, to be filled.
+    pub fn builder() -> Builder {
+        let mut builder = Builder::default();
+        builder.top.text("name", "lab");
+        builder.underlay.table("[underlay]");
+        builder
+    }
+}
+
+impl Builder {
+    /// Where everything random starts from; 0 unless said.
+    pub fn seed(mut self, seed: u64) -> Builder {
+        self.top.key("seed", seed);
+        self
+    }
+
+    /// The subnet of all hosts; `10.0.0.0/24` unless said.
+    pub fn subnet(mut self, subnet: &str) -> Builder {
+        self.underlay.text("subnet", subnet);
+        self
+    }
+
+    /// The MTU of every wire, in bytes; 1500 unless said.
+    pub fn mtu(mut self, mtu: u32) -> Builder {
+        self.underlay.key("mtu", mtu);
+        self
+    }
+
+    /// Addresses of the outside world; none unless said.
+    pub fn internet<'a>(mut self, addresses: impl IntoIterator<Item = &'a str>) -> Builder {
+        self.underlay.key("internet", texts(&addresses.into_iter().collect::<Vec<_>>()));
+        self
+    }
+
+    /// Hosts with an engine each, at the first free addresses.
+    pub fn hosts<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Builder {
+        names.into_iter().for_each(|name| self.push_host(name, true));
+        self
+    }
+
+    /// Hosts without an engine. If a lab has no engine, it has no store either.
+    pub fn plain_hosts<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Builder {
+        names.into_iter().for_each(|name| self.push_host(name, false));
+        self
+    }
+
+    fn push_host(&mut self, name: &str, engine: bool) {
+        self.tables.table("[[host]]");
+        self.tables.text("name", name);
+        self.tables.key("engine", engine);
+    }
+
+    /// The address of the host that was added last.
+    pub fn at(mut self, ip: &str) -> Builder {
+        self.tables.text("ip", ip);
+        self
+    }
+
+    /// An overlay network.
+    pub fn network(mut self, name: &str, subnet: &str) -> Builder {
+        self.tables.table("[[network]]");
+        self.tables.text("name", name);
+        self.tables.text("subnet", subnet);
+        self
+    }
+
+    /// The network that was added last has no way out.
+    pub fn internal(mut self) -> Builder {
+        self.tables.key("internal", true);
+        self
+    }
+
+    /// A container on a host and on networks.
+    pub fn container<'a>(
+        mut self,
+        name: &str,
+        on: &str,
+        networks: impl IntoIterator<Item = &'a str>,
+    ) -> Builder {
+        self.tables.table("[[container]]");
+        self.tables.text("name", name);
+        self.tables.text("on", on);
+        self.tables.key("networks", texts(&networks.into_iter().collect::<Vec<_>>()));
+        self
+    }
+
+    /// What runs in the container that was added last; nothing unless said.
+    pub fn running<'a>(mut self, command: impl IntoIterator<Item = &'a str>) -> Builder {
+        self.tables.key("command", texts(&command.into_iter().collect::<Vec<_>>()));
+        self
+    }
+
+    /// The topology; or what is wrong, with the names that would be right.
+    pub fn build(self) -> Result<Topology> {
+        let text = [self.top.0, self.underlay.0, self.tables.0].concat();
+        parse("topology", &text)
+            .map_err(|report| Error::new(Kind::Input, format_args!("\n{}", report.plain())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_name_is_shown_with_the_right_ones() {
+        let topology = Topology::builder().hosts(["a", "b"]).network("red", "10.1.0.0/24");
+        let error = topology.container("C0", "c", ["rde"]).build().expect_err("two wrong names");
+        insta::assert_snapshot!(error);
+    }
+
+    #[test]
+    fn a_lab_without_engines_has_no_store() {
+        let topology =
+            Topology::builder().seed(3).plain_hosts(["a", "b"]).at("10.0.0.77").build().expect("good");
+        assert_eq!((topology.hosts.len(), topology.kv, topology.seed), (2, None, 3));
+        assert_eq!(topology.hosts[1].ip.to_string(), "10.0.0.77");
+    }
+}

@@ -1,0 +1,75 @@
+//! What tests of faults stand on: four hosts, two networks, and questions about who reaches whom.
+#![expect(clippy::unwrap_used, reason = "tests")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its part")]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use harness::Lab;
+use harness::lab::Echoed;
+use harness::topology::{self, HostName, Topology};
+
+/// Four Docker hosts a, b, c and d; `red` and `blue` on all of them, with a container each: `ra` is on host a and network red.
+pub(crate) fn four_hosts() -> Topology {
+    let mut text = String::from(
+        "kv.host = \"consul\"\n[[host]]\nname = \"consul\"\nip = \"10.0.0.5\"\nengine = false\n",
+    );
+    for host in ["a", "b", "c", "d"] {
+        text += &format!("[[host]]\nname = \"{host}\"\n");
+    }
+    for (network, subnet) in [("red", "192.168.1.0/24"), ("blue", "192.168.2.0/24")] {
+        text += &format!("[[network]]\nname = \"{network}\"\non = \"a\"\nsubnet = \"{subnet}\"\n");
+        for host in ["a", "b", "c", "d"] {
+            let letter = &network[..1];
+            text += &format!(
+                "[[container]]\nname = \"{letter}{host}\"\non = \"{host}\"\nnetworks = [\"{network}\"]\n"
+            );
+        }
+    }
+    topology::parse("four.toml", &text).map_err(|report| report.plain()).unwrap()
+}
+
+pub(crate) fn run<T>(body: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(body)
+}
+
+pub(crate) fn host(name: &str) -> HostName {
+    name.parse().unwrap()
+}
+
+/// How many of so many echo requests are answered, ten milliseconds apart.
+pub(crate) async fn answers(lab: &Lab, from: &str, to: &str, count: u32) -> u32 {
+    let address = lab.address(from, to).unwrap();
+    let mut echoes =
+        lab.echoes(&lab.place(from).unwrap(), address, count, Duration::from_millis(10)).unwrap();
+    let mut answered = 0;
+    while let Some(echo) = echoes.recv().await {
+        answered += u32::from(matches!(echo, Ok(Echoed::Answered(_))));
+    }
+    answered
+}
+
+/// Whether an echo request is answered.
+pub(crate) async fn reaches(lab: &Lab, from: &str, to: &str) -> bool {
+    answers(lab, from, to, 1).await > 0
+}
+
+/// Waits until an echo request is answered: tables of neighbours may have to be asked for anew.
+pub(crate) async fn comes_back(lab: &Lab, from: &str, to: &str) {
+    let begun = Instant::now();
+    while !reaches(lab, from, to).await {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{from} does not reach {to} again");
+    }
+}
+
+/// Whether a TCP connection can be made to a listener that is opened for it, within a second.
+pub(crate) async fn connects(lab: &Lab, from: &str, to: &str, port: u16) -> bool {
+    let ip = lab.address(from, to).unwrap();
+    let address = SocketAddr::new(IpAddr::V4(ip), port);
+    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+    let _listener = lab.place(to).unwrap().netns().unwrap().listen(any).unwrap();
+    let socket = lab.place(from).unwrap().netns().unwrap().tcp().unwrap();
+    let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
+    let connected = tokio::time::timeout(Duration::from_secs(1), socket.connect(address)).await;
+    matches!(connected, Ok(Ok(_)))
+}
