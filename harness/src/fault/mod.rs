@@ -9,6 +9,7 @@
 //! - `pick`: [`Pick`], which frames something happens to.
 //! - `filter`: [`Filter`], frames by what they carry, seen through VXLAN.
 //! - `partition`: [`Partition`], who does not hear whom.
+//! - `relay`, elsewhere: [`Counts`], what a wire was seen to do.
 //! - `wires`, `rules`: what wires and switch are to do, from the faults that are there.
 //!
 //! [`Lab::inject`]: crate::Lab::inject
@@ -30,3 +31,5 @@ pub use pick::Pick;
 pub use request::{Fault, Process, Way};
 pub(crate) use rules::{Names, TABLE, fault_of, table};
 pub(crate) use wires::wires;
+
+pub use crate::relay::{Counts, Delays};

@@ -16,7 +16,7 @@
 //! - [`pty`]: programs on terminals of our own.
 //! - [`canary`]: waiting until the kernel has freed a namespace.
 //! - [`probe`]: what this kernel can do, by trying.
-//! - [`packet`]: frames as they pass, for those who only look.
+//! - [`packet`]: frames as they pass, for those who only look; [`vnet`]: what is left to do with a frame.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
 //!
 //! ```no_run
@@ -52,6 +52,7 @@ pub mod pty;
 pub mod rtnl;
 mod socket;
 mod sysctl;
+pub mod vnet;
 
 pub use canary::Canary;
 pub use error::{Context, Error, Result};

@@ -1,0 +1,30 @@
+//! A wire that is worse than a bare one: what it does to frames, without sockets and without a clock.
+//!
+//! Times are [`Duration`]s since the wire began; randomness is a function of a seed. In reading order:
+//!
+//! - `frame`: [`Frame`], what passes.
+//! - `resolved`: [`Resolved`], an impairment in numbers.
+//! - `select`: which frames are meant.
+//! - `dice`, `fate`: what happens to frame n.
+//! - `segment`: many packets in one frame, cut apart.
+//! - `shaper`: [`Shaper`], what has to wait, and until when; `line`, `pace`: its queues.
+//! - `counts`: [`Counts`], what was seen to happen.
+//!
+//! [`Duration`]: std::time::Duration
+
+mod counts;
+mod dice;
+mod fate;
+mod frame;
+mod gauss;
+mod histogram;
+mod line;
+mod pace;
+mod resolved;
+mod segment;
+mod select;
+mod shaper;
+
+#[expect(unused_imports, reason = "the pump is not there yet")]
+pub(crate) use self::{frame::Frame, resolved::Resolved, shaper::Shaper};
+pub use counts::{Counts, Delays};
