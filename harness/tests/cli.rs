@@ -8,6 +8,8 @@ mod console;
 mod docker;
 #[path = "cli/exec.rs"]
 mod exec;
+#[path = "cli/fault.rs"]
+mod fault;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/kv.rs"]

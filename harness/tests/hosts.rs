@@ -25,7 +25,7 @@ async fn undisturbed<T>(lab: &Lab, from: &str, to: &str, meanwhile: impl Future<
         let mut pings = 0;
         // At least one while it is so, and one afterwards.
         while pings < 2 || !ended.load(Ordering::SeqCst) {
-            assert_eq!(pinger.ping(to).await.unwrap().loss(), 0.0, "after {pings} answers");
+            assert_eq!(pinger.ping(to).await.unwrap().answered(), 1, "after {pings} answers");
             pings += 1;
         }
     });

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
+use crate::fault::Fault;
 use crate::lab::Run;
 
 pub use client::{Answer, Client};
@@ -127,6 +128,27 @@ pub enum Request {
         /// Which.
         name: String,
     },
+    /// Makes something go wrong; its number.
+    Inject {
+        /// The name that it is healed by.
+        name: Option<String>,
+        /// What.
+        fault: Fault,
+    },
+    /// Heals a fault.
+    Heal {
+        /// Its number or its name.
+        fault: String,
+    },
+    /// Heals all faults; how many there were.
+    HealAll,
+    /// Brings a host back that is down.
+    Restart {
+        /// Which.
+        host: String,
+    },
+    /// The faults that are there, and what they have taken.
+    Faults,
     /// A key of the store.
     Get {
         /// Which.

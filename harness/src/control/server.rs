@@ -137,6 +137,20 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
         Request::RunContainer(run) => End::of(lab.run(run).await?),
         Request::InspectContainer { name } => End::of(lab.inspect_container(&name).await?),
         Request::RemoveContainer { name } => End::of(lab.remove_container(&name).await?),
+        Request::Inject { name, fault } => {
+            let guard = match name {
+                Some(name) => lab.inject_as(&name, fault).await?,
+                None => lab.inject(fault).await?,
+            };
+            End::of(guard.forget())
+        }
+        Request::Heal { fault } => match fault.parse() {
+            Ok(id) => End::of(lab.heal(id).await?),
+            Err(_) => End::of(lab.heal_named(&fault).await?),
+        },
+        Request::HealAll => End::of(lab.heal_all().await?),
+        Request::Restart { host } => End::of(lab.restart(&host).await?),
+        Request::Faults => End::of(json!({ "faults": lab.faults(), "taken": lab.losses().await? })),
         Request::Get { key } => {
             let pair = lab.kv()?.get(&key).await?;
             End::of(pair.map(|pair| String::from_utf8_lossy(&pair.value).into_owned()))

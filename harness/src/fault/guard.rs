@@ -15,6 +15,9 @@ pub type FaultId = u64;
 pub struct Active {
     /// Its number, from 1.
     pub id: FaultId,
+    /// The name that it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What went wrong.
     pub fault: Fault,
 }

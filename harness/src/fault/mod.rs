@@ -10,6 +10,7 @@
 //! - `filter`: [`Filter`], frames by what they carry, seen through VXLAN.
 //! - `partition`: [`Partition`], who does not hear whom.
 //! - `relay`, elsewhere: [`Counts`], what a wire was seen to do.
+//! - `words`: faults as files and command lines write them.
 //! - `wires`, `rules`: what wires and switch are to do, from the faults that are there.
 //!
 //! [`Lab::inject`]: crate::Lab::inject
@@ -22,6 +23,7 @@ mod pick;
 mod request;
 mod rules;
 mod wires;
+mod words;
 
 pub use filter::{Filter, Protocol, Tunnel};
 pub use guard::{Active, FaultId, Guard};
@@ -31,5 +33,6 @@ pub use pick::Pick;
 pub use request::{Fault, Process, Way};
 pub(crate) use rules::{Names, TABLE, fault_of, table};
 pub(crate) use wires::wires;
+pub use words::{parse_offset, parse_protocol, parse_signal};
 
 pub use crate::relay::{Counts, Delays};

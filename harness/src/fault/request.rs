@@ -53,6 +53,17 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// A draw whose seed is 0 gets one.
+    #[must_use]
+    pub fn seeded(self, seed: impl FnOnce() -> u64) -> Fault {
+        match self {
+            Self::Partition(Partition::Random { seed: 0 }) => {
+                Self::Partition(Partition::Random { seed: seed() })
+            }
+            other => other,
+        }
+    }
+
     /// The overlay network that it is about, if it names one.
     pub(crate) fn network(&self) -> Option<&NetworkName> {
         let filter = match self {

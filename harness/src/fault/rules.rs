@@ -46,7 +46,7 @@ pub(crate) struct Names {
 /// The table that loses what the faults say; `None` if none of them says so. Each rule carries its fault's number.
 pub(crate) fn table(faults: &[Active], names: &Names) -> Result<Option<Table>> {
     let mut rules = Vec::new();
-    for Active { id, fault } in faults {
+    for Active { id, fault, .. } in faults {
         match fault {
             Fault::Partition(partition) => {
                 for (from, to) in partition.cuts(&names.hosts)? {

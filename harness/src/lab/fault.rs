@@ -38,9 +38,23 @@ pub struct Taken {
 impl Lab {
     /// Makes something go wrong, until the guard is dropped or somebody heals it. Returns when it has.
     pub async fn inject(&self, fault: Fault) -> Result<Guard> {
+        self.inject_named(None, fault).await
+    }
+
+    /// As [`Lab::inject`]; the fault has a name to be healed by. That another one has it is an error.
+    pub async fn inject_as(&self, name: &str, fault: Fault) -> Result<Guard> {
+        self.inject_named(Some(name.to_owned()), fault).await
+    }
+
+    async fn inject_named(&self, name: Option<String>, fault: Fault) -> Result<Guard> {
         // One at a time: each works on what the one before it has left.
         let _turn = self.0.injecting.lock().await;
-        let active = self.enlist(fault);
+        if let Some(name) = &name
+            && self.faults().iter().any(|active| active.name.as_ref() == Some(name))
+        {
+            return Err(Error::new(Kind::Input, format_args!("a fault named `{name}` is there already")));
+        }
+        let active = self.enlist(name, fault);
         if let Err(error) = self.begin(&active.fault).await {
             // What it failed for is what counts; half a fault is none.
             self.strike(active.id);
@@ -63,6 +77,17 @@ impl Lab {
         }
         let known = self.faults().into_iter().map(|active| active.id.to_string()).collect::<Vec<_>>();
         Err(Error::no_such("fault", &id.to_string(), known.iter().map(String::as_str)))
+    }
+
+    /// Heals the fault of that name and waits until it is. That there is none is an error.
+    pub async fn heal_named(&self, name: &str) -> Result<()> {
+        let faults = self.faults();
+        match faults.iter().find(|active| active.name.as_deref() == Some(name)) {
+            Some(active) => self.heal(active.id).await,
+            None => {
+                Err(Error::no_such("fault", name, faults.iter().filter_map(|active| active.name.as_deref())))
+            }
+        }
     }
 
     /// Heals all faults: first those of the underlay, then the store's, then the others, and of each kind the latest first, so
@@ -91,7 +116,8 @@ impl Lab {
 
     async fn begin(&self, fault: &Fault) -> Result<()> {
         match fault {
-            Fault::Wire { .. } | Fault::Drop { .. } | Fault::Partition(_) => self.conform().await,
+            Fault::Wire { .. } => Err(Error::new(Kind::Input, "impaired wires are not there yet")),
+            Fault::Drop { .. } | Fault::Partition(_) => self.conform().await,
             Fault::Crash(host) => self.crash(host.as_str()),
             Fault::Pause(host) => self.pause(host.as_str()).await,
             Fault::Engine(host) => self.stop_engine(host.as_str()),
@@ -194,10 +220,10 @@ impl Lab {
         self.0.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enlist(&self, fault: Fault) -> Active {
+    fn enlist(&self, name: Option<String>, fault: Fault) -> Active {
         let mut faults = self.list();
         faults.last += 1;
-        let active = Active { id: faults.last, fault };
+        let active = Active { id: faults.last, name, fault };
         faults.active.push(active.clone());
         active
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kernel::Netns;
+use nix::sys::signal::Signal;
 
 use super::build::{READY, within};
 use super::{Lab, Slot};
@@ -106,9 +107,14 @@ impl Lab {
         let none =
             || Error::new(Kind::NoSuch, format_args!("container {} runs no command", container.name()));
         let running = container.process().await.ok_or_else(none)?;
-        let signal = nix::sys::signal::Signal::try_from(process.signal)
+        let signal = Signal::try_from(process.signal)
             .map_err(|_| Error::new(Kind::Input, format_args!("there is no signal {}", process.signal)))?;
-        running.signal(signal)
+        running.signal(signal)?;
+        // Nothing survives this one; of the others nobody knows.
+        if signal == Signal::SIGKILL {
+            running.wait().await;
+        }
+        Ok(())
     }
 
     /// Starts a container's command again, if it has ended. A container that is gone, or lost with its host, is not concerned.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::expectations::check_expect;
 use super::fact::Check;
 use super::facts::check_fact;
+use super::faults::{check_fault, check_heal};
 use super::file::{CheckTable, StepTable, WaitEntry};
 use super::step::{Step, Verb, Wait};
 use super::verbs::{
@@ -38,6 +39,9 @@ fn check_step(checker: &mut Checker, table: &At<StepTable>) -> Option<Step> {
     }
     let requires = table.requires.iter().filter_map(|tool| check_tool(checker, tool)).collect();
     let verb = one_verb(checker, table)?;
+    if let (Some(name), None) = (&table.name_of_fault, &table.fault) {
+        checker.mistake(Mistake::new("only a fault has a name", &name.span, "names nothing"));
+    }
     let verb = check_verb(checker, table, verb)?;
     let expect = check_expect(checker, &verb, table.expect.as_ref());
     let name = match &table.name {
@@ -79,6 +83,8 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         of("container", table.container.as_ref()),
         of("check", table.check.as_ref()),
         of("wait", table.wait.as_ref()),
+        of("fault", table.fault.as_ref()),
+        of("heal", table.heal.as_ref()),
     ];
     let mut given: Vec<_> = all.into_iter().flatten().collect();
     given.sort_by_key(|(_, span)| span.start);
@@ -87,7 +93,7 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         [] => {
             let mistake = Mistake::new("a step needs a verb", &table.span, "does nothing");
             checker.mistake(mistake.help(
-                "one of `ping`, `exec`, `tcp`, `udp`, `kv`, `network`, `container`, `check` and `wait`",
+                "one of `ping`, `exec`, `tcp`, `udp`, `kv`, `network`, `container`, `check`, `wait`, `fault` and `heal`",
             ));
             None
         }
@@ -110,6 +116,8 @@ fn check_verb(checker: &mut Checker, table: &StepTable, verb: &str) -> Option<Ve
         "kv" => check_kv(checker, table.kv.as_ref()?).map(Verb::Kv),
         "network" => check_network_verb(checker, table.network.as_ref()?, fails).map(Verb::Network),
         "container" => check_container_verb(checker, table.container.as_ref()?, fails).map(Verb::Container),
+        "fault" => check_fault(checker, table.fault.as_ref()?, table.name_of_fault.as_ref()).map(Verb::Fault),
+        "heal" => check_heal(checker, table.heal.as_ref()?).map(Verb::Heal),
         "check" => {
             let check = table.check.as_ref()?;
             check_fact(checker, check, &check.span).map(Verb::Check)

@@ -57,10 +57,12 @@ pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At
             present: table.keys.as_ref().map(|keys| keys.value.clone()).unwrap_or_default(),
             absent: table.no_keys.as_ref().map(|keys| keys.value.clone()).unwrap_or_default(),
         },
-        Verb::Kv(_) | Verb::Network(_) | Verb::Container(_) => match &table.error {
-            Some(error) => Expect::Refused { error: check_text(checker, Some(error)) },
-            None => Expect::Done { output: check_text(checker, table.output.as_ref()) },
-        },
+        Verb::Kv(_) | Verb::Network(_) | Verb::Container(_) | Verb::Fault(_) | Verb::Heal(_) => {
+            match &table.error {
+                Some(error) => Expect::Refused { error: check_text(checker, Some(error)) },
+                None => Expect::Done { output: check_text(checker, table.output.as_ref()) },
+            }
+        }
         Verb::Check(_) | Verb::Wait(_) => Expect::Holds,
     }
 }
@@ -81,6 +83,8 @@ fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
         Verb::Network(NetworkVerb::Create(_)) => ("network.create", &["error"]),
         Verb::Network(NetworkVerb::Rm { .. }) => ("network.rm", &["error"]),
         Verb::Container(_) => ("container", &["error"]),
+        Verb::Fault(_) => ("fault", &["error"]),
+        Verb::Heal(_) => ("heal", &["error"]),
         Verb::Check(_) => ("check", &[]),
         Verb::Wait(_) => ("wait", &[]),
     }

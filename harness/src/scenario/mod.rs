@@ -7,7 +7,7 @@
 //! - `text`: conditions on a text, with globs and JSON.
 //! - `file`: the tables of a step as written.
 //! - `check`: from those tables to steps.
-//! - `verbs`, `facts`, `expectations`: its parts, one family of tables each.
+//! - `verbs`, `facts`, `faults`, `expectations`: its parts, one family of tables each.
 //! - `run`: the steps played on a lab; `patience`: when one is tried again; `perform`: a verb done once.
 //! - `look`: facts, looked up in kernel and store.
 //! - `event`: what happens meanwhile.
@@ -18,6 +18,7 @@ mod expect;
 mod expectations;
 mod fact;
 mod facts;
+mod faults;
 mod file;
 mod limit;
 mod look;
@@ -34,8 +35,8 @@ pub use fact::{Check, Mac, Route};
 pub use limit::{Bound, Percent};
 pub use run::{Options, Played, play};
 pub use step::{
-    ContainerVerb, Destination, Exec, GATEWAY_BRIDGE, KvVerb, NetworkVerb, Ping, Step, Target, Tcp, Udp,
-    Verb, Via, Wait,
+    ContainerVerb, Destination, Exec, FaultVerb, GATEWAY_BRIDGE, HealVerb, KvVerb, NetworkVerb, Ping, Step,
+    Target, Tcp, Udp, Verb, Via, Wait,
 };
 pub use text::Text;
 

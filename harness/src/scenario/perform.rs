@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::expect::Outcome;
 use super::look::look;
 use super::step::{
-    ContainerVerb, Destination, Exec, KvVerb, NetworkVerb, Ping, Target, Tcp, Udp, Verb, Wait,
+    ContainerVerb, Destination, Exec, FaultVerb, HealVerb, KvVerb, NetworkVerb, Ping, Target, Tcp, Udp, Verb,
+    Wait,
 };
 use crate::error::{Error, Kind, Result};
 use crate::lab::{Echoed, Lab, Place, request};
@@ -39,6 +40,8 @@ pub(super) async fn perform(lab: &Lab, verb: &Verb) -> Tried {
         Verb::Check(check) | Verb::Wait(Wait::Until(check)) => {
             look(lab, check).await.map(Outcome::Fact).into()
         }
+        Verb::Fault(verb) => requested(fault(lab, verb).await),
+        Verb::Heal(verb) => requested(heal(lab, verb).await),
         Verb::Wait(Wait::Time(time)) => {
             // The time that the file asks to wait, for what cannot be observed.
             tokio::time::sleep(*time).await;
@@ -189,6 +192,23 @@ async fn container(lab: &Lab, verb: &ContainerVerb) -> Result<String> {
             lab.remove_container(name.as_str()).await?;
             Ok(String::new())
         }
+    }
+}
+
+/// It stays until it is healed, or the lab ends.
+async fn fault(lab: &Lab, verb: &FaultVerb) -> Result<String> {
+    let fault = verb.fault.clone().seeded(|| lab.seed_of(&format!("fault {}", lab.faults().len())));
+    let guard = match &verb.name {
+        Some(name) => lab.inject_as(name, fault).await?,
+        None => lab.inject(fault).await?,
+    };
+    Ok(guard.forget().to_string())
+}
+
+async fn heal(lab: &Lab, verb: &HealVerb) -> Result<String> {
+    match verb {
+        HealVerb::All => lab.heal_all().await.map(|healed| healed.to_string()),
+        HealVerb::Named(name) => lab.heal_named(name).await.map(|()| String::new()),
     }
 }
 

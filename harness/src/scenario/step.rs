@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::expect::Expect;
 use super::fact::Check;
+use crate::fault::Fault;
 use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, show_duration};
 
 /// One step of a scenario.
@@ -51,6 +52,10 @@ pub enum Verb {
     Check(Check),
     /// Waits.
     Wait(Wait),
+    /// Makes something go wrong.
+    Fault(FaultVerb),
+    /// Heals what went wrong.
+    Heal(HealVerb),
 }
 
 /// Echo requests from one place to another.
@@ -183,6 +188,24 @@ pub enum Wait {
     Until(Check),
 }
 
+/// Something that goes wrong from then on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaultVerb {
+    /// What.
+    pub fault: Fault,
+    /// The name that it is healed by.
+    pub name: Option<String>,
+}
+
+/// What is healed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealVerb {
+    /// All faults.
+    All,
+    /// The one of that name.
+    Named(String),
+}
+
 /// A place where something runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
@@ -272,6 +295,9 @@ impl fmt::Display for Verb {
                 write!(f, "run container {} on {}", container.name, container.on)
             }
             Self::Container(ContainerVerb::Rm { name }) => write!(f, "remove container {name}"),
+            Self::Fault(verb) => verb.fault.fmt(f),
+            Self::Heal(HealVerb::All) => f.write_str("heal all faults"),
+            Self::Heal(HealVerb::Named(name)) => write!(f, "heal {name}"),
             Self::Check(check) => check.fmt(f),
             Self::Wait(Wait::Time(time)) => write!(f, "wait {}", show_duration(*time)),
             Self::Wait(Wait::Until(check)) => write!(f, "wait until {check}"),

@@ -40,6 +40,8 @@ pub(crate) struct Checker {
     gone_networks: Vec<At<Network>>,
     gone_containers: Vec<At<Container>>,
     store: bool,
+    /// The names that steps have given to faults.
+    pub(crate) faults: Vec<At<String>>,
 }
 
 /// Checks the tables of a file; `stem` is its name if it does not say. `None`: there are mistakes.

@@ -65,6 +65,10 @@ pub(crate) enum Verb {
     /// Docker's container commands, on a host of the lab.
     #[command(subcommand)]
     Container(Container),
+    /// Make something go wrong: partitions, lost packets, crashes, pauses.
+    Fault(crate::fault::Fault),
+    /// Put right what went wrong.
+    Heal(crate::fault::Heal),
     /// Look into the store, and change it.
     #[command(subcommand)]
     Kv(Kv),

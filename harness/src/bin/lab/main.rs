@@ -9,6 +9,7 @@ mod container;
 mod doctor;
 mod down;
 mod exec;
+mod fault;
 mod gc;
 mod inspect;
 mod kv;
@@ -106,6 +107,8 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Inspect(verb) => inspect::main(&scope, &verb),
         Verb::Network(verb) => network::main(&scope, verb),
         Verb::Container(verb) => container::main(&scope, verb),
+        Verb::Fault(verb) => fault::fault(&scope, verb),
+        Verb::Heal(verb) => fault::heal(&scope, &verb),
         Verb::Kv(verb) => kv::main(&scope, verb),
         Verb::Logs(verb) => logs::logs(&scope, &verb),
         Verb::Events(verb) => logs::events(&scope, &verb),

@@ -2,10 +2,12 @@
 //!
 //! - `step`: a step, and the tables of its verbs.
 //! - `fact`: what `check` and `[[always]]` look at.
+//! - `fault`: what goes wrong.
 //! - `expect`: what a step expects.
 
 mod expect;
 mod fact;
+mod fault;
 mod step;
 
 pub(super) use expect::{ExpectTable, TextTable};
@@ -13,6 +15,7 @@ pub(crate) use fact::CheckTable;
 pub(super) use fact::{
     AddressTable, InterfaceTable, MtuTable, PeerTable, RouteTable, SameNetworkTable, SandboxTable,
 };
+pub(super) use fault::{DropTable, FaultTable, PartitionEntry, PartitionTable};
 pub(crate) use step::StepTable;
 pub(super) use step::{
     ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable, TcpTable,

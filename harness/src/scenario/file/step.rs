@@ -9,12 +9,13 @@ use serde::{Deserialize, Deserializer};
 
 use super::expect::ExpectTable;
 use super::fact::CheckTable;
+use super::fault::FaultTable;
 use crate::topology::{At, ContainerTable, NetworkTable};
 
 /// One `[[step]]`: exactly one verb, and how it is judged.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }]))]
 pub(crate) struct StepTable {
     /// A sentence that says what holds.
     pub(crate) name: Option<At<String>>,
@@ -48,6 +49,13 @@ pub(crate) struct StepTable {
     pub(crate) check: Option<At<CheckTable>>,
     /// A time, or a fact waited for.
     pub(crate) wait: Option<At<WaitEntry>>,
+    /// Something goes wrong.
+    pub(crate) fault: Option<At<FaultTable>>,
+    /// The name that the fault is healed by.
+    #[serde(rename = "as")]
+    pub(crate) name_of_fault: Option<At<String>>,
+    /// The name of a fault, or `all`.
+    pub(crate) heal: Option<At<String>>,
 }
 
 /// Echo requests from one place to another.

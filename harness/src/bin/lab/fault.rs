@@ -1,0 +1,286 @@
+//! `lab fault` and `lab heal`: what goes wrong in a lab that is up, and its end.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+use clap::{Args, Subcommand};
+use harness::control::Request;
+use harness::fault::{
+    Active, Fault as Wrong, FaultId, Filter, Partition, Process, Protocol, Tunnel, parse_offset,
+    parse_protocol, parse_signal,
+};
+use harness::lab::Taken;
+use harness::topology::{ContainerName, HostName, NetworkName};
+use harness::{Error, Kind};
+use serde_json::json;
+
+use crate::choose::Scope;
+use crate::table::table;
+use crate::{VERSION, print};
+
+/// `lab fault …`.
+#[derive(Debug, Args)]
+pub(crate) struct Fault {
+    /// Give it a name to be healed by.
+    #[arg(long = "as", value_name = "NAME", global = true)]
+    name: Option<String>,
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Cut hosts off from each other.
+    #[command(subcommand)]
+    Partition(Sides),
+    /// Lose what matches in the switch, all of it.
+    Drop(Drop),
+    /// Take a host away as a power failure does; healed, it comes back with its containers.
+    Crash {
+        /// Which host.
+        host: HostName,
+    },
+    /// Stop all that runs on a host.
+    Pause {
+        /// Which host.
+        host: HostName,
+    },
+    /// Kill a host's engine.
+    Engine {
+        /// Which host.
+        host: HostName,
+    },
+    /// Send a container's command a signal; healed, it is started again.
+    Kill {
+        /// Which container.
+        container: ContainerName,
+        /// The signal's name or number.
+        #[arg(long, short, default_value = "KILL", value_parser = parse_signal)]
+        signal: i32,
+    },
+    /// Set the monotonic and boot clocks of a host's new processes off.
+    Clock {
+        /// Which host.
+        host: HostName,
+        /// By how much: `5s`, `-1h`.
+        #[arg(value_parser = parse_offset, allow_hyphen_values = true)]
+        offset: i64,
+    },
+    /// Bring a host back that is down.
+    Restart {
+        /// Which host.
+        host: HostName,
+    },
+    /// Let a paused host go on.
+    Resume {
+        /// Which host.
+        host: HostName,
+    },
+    /// List the faults that are there, and what they have taken.
+    Ls,
+}
+
+#[derive(Debug, Subcommand)]
+enum Sides {
+    /// Into two halves.
+    Halves,
+    /// Into sides: `a,b c` is a and b, c, and all others.
+    Groups {
+        /// A side each, hosts with commas.
+        #[arg(required = true, value_name = "HOST,HOST")]
+        sides: Vec<String>,
+    },
+    /// One host from all others.
+    Isolate {
+        /// Which host.
+        host: HostName,
+    },
+    /// So that each host hears only its neighbours in a ring.
+    Ring,
+    /// Into two halves that both hear one host.
+    Bridge {
+        /// Which host.
+        host: HostName,
+    },
+    /// Two hosts from each other.
+    Cut {
+        /// One.
+        one: HostName,
+        /// The other.
+        other: HostName,
+    },
+    /// One host from hearing another.
+    OneWay {
+        /// Who is not heard.
+        from: HostName,
+        /// Who does not hear.
+        to: HostName,
+    },
+    /// Into two sides that are drawn.
+    Random {
+        /// Where the draw starts from.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Drop {
+    /// Only what is encapsulated for this overlay network.
+    #[arg(long, conflicts_with_all = ["vni", "encapsulated"])]
+    network: Option<NetworkName>,
+    /// Only what is encapsulated with this VNI.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(..1 << 24), conflicts_with = "encapsulated")]
+    vni: Option<u32>,
+    /// Only what is encapsulated.
+    #[arg(long)]
+    encapsulated: bool,
+    /// Only arp, icmp, tcp or udp; of the inner packet, if a tunnel is said.
+    #[arg(long, value_parser = parse_protocol)]
+    protocol: Option<Protocol>,
+    /// Only from or to this address.
+    #[arg(long)]
+    address: Option<Ipv4Addr>,
+    /// Only from or to this port of TCP or UDP.
+    #[arg(long)]
+    port: Option<u16>,
+    /// Only from this host.
+    #[arg(long, value_name = "HOST")]
+    from: Option<HostName>,
+    /// Only to this host.
+    #[arg(long, value_name = "HOST")]
+    to: Option<HostName>,
+    /// The other way round, too.
+    #[arg(long)]
+    both: bool,
+}
+
+/// `lab heal …`.
+#[derive(Debug, Args)]
+pub(crate) struct Heal {
+    /// Numbers or names of faults (default: the only one there is).
+    faults: Vec<String>,
+    /// All of them.
+    #[arg(long, conflicts_with = "faults")]
+    all: bool,
+}
+
+pub(crate) fn fault(scope: &Scope, verb: Fault) -> anyhow::Result<ExitCode> {
+    let fault = match verb.what {
+        What::Ls => return ls(scope),
+        What::Restart { host } => {
+            return undo(scope, &host, |fault, host| *fault == Wrong::Crash(host.clone()));
+        }
+        What::Resume { host } => {
+            return undo(scope, &host, |fault, host| *fault == Wrong::Pause(host.clone()));
+        }
+        What::Partition(sides) => Wrong::Partition(partition(sides)?),
+        What::Drop(drop) => lose(drop),
+        What::Crash { host } => Wrong::Crash(host),
+        What::Pause { host } => Wrong::Pause(host),
+        What::Engine { host } => Wrong::Engine(host),
+        What::Kill { container, signal } => Wrong::Kill(Process { container, signal }),
+        What::Clock { host, offset } => Wrong::Clock { host, offset },
+    };
+    let said = fault.to_string();
+    let id: FaultId = scope.client()?.get(&Request::Inject { name: verb.name.clone(), fault })?;
+    let name = verb.name.unwrap_or_else(|| id.to_string());
+    print::line(format_args!("fault {id}: {said}; heal it with: lab heal {name}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn partition(sides: Sides) -> anyhow::Result<Partition> {
+    Ok(match sides {
+        Sides::Halves => Partition::Halves,
+        Sides::Ring => Partition::Ring,
+        Sides::Isolate { host } => Partition::Isolate(host),
+        Sides::Bridge { host } => Partition::Bridge(host),
+        Sides::Cut { one, other } => Partition::Cut(one, other),
+        Sides::OneWay { from, to } => Partition::OneWay { from, to },
+        Sides::Random { seed } => Partition::Random { seed },
+        Sides::Groups { sides } => {
+            let side = |side: &String| side.split(',').map(str::parse).collect::<Result<Vec<HostName>, _>>();
+            let sides: Result<Vec<_>, _> = sides.iter().map(side).collect();
+            Partition::Groups(sides.map_err(|why| anyhow!(Error::new(Kind::Input, why)))?)
+        }
+    })
+}
+
+fn lose(drop: Drop) -> Wrong {
+    let inside = match (drop.network, drop.vni) {
+        (Some(network), _) => Some(Tunnel::Network(network)),
+        (_, Some(vni)) => Some(Tunnel::Vni(vni)),
+        _ => drop.encapsulated.then_some(Tunnel::Any),
+    };
+    let only = Filter { inside, protocol: drop.protocol, address: drop.address, port: drop.port };
+    Wrong::Drop { only, from: drop.from, to: drop.to, both: drop.both }
+}
+
+/// What is listed: a fault, and what it has taken.
+#[derive(serde::Deserialize)]
+pub(crate) struct Listed {
+    faults: Vec<Active>,
+    taken: BTreeMap<FaultId, Taken>,
+}
+
+fn ls(scope: &Scope) -> anyhow::Result<ExitCode> {
+    let Listed { faults, taken } = scope.client()?.get(&Request::Faults)?;
+    if scope.json {
+        print::json(&json!({ "version": VERSION, "faults": faults, "taken": taken }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let row = |active: &Active| {
+        let taken = taken.get(&active.id).map(|taken| taken.frames.to_string());
+        [
+            active.id.to_string(),
+            active.name.clone().unwrap_or_else(|| "-".to_owned()),
+            taken.unwrap_or_else(|| "-".to_owned()),
+            active.fault.to_string(),
+        ]
+    };
+    let rows: Vec<_> = faults.iter().map(row).collect();
+    print::text(table(["FAULT", "NAME", "FRAMES", "WHAT"], &rows))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Heals what was done to a host; without such a fault, a host that went down by itself is brought back.
+fn undo(scope: &Scope, host: &HostName, is: impl Fn(&Wrong, &HostName) -> bool) -> anyhow::Result<ExitCode> {
+    let mut client = scope.client()?;
+    let Listed { faults, .. } = client.get(&Request::Faults)?;
+    match faults.iter().find(|active| is(&active.fault, host)) {
+        Some(active) => client.ask(&Request::Heal { fault: active.id.to_string() })?,
+        None => client.ask(&Request::Restart { host: host.to_string() })?,
+    };
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn heal(scope: &Scope, verb: &Heal) -> anyhow::Result<ExitCode> {
+    let mut client = scope.client()?;
+    if verb.all {
+        let healed: usize = client.get(&Request::HealAll)?;
+        print::line(format_args!("{healed} healed"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut chosen = verb.faults.clone();
+    if chosen.is_empty() {
+        let Listed { faults, .. } = client.get(&Request::Faults)?;
+        match &faults[..] {
+            [] => {
+                print::line("nothing is wrong")?;
+                return Ok(ExitCode::SUCCESS);
+            }
+            [one] => chosen.push(one.id.to_string()),
+            _ => {
+                let many = "there are several faults; name them, or say --all (`lab fault ls` lists them)";
+                return Err(Error::new(Kind::Input, many).into());
+            }
+        }
+    }
+    for fault in chosen {
+        client.ask(&Request::Heal { fault: fault.clone() })?;
+        print::line(format_args!("fault {fault} is healed"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,123 @@
+//! The tables of faults as written.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::topology::At;
+
+/// Something that goes wrong.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum FaultTable {
+    /// Hosts do not hear each other.
+    Partition(At<PartitionEntry>),
+    /// The switch loses what matches.
+    Drop(Box<DropTable>),
+    /// A host goes as in a power failure.
+    Crash(At<String>),
+    /// Nothing runs on a host for a while.
+    Pause(At<String>),
+    /// A host's engine dies.
+    Engine(At<String>),
+    /// A container's command is killed.
+    Kill(KillTable),
+    /// A host's clocks are off, for new processes.
+    Clock(ClockTable),
+}
+
+/// Who does not hear whom: a word, or a table that says who.
+#[derive(Debug, JsonSchema)]
+#[schemars(untagged)]
+pub(crate) enum PartitionEntry {
+    /// `halves`, `ring` or `random`.
+    Word(String),
+    /// One that names hosts.
+    Table(PartitionTable),
+}
+
+/// A partition that names hosts.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PartitionTable {
+    /// One host, away from all others.
+    Isolate(At<String>),
+    /// Two halves that both hear that host.
+    Bridge(At<String>),
+    /// Two hosts, of each other.
+    Cut(At<Vec<At<String>>>),
+    /// The second does not hear the first.
+    OneWay(At<Vec<At<String>>>),
+    /// These on one side each, the others on one more.
+    Groups(Vec<Vec<At<String>>>),
+}
+
+/// What the switch loses.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DropTable {
+    /// Only what is encapsulated for this overlay network.
+    pub(crate) network: Option<At<String>>,
+    /// Only what is encapsulated with this VNI.
+    pub(crate) vni: Option<At<u32>>,
+    /// Only what is encapsulated, of any network.
+    pub(crate) encapsulated: Option<At<bool>>,
+    /// `arp`, `icmp`, `tcp` or `udp`.
+    pub(crate) protocol: Option<At<String>>,
+    /// Only from or to this address; inside the tunnel, if one is said.
+    pub(crate) address: Option<At<String>>,
+    /// Only from or to this port of TCP or UDP.
+    pub(crate) port: Option<At<u16>>,
+    /// Only between these two hosts, both ways.
+    pub(crate) between: Option<At<Vec<At<String>>>>,
+    /// Only from this host.
+    pub(crate) from: Option<At<String>>,
+    /// Only to this host.
+    pub(crate) to: Option<At<String>>,
+}
+
+/// A container whose command is killed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KillTable {
+    /// The container.
+    pub(crate) container: At<String>,
+    /// The signal's name, such as `TERM`, or its number; `KILL` unless said.
+    pub(crate) signal: Option<At<String>>,
+}
+
+/// Clocks that are off.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ClockTable {
+    /// Whose.
+    pub(crate) host: At<String>,
+    /// By how much; behind with a `-` in front.
+    pub(crate) offset: At<String>,
+}
+
+impl<'de> Deserialize<'de> for PartitionEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = PartitionEntry;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"halves\", \"ring\", \"random\", or a table such as { isolate = \"docker0\" }")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<PartitionEntry, E> {
+                Ok(PartitionEntry::Word(text.to_owned()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PartitionEntry, A::Error> {
+                let table = PartitionTable::deserialize(MapAccessDeserializer::new(&mut map))?;
+                match map.next_key::<String>()? {
+                    None => Ok(PartitionEntry::Table(table)),
+                    Some(_) => Err(A::Error::custom("wanted exactly 1 element")),
+                }
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}

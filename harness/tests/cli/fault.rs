@@ -1,0 +1,81 @@
+//! `lab fault` and `lab heal`: what goes wrong in a lab that is up.
+
+use crate::console::Console;
+
+#[test]
+fn a_fault_is_made_listed_and_healed() {
+    let console = Console::with_two_hosts();
+    let ping = || console.lab(["ping", "docker0", "docker1"]);
+    ping().done();
+    assert_eq!(
+        console.lab(["fault", "partition", "cut", "docker0", "docker1"]).done(),
+        "fault 1: docker0 and docker1 do not hear each other; heal it with: lab heal 1\n"
+    );
+    ping().failed(1);
+    console.lab(["ping", "docker0", "consul"]).done();
+    let listed = console.lab(["fault", "ls"]).done();
+    assert!(listed.starts_with("FAULT   NAME   FRAMES   WHAT\n1       -      "), "{listed}");
+    assert!(listed.ends_with("docker0 and docker1 do not hear each other\n"), "{listed}");
+    let json: serde_json::Value =
+        serde_json::from_str(&console.lab(["fault", "ls", "--json"]).done()).unwrap();
+    assert_eq!(json["faults"][0]["fault"]["partition"]["cut"], serde_json::json!(["docker0", "docker1"]));
+    assert!(json["taken"]["1"]["frames"].as_u64().unwrap() > 0);
+    assert_eq!(console.lab(["heal"]).done(), "fault 1 is healed\n");
+    assert_eq!(console.lab(["heal"]).done(), "nothing is wrong\n");
+    assert_eq!(console.lab(["fault", "ls"]).done(), "FAULT   NAME   FRAMES   WHAT\n");
+}
+
+#[test]
+fn a_host_is_taken_away_and_brought_back() {
+    let console = Console::with_two_hosts();
+    console.lab(["fault", "crash", "docker0", "--as", "power"]).done();
+    assert_eq!(console.lab(["exec", "docker0", "true"]).failed(125), "lab: host docker0 is down\n");
+    console.lab(["heal", "power"]).done();
+    console.lab(["ping", "C1", "C0"]).done();
+    console.lab(["fault", "crash", "docker0"]).done();
+    console.lab(["fault", "restart", "docker0"]).done();
+    console.lab(["exec", "C0", "true"]).done();
+    console.lab(["fault", "pause", "docker1"]).done();
+    console.lab(["fault", "resume", "docker1"]).done();
+    console.lab(["fault", "engine", "docker1"]).done();
+    console.lab(["fault", "kill", "C0", "--signal", "TERM"]).done();
+    assert_eq!(console.lab(["heal", "--all"]).done(), "2 healed\n");
+    console.lab(["network", "ls", "--on", "docker1"]).done();
+}
+
+#[test]
+fn a_network_is_lost_inside_its_tunnel() {
+    let console = Console::with_two_hosts();
+    console.lab(["fault", "drop", "--network", "demonet", "--protocol", "icmp"]).done();
+    console.lab(["ping", "C1", "C0"]).failed(1);
+    console.lab(["ping", "docker1", "docker0"]).done();
+    console.lab(["fault", "clock", "docker0", "1h"]).done();
+    assert_eq!(
+        console.lab(["heal"]).failed(2),
+        "lab: there are several faults; name them, or say --all (`lab fault ls` lists them)\n"
+    );
+    console.lab(["heal", "1"]).done();
+    console.lab(["ping", "C1", "C0"]).done();
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_would() {
+    let console = Console::with_two_hosts();
+    let wrong = |args: &[&str], code, said: &str| {
+        let complaint = console.lab([&["fault"], args].concat()).failed(code);
+        assert!(complaint.contains(said), "{complaint}");
+    };
+    wrong(&["crash", "docker9"], 2, "no host is named `docker9`; there is `consul`, `docker0`, `docker1`");
+    wrong(
+        &["partition", "cut", "docker0", "docker0"],
+        2,
+        "host docker0 cannot be on two sides of a partition",
+    );
+    wrong(&["drop", "--network", "x"], 2, "no network is named `x`; there is `demonet`");
+    wrong(&["kill", "C1"], 2, "container C1 runs no command");
+    wrong(&["engine", "consul"], 2, "no engine runs on host consul");
+    wrong(&["clock", "docker0", "-99999h"], 2, "at most `24h`");
+    wrong(&["drop", "--protocol", "ipx"], 2, "it is `arp`, `icmp`, `tcp` or `udp`");
+    assert!(console.lab(["heal", "7"]).failed(2).contains("no fault is named `7`; there is none"));
+    assert_eq!(console.lab(["fault", "ls"]).done(), "FAULT   NAME   FRAMES   WHAT\n");
+}
