@@ -43,7 +43,6 @@ pub mod lab;
 pub mod leak;
 mod probe;
 mod process;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pump is not there yet"))]
 mod relay;
 pub mod report;
 mod ring;

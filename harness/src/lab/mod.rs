@@ -25,9 +25,10 @@ use crate::host::Host;
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Port};
 
+pub use crate::underlay::{Backend, Direction};
 pub(crate) use build::request;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
-pub use fault::Taken;
+pub use fault::{Taken, WireReport};
 pub use inspect::{Held, Inspection};
 pub use ping::Echoed;
 pub use place::Place;

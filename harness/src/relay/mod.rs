@@ -1,4 +1,4 @@
-//! A wire that is worse than a bare one: what it does to frames, without sockets and without a clock.
+//! A wire that is worse than a bare one: what it does to frames. All but the pump is without sockets and without a clock.
 //!
 //! Times are [`Duration`]s since the wire began; randomness is a function of a seed. In reading order:
 //!
@@ -8,6 +8,7 @@
 //! - `dice`, `fate`: what happens to frame n.
 //! - `segment`: many packets in one frame, cut apart.
 //! - `shaper`: [`Shaper`], what has to wait, and until when; `line`, `pace`: its queues.
+//! - `pump`: the thread that carries frames.
 //! - `counts`: [`Counts`], what was seen to happen.
 //!
 //! [`Duration`]: std::time::Duration
@@ -20,11 +21,11 @@ mod gauss;
 mod histogram;
 mod line;
 mod pace;
+mod pump;
 mod resolved;
 mod segment;
 mod select;
 mod shaper;
 
-#[expect(unused_imports, reason = "the pump is not there yet")]
-pub(crate) use self::{frame::Frame, resolved::Resolved, shaper::Shaper};
+pub(crate) use self::{frame::Frame, pump::Pump, resolved::Resolved, shaper::Shaper};
 pub use counts::{Counts, Delays};

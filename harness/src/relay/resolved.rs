@@ -8,7 +8,7 @@ use crate::fault::Impairment;
 use crate::topology::NetworkName;
 
 /// An impairment whose filter needs to ask nobody any more: the network it names has become VNIs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Resolved {
     impairment: Impairment,
     only: Option<Select>,

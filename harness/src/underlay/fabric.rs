@@ -1,25 +1,29 @@
 //! The switch: a bridge in a namespace of the lab's own, a veth to each host.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
 use kernel::nft::{Counted, Family, Nft, Table};
 use kernel::{Batch, Mac, Netns, NewLink, Rtnl};
 
+use super::splice::{Direction, Shape, Splice, plug_name};
 use crate::error::{Error, Kind, Result};
 use crate::fault::TABLE;
 use crate::topology::Underlay;
 
 /// Interface indexes in the switch: the bridge, then the ports. Chosen by us, so that one datagram makes all.
-const BRIDGE: u32 = 2;
+pub(super) const BRIDGE: u32 = 2;
 const FIRST_PORT: u32 = 10;
 /// A host's `eth0`, as on any machine.
 const ETH0: u32 = 2;
 /// How long a wire may take to carry frames.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const WIRE_PATIENCE: Duration = Duration::from_secs(10);
+/// A host's link, by name.
+pub(super) const ETH0_NAME: &str = "eth0";
 /// Most ports of a Linux bridge (`BR_MAX_PORTS`, `net/bridge/br_private.h`).
 const MOST_PORTS: usize = 1023;
 
@@ -32,6 +36,8 @@ pub(crate) struct Fabric {
     nft: Nft,
     /// Whether there are rules.
     cuts: Mutex<bool>,
+    /// The wires that are not bare, by port.
+    spliced: Mutex<BTreeMap<u32, Splice>>,
 }
 
 /// A place on the switch, by its number; they count from zero. Holds nothing of who is plugged in.
@@ -74,11 +80,11 @@ impl Plug {
 }
 
 impl Port {
-    fn index(self) -> u32 {
+    pub(super) fn index(self) -> u32 {
         FIRST_PORT + self.0
     }
 
-    pub(crate) fn name(self) -> String {
+    pub(super) fn name(self) -> String {
         format!("port{}", self.0)
     }
 }
@@ -107,15 +113,26 @@ impl Fabric {
         }
         // A port that is not open yet would swallow the first question for an address, which is asked again after a second.
         for plug in plugs {
-            rtnl.wait_running(plug.port.index(), &plug.port.name(), PATIENCE)?;
+            rtnl.wait_running(plug.port.index(), &plug.port.name(), WIRE_PATIENCE)?;
         }
         let nft = Nft::new(&switch)?;
-        Ok(Fabric { underlay: underlay.clone(), switch, rtnl, nft, cuts: Mutex::default() })
+        Ok(Fabric {
+            underlay: underlay.clone(),
+            switch,
+            rtnl,
+            nft,
+            cuts: Mutex::default(),
+            spliced: Mutex::default(),
+        })
     }
 
     /// Plugs a host in again: what is left of the wire it had before is taken out.
     pub(crate) fn replug(&self, plug: &Plug) -> Result<()> {
         let (index, name) = (plug.port.index(), plug.port.name());
+        // Pumps to what is gone carry nothing.
+        if let Some(splice) = self.spliced().remove(&plug.port.0) {
+            splice.close(&self.rtnl, None, plug.port)?;
+        }
         // The kernel may be at it already, on its own: the old host's namespace held the other end.
         if self.rtnl.dump()?.by_index(index).is_some()
             && let Err(error) = self.rtnl.apply(&Batch::new().remove_link(index, &name))
@@ -126,12 +143,53 @@ impl Fabric {
         let (near, far) = plug.ends(self.underlay.mtu);
         self.rtnl.apply(&Batch::new().veth(&near, &far, Some(plug.netns.as_fd())))?;
         address(plug, self.underlay.subnet)?;
-        Ok(self.rtnl.wait_running(index, &name, PATIENCE)?)
+        Ok(self.rtnl.wait_running(index, &name, WIRE_PATIENCE)?)
     }
 
     /// Takes a port's carrier away: from now on nothing leaves the host and nothing reaches it.
     pub(crate) fn unplug(&self, port: Port) -> Result<()> {
         Ok(self.rtnl.apply(&Batch::new().down(port.index(), &port.name()))?)
+    }
+
+    fn spliced(&self) -> MutexGuard<'_, BTreeMap<u32, Splice>> {
+        self.spliced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a host's wire do that, upwards and downwards; bare, if nothing. `host` is the other end.
+    pub(crate) fn impair(
+        &self,
+        port: Port,
+        host: &Netns,
+        up: Option<Shape>,
+        down: Option<Shape>,
+    ) -> Result<()> {
+        let mut spliced = self.spliced();
+        let wanted = up.is_some() || down.is_some();
+        match (spliced.get_mut(&port.0), wanted) {
+            (None, false) => {}
+            (Some(splice), true) => splice.change((up, down)),
+            (None, true) => {
+                let splice =
+                    Splice::open(&self.switch, &self.rtnl, host, port, self.underlay.mtu, (up, down))?;
+                spliced.insert(port.0, splice);
+            }
+            (Some(_), false) => {
+                if let Some(splice) = spliced.remove(&port.0) {
+                    splice.close(&self.rtnl, Some(host), port)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The wire at a port, upwards and downwards; `None`: it is bare.
+    pub(crate) fn wire(&self, port: Port) -> Option<(Direction, Direction)> {
+        self.spliced().get(&port.0).map(Splice::report)
+    }
+
+    /// What the switch calls a port, now.
+    pub(crate) fn port_name(&self, port: Port) -> String {
+        if self.spliced().contains_key(&port.0) { plug_name(port) } else { port.name() }
     }
 
     /// Loses what `table` says, and nothing else any more.
@@ -167,7 +225,7 @@ fn address(plug: &Plug, subnet: Ipv4Net) -> Result<()> {
     }
     let rtnl = Rtnl::new(&plug.netns)?;
     rtnl.apply(&batch)?;
-    Ok(rtnl.wait_running(ETH0, "eth0", PATIENCE)?)
+    Ok(rtnl.wait_running(ETH0, "eth0", WIRE_PATIENCE)?)
 }
 
 /// The underlay is IPv4; without this each link would look for IPv6 neighbours.

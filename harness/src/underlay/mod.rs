@@ -2,6 +2,9 @@
 
 mod fabric;
 mod outside;
+mod splice;
 
 pub(crate) use fabric::{Fabric, Plug, Port};
 pub(crate) use outside::{Outside, echo_datagrams, echo_streams};
+pub(crate) use splice::Shape;
+pub use splice::{Backend, Direction};

@@ -17,6 +17,8 @@
 //! - [`canary`]: waiting until the kernel has freed a namespace.
 //! - [`probe`]: what this kernel can do, by trying.
 //! - [`packet`]: frames as they pass, for those who only look; [`vnet`]: what is left to do with a frame.
+//! - [`wire`]: frames carried by somebody in between, [`vnet`]: what is left to do with them; [`offload`]: what links leave to
+//!   others.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
 //!
 //! ```no_run
@@ -44,6 +46,7 @@ pub mod mac;
 pub mod machine;
 pub mod netns;
 pub mod nft;
+pub mod offload;
 pub mod packet;
 pub mod pass;
 pub mod pidfd;
@@ -53,6 +56,7 @@ pub mod rtnl;
 mod socket;
 mod sysctl;
 pub mod vnet;
+pub mod wire;
 
 pub use canary::Canary;
 pub use error::{Context, Error, Result};

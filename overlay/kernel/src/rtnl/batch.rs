@@ -116,6 +116,13 @@ impl<'a> Batch<'a> {
         self.push("switch off", format_args!("link {name}"), 0, message)
     }
 
+    /// Makes a link the port of a bridge, or of none any more.
+    #[must_use]
+    pub fn master(self, index: u32, name: &str, bridge: Option<u32>) -> Self {
+        let message = RouteNetlinkMessage::SetLink(link::master(index, bridge));
+        self.push("set the bridge of", format_args!("link {name}"), 0, message)
+    }
+
     /// Removes a link. Slow (an RCU grace period, 16 ms): where a namespace can be dropped instead, drop it.
     #[must_use]
     pub fn remove_link(self, index: u32, name: &str) -> Self {

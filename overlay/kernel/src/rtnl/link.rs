@@ -108,3 +108,11 @@ pub(super) fn up(index: u32, up: bool) -> LinkMessage {
     let builder = LinkUnspec::new_with_index(index);
     if up { builder.up().build() } else { builder.down().build() }
 }
+
+pub(super) fn master(index: u32, bridge: Option<u32>) -> LinkMessage {
+    let builder = LinkUnspec::new_with_index(index);
+    match bridge {
+        Some(bridge) => builder.controller(bridge).build(),
+        None => builder.nocontroller().build(),
+    }
+}
