@@ -10,6 +10,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use harness::fault::{Filter, Impairment, Jitter, Pick, Protocol, Queue, Rate, Tunnel};
 use harness::scenario::{Check, Expect, Outcome, Target, Verb};
 use harness::topology::{Kv, Topology, load, parse};
 
@@ -380,6 +381,45 @@ name = \"a\"
 [[host]]
 name = \"consul\"
 "
+    a_wire_has_known_keys: "
+[[host]]
+name = \"a\"
+wire = { delay = 5, lag = \"5ms\", duplicate = { often = 1 }, mtu = -1 }
+
+[[host]]
+name = \"b\"
+wire = { loss = { every = 2, exactly = [3] }, corrupt = 7 }
+"
+    a_wire_says_what_can_be: "
+[[host]]
+name = \"a\"
+wire = { delay = \"5\", loss = \"30\", jitter = { spread = \"2ms\", distribution = \"odd\" }, rate = \"fast\", mtu = 67 }
+
+[[host]]
+name = \"b\"
+wire = { loss = { every = 0 }, corrupt = { exactly = [1, 0] }, duplicate = \"every=0\" }
+
+[[host]]
+name = \"c\"
+wire = { host = \"a\", delay = \"1ms\", up = { delay = \"1ms\", down = { hold = true } } }
+
+[[host]]
+name = \"d\"
+wire = { only = { vni = 16777216, network = \"x\", protocol = \"ipx\" } }
+
+[[host]]
+name = \"e\"
+wire = { down = { only = { protocol = \"arp\", port = 80 }, rate = { rate = \"1mbit\", queue = \"big\" } } }
+
+[[step]]
+fault = { wire = { delay = \"1ms\" } }
+
+[[step]]
+fault = { wire = { host = \"f\", up = { delay = \"1ms\" }, down = { delay = \"2ms\" } } }
+
+[[step]]
+fault = { wire = { host = \"a\", up = { delay = \"1ms\" }, down = { delay = \"2ms\" } } }
+"
     what_is_not_there_yet_is_refused: "
 resolution = \"on-miss\"
 
@@ -391,7 +431,6 @@ url = \"http://10.0.0.5:8500\"
 
 [[host]]
 name = \"a\"
-wire = { delay = \"5ms\" }
 
 [[network]]
 name = \"n\"
@@ -590,6 +629,42 @@ mod properties {
         ]
     }
 
+    fn wire() -> impl Strategy<Value = Option<Impairment>> {
+        let pick = || {
+            prop_oneof![
+                Just(Pick::Never),
+                (1..1000u32).prop_map(|share| Pick::Chance(f64::from(share) / 1000.0)),
+                (1..9u64).prop_map(Pick::Every),
+                proptest::collection::btree_set(1..99u64, 1..4).prop_map(Pick::Exactly),
+                Just(Pick::Bursts { begin: 0.01, end: 0.25, bad: 0.9, good: 0.001 }),
+            ]
+        };
+        let only = prop_oneof![
+            Just(None),
+            (0..1u32 << 24, any::<u16>()).prop_map(|(vni, port)| {
+                let inside = Some(Tunnel::Vni(vni));
+                Some(Filter { inside, protocol: Some(Protocol::Udp), address: None, port: Some(port) })
+            }),
+            Just(Some(Filter {
+                inside: Some(Tunnel::Network("demonet".parse().unwrap())),
+                ..Filter::default()
+            })),
+        ];
+        let rate = proptest::option::of((1..9999u64, 1..9999u64).prop_map(|(kbit, packets)| Rate {
+            bits_per_second: kbit * 1000,
+            queue: Queue::Packets(packets),
+        }));
+        let mtu = proptest::option::of(68..9000u32);
+        let (millis, spread) = (0..5000u64, 0..5000u64);
+        let made = (millis, spread, pick(), pick(), rate, mtu, any::<bool>(), only);
+        let made = made.prop_map(|(delay, spread, loss, corrupt, rate, mtu, hold, only)| {
+            let delay = Duration::from_millis(delay);
+            let jitter = Jitter { spread: Duration::from_micros(spread), ..Jitter::default() };
+            Impairment { delay, jitter, loss, corrupt, rate, mtu, hold, only, ..Impairment::default() }
+        });
+        proptest::option::of(made)
+    }
+
     proptest! {
         #[test]
         fn a_topology_of_any_words_is_read_back(
@@ -601,6 +676,7 @@ mod properties {
             internal: bool,
             words in proptest::collection::vec("[^\0]{1,8}", 1..4),
             labels in proptest::collection::btree_map(any::<String>(), any::<String>(), 0..3),
+            wires in [wire(), wire()],
         ) {
             let mut topology = Topology { name, description, seed, ..Topology::two_hosts() };
             let more = topology.hosts[1].clone();
@@ -608,6 +684,8 @@ mod properties {
                 let mut host = more.clone();
                 host.name = format!("h{index}").parse().unwrap();
                 host.ip = std::net::Ipv4Addr::new(10, 0, 0, 100 + u8::try_from(index).unwrap());
+                let [up, down] = wires.clone();
+                host.wire = harness::topology::Wire { up, down };
                 topology.hosts.push(host);
             }
             topology.networks[0].subnets[0].subnet =

@@ -34,8 +34,8 @@ async fn impair(lab: &Lab, way: Way, impairment: Impairment) -> Guard {
     lab.inject(fault).await.unwrap()
 }
 
-fn only(protocol: Protocol) -> Option<Filter> {
-    Some(Filter { protocol: Some(protocol), ..Filter::default() })
+fn those(protocol: Protocol) -> Filter {
+    Filter { protocol: Some(protocol), ..Filter::default() }
 }
 
 /// Echo requests from `a` to `b`, one after the other: the numbers of those that were not answered, from 1.
@@ -111,8 +111,12 @@ async fn frames_are_late_by_the_delay_and_nobody_elses_are(lab: Lab) -> Result {
 #[harness::test(topology = plain())]
 async fn exactly_these_are_lost(lab: Lab) -> Result {
     let loss = Pick::Exactly(BTreeSet::from([3, 7, 19]));
-    let guard =
-        impair(&lab, Way::Up, Impairment { loss, only: only(Protocol::Icmp), ..Impairment::default() }).await;
+    let guard = impair(
+        &lab,
+        Way::Up,
+        Impairment { loss, only: Some(those(Protocol::Icmp)), ..Impairment::default() },
+    )
+    .await;
     assert_eq!(unanswered(&lab, 20).await, BTreeSet::from([3, 7, 19]));
     let observed = lab.wires()[0].up.observed;
     assert_eq!((observed.matched, observed.lost), (20, 3));
@@ -124,9 +128,12 @@ async fn exactly_these_are_lost(lab: Lab) -> Result {
 #[harness::test(topology = plain())]
 async fn every_fourth_is_lost_in_the_other_direction(lab: Lab) -> Result {
     let loss = Pick::Every(4);
-    let _guard =
-        impair(&lab, Way::Down, Impairment { loss, only: only(Protocol::Icmp), ..Impairment::default() })
-            .await;
+    let _guard = impair(
+        &lab,
+        Way::Down,
+        Impairment { loss, only: Some(those(Protocol::Icmp)), ..Impairment::default() },
+    )
+    .await;
     assert_eq!(unanswered(&lab, 9).await, BTreeSet::from([4, 8]));
     Ok(())
 }
@@ -134,7 +141,8 @@ async fn every_fourth_is_lost_in_the_other_direction(lab: Lab) -> Result {
 #[harness::test(topology = plain())]
 async fn the_same_seed_loses_the_same_frames(lab: Lab) -> Result {
     let datagrams = Datagrams::new(&lab).await;
-    let loss = || Impairment { loss: Pick::Chance(0.3), only: only(Protocol::Udp), ..Impairment::default() };
+    let loss =
+        || Impairment { loss: Pick::Chance(0.3), only: Some(those(Protocol::Udp)), ..Impairment::default() };
     let mut runs = Vec::new();
     for _ in 0..2 {
         let guard = impair(&lab, Way::Up, loss()).await;
@@ -171,9 +179,12 @@ async fn a_wire_is_held_and_released_in_order(lab: Lab) -> Result {
 async fn every_third_comes_twice(lab: Lab) -> Result {
     let datagrams = Datagrams::new(&lab).await;
     let duplicate = Pick::Every(3);
-    let _guard =
-        impair(&lab, Way::Up, Impairment { duplicate, only: only(Protocol::Udp), ..Impairment::default() })
-            .await;
+    let _guard = impair(
+        &lab,
+        Way::Up,
+        Impairment { duplicate, only: Some(those(Protocol::Udp)), ..Impairment::default() },
+    )
+    .await;
     datagrams.send(1..=9).await;
     assert_eq!(datagrams.all(12).await, [1, 2, 3, 3, 4, 5, 6, 6, 7, 8, 9, 9]);
     Ok(())
@@ -185,7 +196,7 @@ async fn every_third_overtakes_those_before_it(lab: Lab) -> Result {
     let impairment = Impairment {
         delay: Duration::from_millis(50),
         reorder: Pick::Every(3),
-        only: only(Protocol::Udp),
+        only: Some(those(Protocol::Udp)),
         ..Impairment::default()
     };
     let _guard = impair(&lab, Way::Up, impairment).await;
@@ -198,9 +209,12 @@ async fn every_third_overtakes_those_before_it(lab: Lab) -> Result {
 async fn a_flipped_bit_is_noticed(lab: Lab) -> Result {
     let datagrams = Datagrams::new(&lab).await;
     let corrupt = Pick::Exactly(BTreeSet::from([2, 5]));
-    let _guard =
-        impair(&lab, Way::Up, Impairment { corrupt, only: only(Protocol::Udp), ..Impairment::default() })
-            .await;
+    let _guard = impair(
+        &lab,
+        Way::Up,
+        Impairment { corrupt, only: Some(those(Protocol::Udp)), ..Impairment::default() },
+    )
+    .await;
     datagrams.send(1..=6).await;
     // A header or a checksum is wrong, so the receiver throws them away.
     assert_eq!(datagrams.all(4).await, [1, 3, 4, 6]);
@@ -228,7 +242,8 @@ async fn a_rate_has_a_queue_that_overflows(lab: Lab) -> Result {
     let datagrams = Datagrams::new(&lab).await;
     let rate = Some(Rate { bits_per_second: 100_000, queue: Queue::Packets(10) });
     let _guard =
-        impair(&lab, Way::Up, Impairment { rate, only: only(Protocol::Udp), ..Impairment::default() }).await;
+        impair(&lab, Way::Up, Impairment { rate, only: Some(those(Protocol::Udp)), ..Impairment::default() })
+            .await;
     let begun = Instant::now();
     datagrams.send(1..=30).await;
     // One is being sent, ten wait, the rest has no room.

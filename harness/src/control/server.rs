@@ -150,7 +150,9 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
         },
         Request::HealAll => End::of(lab.heal_all().await?),
         Request::Restart { host } => End::of(lab.restart(&host).await?),
-        Request::Faults => End::of(json!({ "faults": lab.faults(), "taken": lab.losses().await? })),
+        Request::Faults => {
+            End::of(json!({ "faults": lab.faults(), "taken": lab.losses().await?, "wires": lab.wires() }))
+        }
         Request::Get { key } => {
             let pair = lab.kv()?.get(&key).await?;
             End::of(pair.map(|pair| String::from_utf8_lossy(&pair.value).into_owned()))

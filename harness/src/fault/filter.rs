@@ -49,15 +49,24 @@ pub enum Protocol {
     Udp,
 }
 
-/// `icmp inside demonet, from or to 192.168.0.2`.
+/// As files write it.
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Arp => "arp",
+            Self::Icmp => "icmp",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
+}
+
+/// `ICMP inside demonet, from or to 192.168.0.2`.
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.protocol {
             None => f.write_str("everything")?,
-            Some(Protocol::Arp) => f.write_str("ARP")?,
-            Some(Protocol::Icmp) => f.write_str("ICMP")?,
-            Some(Protocol::Tcp) => f.write_str("TCP")?,
-            Some(Protocol::Udp) => f.write_str("UDP")?,
+            Some(protocol) => f.write_str(&protocol.to_string().to_ascii_uppercase())?,
         }
         match &self.inside {
             None => {}

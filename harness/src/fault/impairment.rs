@@ -80,6 +80,20 @@ pub enum Queue {
     Packets(u64),
 }
 
+impl Rate {
+    /// What may wait unless it is said, in time: as much as the wire carries in it.
+    const QUEUE: Duration = Duration::from_millis(50);
+    /// And no less than ten full frames.
+    const LEAST_QUEUE: u64 = 10 * 1514;
+
+    /// A rate with the queue that it has unless one is said: what the wire carries in 50 ms, and no less than ten full frames.
+    pub fn new(bits_per_second: u64) -> Rate {
+        let bytes = u128::from(bits_per_second) * Self::QUEUE.as_millis() / 8000;
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX).max(Self::LEAST_QUEUE);
+        Rate { bits_per_second, queue: Queue::Bytes(bytes) }
+    }
+}
+
 impl Impairment {
     /// Whether it does nothing at all, so that the wire may be a bare one.
     pub fn is_none(&self) -> bool {

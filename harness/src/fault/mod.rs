@@ -10,7 +10,7 @@
 //! - `filter`: [`Filter`], frames by what they carry, seen through VXLAN.
 //! - `partition`: [`Partition`], who does not hear whom.
 //! - `relay`, elsewhere: [`Counts`], what a wire was seen to do.
-//! - `words`: faults as files and command lines write them.
+//! - `words`, `phrase`: faults as files, command lines and lists write them.
 //! - `wires`, `rules`: what wires and switch are to do, from the faults that are there.
 //!
 //! [`Lab::inject`]: crate::Lab::inject
@@ -19,6 +19,7 @@ mod filter;
 mod guard;
 mod impairment;
 mod partition;
+mod phrase;
 mod pick;
 mod request;
 mod rules;
@@ -34,5 +35,6 @@ pub use request::{Fault, Process, Way};
 pub(crate) use rules::{Names, TABLE, fault_of, table};
 pub(crate) use wires::wires;
 pub use words::{parse_offset, parse_protocol, parse_signal};
+pub(crate) use words::{parse_rate, parse_share};
 
 pub use crate::relay::{Counts, Delays};

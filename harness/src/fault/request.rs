@@ -103,9 +103,14 @@ pub struct Process {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Wire { host, way: Way::Up, .. } => write!(f, "the wire of {host} is impaired, upwards"),
-            Self::Wire { host, way: Way::Down, .. } => write!(f, "the wire of {host} is impaired, downwards"),
-            Self::Wire { host, way: Way::Both, .. } => write!(f, "the wire of {host} is impaired"),
+            Self::Wire { host, way, impairment } => {
+                let from = match way {
+                    Way::Up => "from",
+                    Way::Down => "to",
+                    Way::Both => "of",
+                };
+                write!(f, "the wire {from} {host}: {impairment}")
+            }
             Self::Drop { only, from, to, both } => {
                 write!(f, "the switch loses {only}")?;
                 match (from, to, both) {

@@ -2,31 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fault, Impairment, Way};
-use crate::topology::HostName;
+use super::{Fault, Way};
+use crate::topology::{Host, HostName, Wire};
 
-/// Both directions of a wire; `None` is bare.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Wire {
-    /// From the host to the switch.
-    pub(crate) up: Option<Impairment>,
-    /// From the switch to the host.
-    pub(crate) down: Option<Impairment>,
-}
-
-/// The wires that are not bare. Of two faults of one direction the later one counts.
-pub(crate) fn wires<'a>(faults: impl IntoIterator<Item = &'a Fault>) -> BTreeMap<HostName, Wire> {
-    let mut wires: BTreeMap<HostName, Wire> = BTreeMap::new();
+/// The wires that are not bare: what they are like when nothing is wrong, and then, of the faults of a direction, the latest.
+pub(crate) fn wires<'a>(
+    hosts: impl IntoIterator<Item = &'a Host>,
+    faults: impl IntoIterator<Item = &'a Fault>,
+) -> BTreeMap<HostName, Wire> {
+    let mut wires: BTreeMap<HostName, Wire> =
+        hosts.into_iter().map(|host| (host.name.clone(), host.wire.clone())).collect();
     for fault in faults {
         let Fault::Wire { host, way, impairment } = fault else { continue };
         let wire = wires.entry(host.clone()).or_default();
-        let wanted = (!impairment.is_none()).then(|| (**impairment).clone());
         if matches!(way, Way::Up | Way::Both) {
-            wire.up.clone_from(&wanted);
+            wire.up = Some((**impairment).clone());
         }
         if matches!(way, Way::Down | Way::Both) {
-            wire.down = wanted;
+            wire.down = Some((**impairment).clone());
         }
+    }
+    for wire in wires.values_mut() {
+        wire.up.take_if(|impairment| impairment.is_none());
+        wire.down.take_if(|impairment| impairment.is_none());
     }
     wires.retain(|_, wire| *wire != Wire::default());
     wires
@@ -37,6 +35,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::fault::Impairment;
 
     fn delayed(host: &str, way: Way, millis: u64) -> Fault {
         let impairment = Impairment { delay: Duration::from_millis(millis), ..Impairment::default() };
@@ -45,7 +44,10 @@ mod tests {
 
     fn delays(faults: &[Fault]) -> Vec<(String, Option<u128>, Option<u128>)> {
         let millis = |impairment: &Option<Impairment>| impairment.as_ref().map(|i| i.delay.as_millis());
-        wires(faults).iter().map(|(h, wire)| (h.to_string(), millis(&wire.up), millis(&wire.down))).collect()
+        wires(&[], faults)
+            .iter()
+            .map(|(h, wire)| (h.to_string(), millis(&wire.up), millis(&wire.down)))
+            .collect()
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use nix::sys::signal::Signal;
 
 use super::Protocol;
+use crate::scenario::Percent;
 use crate::topology::parse_duration;
 
 /// `arp`, `icmp`, `tcp`, `udp`.
@@ -32,6 +33,32 @@ pub fn parse_offset(text: &str) -> Result<i64, String> {
     i64::try_from(millis).map(|millis| sign * millis).map_err(|_| "it is too long".to_owned())
 }
 
+/// A share from 0 to 1: `30%`.
+pub(crate) fn parse_share(text: &str) -> Result<f64, String> {
+    text.parse::<Percent>().map(Percent::share)
+}
+
+/// Bits a second: `50mbit`, `1.5gbit`; units of a thousand, as `tc` has them.
+pub(crate) fn parse_rate(text: &str) -> Result<u64, String> {
+    let units = [("gbit", 1e9), ("mbit", 1e6), ("kbit", 1e3), ("bit", 1.0)];
+    amount(text, &units).ok_or_else(|| "it is a number and a unit, such as `50mbit` or `1.5gbit`".to_owned())
+}
+
+/// Bytes: `64kB`; units of a thousand.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let units = [("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("B", 1.0)];
+    amount(text, &units).ok_or_else(|| "it is a number and a unit, such as `64kB` or `1500B`".to_owned())
+}
+
+/// A number with one of these units, in the smallest of them; not nothing.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is looked at before")]
+fn amount(text: &str, units: &[(&str, f64)]) -> Option<u64> {
+    let (number, scale) = units.iter().find_map(|(unit, scale)| Some((text.strip_suffix(unit)?, scale)))?;
+    let plain = !number.is_empty() && number.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let amount = number.parse::<f64>().ok().filter(|_| plain)? * scale;
+    (1.0..1e15).contains(&amount).then_some(amount.round() as u64)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +70,17 @@ mod tests {
         }
         for text in ["", "NOPE", "0", "99", "-9"] {
             assert!(parse_signal(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates_and_sizes_have_units() {
+        assert_eq!(parse_rate("50mbit"), Ok(50_000_000));
+        assert_eq!(parse_rate("1.5gbit"), Ok(1_500_000_000));
+        assert_eq!(parse_rate("9bit"), Ok(9));
+        assert_eq!(parse_size("64kB"), Ok(64_000));
+        for text in ["", "5", "mbit", "0mbit", "-1mbit", "1e3mbit", "5MB/s", "NaNbit", "99999999gbit"] {
+            assert!(parse_rate(text).is_err(), "{text}");
         }
     }
 

@@ -12,11 +12,9 @@ use tokio::time::timeout;
 
 use super::Lab;
 use crate::error::{Error, Kind, Result};
-use crate::fault::{self, Active, Fault, FaultId, Guard, Impairment, Names};
+use crate::fault::{self, Active, Fault, FaultId, Guard, Names};
 use crate::host::blocking;
-use crate::relay::Resolved;
 use crate::topology::{self, HostName, NetworkName};
-use crate::underlay::{Backend, Direction, Shape};
 
 /// How long an engine may take to say what it knows of networks: it may be cut off from the store.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -35,19 +33,6 @@ pub struct Taken {
     pub frames: u64,
     /// Bytes, without the Ethernet header.
     pub bytes: u64,
-}
-
-/// A wire that is not bare.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WireReport {
-    /// Whose.
-    pub host: String,
-    /// How it is carried.
-    pub backend: Backend,
-    /// From the host to the switch.
-    pub up: Direction,
-    /// From the switch to the host.
-    pub down: Direction,
 }
 
 impl Lab {
@@ -172,39 +157,6 @@ impl Lab {
         let table = fault::table(&faults, &names)?;
         let lab = self.clone();
         blocking(move || lab.0.fabric.cut(table.as_ref())).await
-    }
-
-    async fn conform_wires(&self, faults: &[Active], vnis: &BTreeMap<NetworkName, Vec<u32>>) -> Result<()> {
-        let mut wanted = fault::wires(faults.iter().map(|active| &active.fault));
-        if let Some(stranger) = wanted.keys().find(|name| !self.0.hosts.contains_key(name.as_str())) {
-            let known = self.hosts().map(|host| host.name());
-            return Err(Error::no_such("host", stranger.as_str(), known));
-        }
-        let shape = |impairment: Option<Impairment>, host: &str, way: &str| {
-            let seed = self.seed_of(&format!("wire {host} {way}"));
-            impairment.map(|i| Ok::<_, Error>(Shape { resolved: Resolved::new(i, vnis)?, seed })).transpose()
-        };
-        for host in self.hosts() {
-            // A host that is down has no wire; it gets its own when it comes back.
-            let (Ok(alive), Some(port)) = (host.alive(), self.0.ports.get(host.name()).copied()) else {
-                continue;
-            };
-            let wire = wanted.remove(host.name()).unwrap_or_default();
-            let (up, down) = (shape(wire.up, host.name(), "up")?, shape(wire.down, host.name(), "down")?);
-            let (lab, netns) = (self.clone(), alive.netns.clone());
-            let done = tokio::task::spawn_blocking(move || lab.0.fabric.impair(port, &netns, up, down)).await;
-            done.map_err(|e| Error::new(Kind::Machine, e))??;
-        }
-        Ok(())
-    }
-
-    /// The wires that are not bare: what was asked of them, and what was seen to happen.
-    pub fn wires(&self) -> Vec<WireReport> {
-        let report = |host: &std::sync::Arc<crate::host::Host>| {
-            let (up, down) = self.0.fabric.wire(*self.0.ports.get(host.name())?)?;
-            Some(WireReport { host: host.name().to_owned(), backend: Backend::PacketSockets, up, down })
-        };
-        self.hosts().filter_map(report).collect()
     }
 
     /// What rules call the hosts, their ports and the networks.

@@ -4,7 +4,7 @@ use kernel::nft::Nft;
 use kernel::{Netns, Rtnl, Snapshot};
 use serde::{Deserialize, Serialize};
 
-use super::Lab;
+use super::{Lab, WireReport};
 use crate::error::Result;
 use crate::host::blocking;
 
@@ -15,6 +15,9 @@ pub struct Inspection {
     pub version: u32,
     /// Namespace by namespace.
     pub namespaces: Vec<Held>,
+    /// The wires of these hosts that are not bare.
+    #[serde(default)]
+    pub wires: Vec<WireReport>,
 }
 
 /// What a namespace holds.
@@ -59,7 +62,8 @@ impl Lab {
             };
             wanted.into_iter().map(look).collect::<kernel::Result<Vec<_>>>()
         });
-        Ok(Inspection { version: VERSION, namespaces: namespaces.await? })
+        let wires = self.wires().into_iter().filter(|wire| target.is_none_or(|target| target == wire.host));
+        Ok(Inspection { version: VERSION, namespaces: namespaces.await?, wires: wires.collect() })
     }
 
     /// The overlays' namespaces of a host.

@@ -10,6 +10,7 @@ mod ping;
 mod place;
 mod restart;
 mod verbs;
+mod wires;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
@@ -28,11 +29,12 @@ use crate::underlay::{Fabric, Outside, Port};
 pub use crate::underlay::{Backend, Direction};
 pub(crate) use build::request;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
-pub use fault::{Taken, WireReport};
+pub use fault::Taken;
 pub use inspect::{Held, Inspection};
 pub use ping::Echoed;
 pub use place::Place;
 pub use verbs::{NetworkLine, Run};
+pub use wires::WireReport;
 
 /// A lab that is up. Clones are handles to one lab; dropping the last takes it down.
 ///

@@ -1,5 +1,6 @@
 //! What was seen to happen on a wire.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -53,4 +54,33 @@ pub struct Delays {
     pub p99: Duration,
     /// The longest.
     pub max: Duration,
+}
+
+/// `12 seen, 9 passed, 3 lost; later by 10.013ms (median), 10.4ms (p99)`: what is not there is left out.
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} seen", self.seen)?;
+        if self.matched != self.seen {
+            write!(f, ", {} meant", self.matched)?;
+        }
+        write!(f, ", {} passed", self.passed)?;
+        let others = [
+            (self.lost, "lost"),
+            (self.too_long, "too long"),
+            (self.overflowed, "overflowed"),
+            (self.duplicated, "duplicated"),
+            (self.reordered, "reordered"),
+            (self.late, "late"),
+            (self.corrupted, "corrupted"),
+            (self.waiting, "waiting"),
+            (self.held, "held"),
+        ];
+        for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
+            write!(f, ", {count} {what}")?;
+        }
+        match &self.delays {
+            None => Ok(()),
+            Some(delays) => write!(f, "; later by {:.3?} (median), {:.3?} (p99)", delays.median, delays.p99),
+        }
+    }
 }

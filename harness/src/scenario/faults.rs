@@ -1,14 +1,12 @@
 //! The tables of faults, checked: whom they name is there.
 
-use super::file::{DropTable, FaultTable, PartitionEntry, PartitionTable};
+use super::file::{DropTable, FaultTable, PartitionTable};
 use super::step::{FaultVerb, HealVerb};
-use crate::fault::{
-    Fault, Filter, Partition, Process, Protocol, Tunnel, parse_offset, parse_protocol, parse_signal,
+use crate::fault::{Fault, Partition, Process, Way, parse_offset, parse_signal};
+use crate::topology::{
+    At, Checker, FilterTable, HostName, ImpairmentTable, Mistake, WordOr, check_filter, check_wire, list,
+    quote,
 };
-use crate::topology::{At, Checker, HostName, Mistake, NetworkName, list, quote};
-
-/// VNIs have 24 bits (RFC 7348 §5).
-const VNIS: u32 = 1 << 24;
 
 /// The signal that `docker kill` sends.
 const KILL: i32 = 9;
@@ -54,6 +52,7 @@ fn check(checker: &mut Checker, table: &FaultTable) -> Option<Fault> {
     Some(match table {
         FaultTable::Partition(partition) => Fault::Partition(check_partition(checker, partition)?),
         FaultTable::Drop(drop) => check_drop(checker, drop)?,
+        FaultTable::Wire(wire) => check_wire_fault(checker, wire)?,
         FaultTable::Crash(host) => Fault::Crash(checker.host(host)?.name),
         FaultTable::Pause(host) => Fault::Pause(checker.host(host)?.name),
         FaultTable::Engine(host) => Fault::Engine(checker.engine(host)?),
@@ -89,9 +88,9 @@ fn word<T>(
     parsed.map_err(|why| checker.mistake(wrong(why))).ok()
 }
 
-fn check_partition(checker: &mut Checker, entry: &At<PartitionEntry>) -> Option<Partition> {
+fn check_partition(checker: &mut Checker, entry: &At<WordOr<PartitionTable>>) -> Option<Partition> {
     let table = match &entry.value {
-        PartitionEntry::Word(word) => {
+        WordOr::Word(word) => {
             return match word.as_str() {
                 "halves" => Some(Partition::Halves),
                 "ring" => Some(Partition::Ring),
@@ -105,7 +104,7 @@ fn check_partition(checker: &mut Checker, entry: &At<PartitionEntry>) -> Option<
                 }
             };
         }
-        PartitionEntry::Table(table) => table,
+        WordOr::Table(table) => table,
     };
     Some(match table {
         PartitionTable::Isolate(host) => Partition::Isolate(checker.host(host)?.name),
@@ -156,19 +155,15 @@ fn check_pair(checker: &mut Checker, pair: &At<Vec<At<String>>>) -> Option<(Host
 }
 
 fn check_drop(checker: &mut Checker, table: &DropTable) -> Option<Fault> {
-    let inside = check_tunnel(checker, table).ok()?;
-    let protocol = match &table.protocol {
-        None => None,
-        Some(text) => Some(word(checker, text, "protocol", parse_protocol)?),
+    let filter = FilterTable {
+        network: table.network.clone(),
+        vni: table.vni.clone(),
+        encapsulated: table.encapsulated.clone(),
+        protocol: table.protocol.clone(),
+        address: table.address.clone(),
+        port: table.port.clone(),
     };
-    let address = match &table.address {
-        None => None,
-        Some(text) => Some(checker.address(text)?),
-    };
-    if let (Some(port), Some(Protocol::Arp | Protocol::Icmp)) = (&table.port, protocol) {
-        checker.mistake(Mistake::new("neither ARP nor ICMP has ports", &port.span, "a port"));
-    }
-    let only = Filter { inside, protocol, address, port: table.port.as_ref().map(|port| port.value) };
+    let only = check_filter(checker, &filter)?;
     if let Some(between) = &table.between {
         if let Some(other) = table.from.as_ref().or(table.to.as_ref()) {
             let mistake = Mistake::new("`between` says both ends", &other.span, "says one of them again");
@@ -185,35 +180,23 @@ fn check_drop(checker: &mut Checker, table: &DropTable) -> Option<Fault> {
     Some(Fault::Drop { only, from: from?, to: to?, both: false })
 }
 
-/// A mistake that has been noted.
-struct Noted;
-
-/// The tunnel that is meant, if one is.
-fn check_tunnel(checker: &mut Checker, table: &DropTable) -> Result<Option<Tunnel>, Noted> {
-    let said = [
-        table.network.as_ref().map(|text| &text.span),
-        table.vni.as_ref().map(|vni| &vni.span),
-        table.encapsulated.as_ref().map(|any| &any.span),
-    ];
-    if let [first, second, ..] = said.into_iter().flatten().collect::<Vec<_>>()[..] {
-        let title = "one of `network`, `vni` and `encapsulated` is enough";
-        checker.mistake(Mistake::new(title, second, "the second one").beside(first, "the first one"));
-        return Err(Noted);
-    }
-    if let Some(text) = &table.network {
-        let network: NetworkName = checker.network(text).ok_or(Noted)?.name;
-        return Ok(Some(Tunnel::Network(network)));
-    }
-    if let Some(vni) = &table.vni {
-        if vni.value >= VNIS {
-            checker.mistake(Mistake::new(
-                format!("{} is not a VNI", vni.value),
-                &vni.span,
-                "24 bits at most",
-            ));
-            return Err(Noted);
+/// A wire of one host, both ways alike or one of them.
+fn check_wire_fault(checker: &mut Checker, table: &At<ImpairmentTable>) -> Option<Fault> {
+    let Some(host) = &table.host else {
+        checker.mistake(Mistake::new("`host` is missing", &table.span, "whose wire?").help("add `host = …`"));
+        return None;
+    };
+    let host = checker.host(host)?.name;
+    let wire = check_wire(checker, table)?;
+    let (way, impairment) = match (table.up.is_some(), table.down.is_some()) {
+        (true, true) => {
+            let mistake = Mistake::new("a fault has one direction, or both alike", &table.span, "has two");
+            checker.mistake(mistake.help("make two faults of it"));
+            return None;
         }
-        return Ok(Some(Tunnel::Vni(vni.value)));
-    }
-    Ok(table.encapsulated.as_ref().is_some_and(|any| any.value).then_some(Tunnel::Any))
+        (true, false) => (Way::Up, wire.up),
+        (false, true) => (Way::Down, wire.down),
+        (false, false) => (Way::Both, wire.up),
+    };
+    Some(Fault::Wire { host, way, impairment: Box::new(impairment?) })
 }

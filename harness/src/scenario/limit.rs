@@ -70,6 +70,21 @@ impl Bound<Percent> {
 }
 
 impl Percent {
+    /// The nearest to a share from 0 to 1; less is nothing, more is all.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the cast saturates, as is said"
+    )]
+    pub fn of(share: f64) -> Self {
+        Self((share * f64::from(Self::WHOLE.0)).round() as u32).min(Self::WHOLE)
+    }
+
+    /// From 0 to 1.
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / f64::from(Self::WHOLE.0)
+    }
+
     /// Nothing: 0 %.
     pub const NONE: Self = Self(0);
     /// All: 100 %.

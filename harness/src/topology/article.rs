@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay};
+use super::model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
 use super::name::{ContainerName, HostName, NetworkName};
 
 impl Topology {
     /// A store, two Docker hosts, one overlay, one container on each host.
     pub fn two_hosts() -> Self {
-        let host =
-            |name, last, engine| Host { name: host_name(name), ip: Ipv4Addr::new(10, 0, 0, last), engine };
+        let host = |name, last, engine| Host {
+            name: host_name(name),
+            ip: Ipv4Addr::new(10, 0, 0, last),
+            engine,
+            wire: Wire::default(),
+        };
         let subnet = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 24);
         let container = |name, on, ip| Container {
             name: container_name(name),

@@ -2,8 +2,9 @@
 
 use super::load::parse;
 use super::model::Topology;
-use super::write::{Page, texts};
+use super::write::{Page, impairment, texts};
 use crate::error::{Error, Kind, Result};
+use crate::fault::Impairment;
 
 /// Builds a [`Topology`] piece by piece; what a file need not say, need not be said here.
 ///
@@ -87,6 +88,12 @@ impl Builder {
     /// The address of the host that was added last.
     pub fn at(mut self, ip: &str) -> Builder {
         self.tables.text("ip", ip);
+        self
+    }
+
+    /// What the wire of the host that was added last does to frames, both ways alike; nothing unless said.
+    pub fn wire(mut self, both: &Impairment) -> Builder {
+        self.tables.key("wire", impairment(both));
         self
     }
 

@@ -10,9 +10,10 @@ use ipnet::Ipv4Net;
 use super::containers::check_container;
 use super::duration::parse_duration;
 use super::file::At;
-use super::file::File;
 use super::file::nearest;
+use super::file::{File, HostTable};
 use super::hosts::{check_hosts, check_kv};
+use super::impairments::check_wire;
 use super::model::{Container, Host, Network, Topology, Underlay};
 use super::name::{ContainerName, HostName, NameError, NetworkName};
 use super::networks::check_network;
@@ -68,6 +69,7 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
             checker.containers.push(container);
         }
     }
+    check_wires(checker, &file.host);
     checker.store = kv.is_some();
     // Steps declare more as they go; what is built at first is what the tables say.
     let (networks, containers) = (checker.networks.clone(), checker.containers.clone());
@@ -89,6 +91,21 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
         timeout,
         digest,
     })
+}
+
+/// Wires come last: they may name networks.
+fn check_wires(checker: &mut Checker, hosts: &[At<HostTable>]) {
+    for table in hosts {
+        let Some(wire) = table.wire.as_ref() else { continue };
+        if let Some(host) = &wire.host {
+            checker.mistake(Mistake::new("this is the wire of this host", &host.span, "not to be said"));
+        }
+        let wire = check_wire(checker, wire);
+        let host = checker.hosts.iter_mut().find(|host| *host.name.as_str() == **table.name);
+        if let (Some(wire), Some(host)) = (wire, host) {
+            host.value.wire = wire;
+        }
+    }
 }
 
 impl Checker {

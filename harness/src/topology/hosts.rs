@@ -10,7 +10,7 @@ use ipnet::Ipv4Net;
 use super::check::{Checker, taken};
 use super::file::At;
 use super::file::{HostTable, StoreTable, UnderlayTable};
-use super::model::{Host, Kv, Underlay};
+use super::model::{Host, Kv, Underlay, Wire};
 use super::name::HostName;
 use super::report::{Mistake, quote};
 
@@ -206,7 +206,12 @@ fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable) {
         checker.mistake(mistake);
         return;
     }
-    let host = Host { name, ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED), engine: table.engine.unwrap_or(true) };
+    let host = Host {
+        name,
+        ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED),
+        engine: table.engine.unwrap_or(true),
+        wire: Wire::default(),
+    };
     checker.hosts.push(table.name.with(host));
 }
 
@@ -252,6 +257,9 @@ fn add_store(checker: &mut Checker) -> Option<HostName> {
         return None;
     };
     let name: HostName = STORE.parse().ok()?;
-    checker.hosts.push(At { value: Host { name: name.clone(), ip, engine: false }, span: 0..0 });
+    checker.hosts.push(At {
+        value: Host { name: name.clone(), ip, engine: false, wire: Wire::default() },
+        span: 0..0,
+    });
     Some(name)
 }

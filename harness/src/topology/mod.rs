@@ -3,7 +3,7 @@
 //! - `name`: names of hosts, containers and networks, each checked once.
 //! - `file`: a file as written, read past its mistakes.
 //! - `model`: [`Topology`], what the file means; nothing in it is left open.
-//! - `check`, `hosts`, `networks`, `containers`: from the tables to the model.
+//! - `check`, `hosts`, `networks`, `containers`, `impairments`: from the tables to the model.
 //! - `duration`: times as people write them, `5s` and `100ms`.
 //! - `report`: mistakes shown in the file's own text.
 //! - `write`: a topology written as TOML; `article`: the article's, as a value; `builder`: others in Rust.
@@ -17,6 +17,7 @@ mod containers;
 mod duration;
 mod file;
 mod hosts;
+mod impairments;
 mod load;
 mod model;
 mod name;
@@ -28,13 +29,14 @@ mod write;
 pub use builder::Builder;
 pub use duration::{parse_duration, show_duration};
 pub use load::{Error, load, parse};
-pub use model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay};
+pub use model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
 pub use name::{ContainerName, HostName, NameError, NetworkName};
 pub use report::{Mistake, Report};
 pub use schema::schema;
 
 pub(crate) use check::{Checker, TIMEOUT, no_such};
 pub(crate) use containers::{check_command, check_container};
-pub(crate) use file::{At, ContainerTable, NetworkTable};
+pub(crate) use file::{At, ContainerTable, Example, FilterTable, ImpairmentTable, NetworkTable, WordOr};
+pub(crate) use impairments::{check_filter, check_wire};
 pub(crate) use networks::check_network;
 pub(crate) use report::{list, quote};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::{Ipv4AddrRange, Ipv4Net};
 
 use super::name::{ContainerName, HostName, NetworkName};
+use crate::fault::Impairment;
 use crate::scenario::{Check, Step};
 
 /// A lab before it is built: hosts on an underlay, networks, containers, and the scenario played on them.
@@ -67,7 +68,7 @@ pub enum Kv {
 }
 
 /// A simulated machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Host {
     /// Its host name.
     pub name: HostName,
@@ -75,6 +76,17 @@ pub struct Host {
     pub ip: Ipv4Addr,
     /// Whether an overlay engine runs on it.
     pub engine: bool,
+    /// What its wire is like when nothing is wrong.
+    pub wire: Wire,
+}
+
+/// Both directions of a host's wire; `None` is bare.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wire {
+    /// From the host to the switch.
+    pub up: Option<Impairment>,
+    /// From the switch to the host.
+    pub down: Option<Impairment>,
 }
 
 /// An overlay network to create.

@@ -5,7 +5,8 @@ use std::fmt::Display;
 
 use super::duration::show_duration;
 use super::load::digest;
-use super::model::{Attachment, Container, Host, Kv, Network, Topology, Underlay};
+use super::model::{Attachment, Container, Host, Kv, Network, Topology, Underlay, Wire};
+use crate::fault::{Filter, Impairment, Tunnel};
 
 impl Topology {
     /// The hosts, networks and containers as a file that [`parse`](super::parse) reads back.
@@ -81,6 +82,10 @@ impl Page {
         self.text("name", host.name.as_str());
         self.text("ip", &host.ip.to_string());
         self.key("engine", host.engine);
+        let wire = wire(&host.wire);
+        if !wire.is_empty() {
+            self.key("wire", wire);
+        }
     }
 
     fn network(&mut self, network: &Network) {
@@ -116,6 +121,45 @@ impl Page {
     }
 }
 
+/// Both directions alike are said once; bare is nothing.
+fn wire(wire: &Wire) -> String {
+    let side = |name: &str, side: &Impairment| format!("{name} = {}", impairment(side));
+    match (&wire.up, &wire.down) {
+        (None, None) => String::new(),
+        (Some(up), Some(down)) if up == down => impairment(up),
+        (up, down) => {
+            let sides = [up.as_ref().map(|up| side("up", up)), down.as_ref().map(|down| side("down", down))];
+            inline(sides.into_iter().flatten())
+        }
+    }
+}
+
+pub(super) fn impairment(impairment: &Impairment) -> String {
+    let words = impairment.words().map(|(key, words)| match key {
+        "mtu" => format!("{key} = {words}"),
+        _ => format!("{key} = {}", quoted(&words)),
+    });
+    let hold = impairment.hold.then(|| "hold = true".to_owned());
+    let only = impairment.only.as_ref().map(|only| format!("only = {}", filter(only)));
+    inline(words.chain(hold).chain(only))
+}
+
+fn filter(filter: &Filter) -> String {
+    let tunnel = filter.inside.as_ref().map(|inside| match inside {
+        Tunnel::Any => "encapsulated = true".to_owned(),
+        Tunnel::Network(name) => format!("network = {}", quoted(name.as_str())),
+        Tunnel::Vni(vni) => format!("vni = {vni}"),
+    });
+    let protocol = filter.protocol.map(|protocol| format!("protocol = {}", quoted(&protocol.to_string())));
+    let address = filter.address.map(|address| format!("address = {}", quoted(&address.to_string())));
+    let port = filter.port.map(|port| format!("port = {port}"));
+    inline([tunnel, protocol, address, port].into_iter().flatten())
+}
+
+fn inline(pairs: impl Iterator<Item = String>) -> String {
+    format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", "))
+}
+
 fn attachment(attachment: &Attachment) -> String {
     let mut keys = vec![format!("name = {}", quoted(attachment.network.as_str()))];
     if let Some(ip) = attachment.ip {
@@ -124,7 +168,7 @@ fn attachment(attachment: &Attachment) -> String {
     if !attachment.aliases.is_empty() {
         keys.push(format!("aliases = {}", texts(&attachment.aliases)));
     }
-    format!("{{ {} }}", keys.join(", "))
+    inline(keys.into_iter())
 }
 
 pub(super) fn texts<T: Display>(values: &[T]) -> String {

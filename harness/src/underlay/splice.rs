@@ -34,6 +34,14 @@ pub struct Direction {
     pub refused: u64,
 }
 
+/// `delay 10ms: 12 seen, 12 passed`.
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.injected, self.observed)?;
+        if self.refused > 0 { write!(f, ", {} refused by the far side", self.refused) } else { Ok(()) }
+    }
+}
+
 /// How a wire is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

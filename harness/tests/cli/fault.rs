@@ -79,3 +79,39 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     assert!(console.lab(["heal", "7"]).failed(2).contains("no fault is named `7`; there is none"));
     assert_eq!(console.lab(["fault", "ls"]).done(), "FAULT   NAME   FRAMES   WHAT\n");
 }
+
+#[test]
+fn a_wire_is_impaired_and_says_what_it_did() {
+    let console = Console::with_two_hosts();
+    let far =
+        ["fault", "wire", "docker0", "--up", "--delay", "20ms", "--jitter", "1ms,normal", "--as", "far"];
+    assert_eq!(
+        console.lab(far).done(),
+        "fault 1: the wire from docker0: delay 20ms, jitter 1ms,normal; heal it with: lab heal far\n"
+    );
+    let third = ["--loss", "every=2", "--protocol", "icmp"];
+    console.lab([&["fault", "wire", "docker1", "--down"], &third[..]].concat()).done();
+    let pinged = console.lab(["ping", "docker0", "docker1", "-c", "4", "-i", "1ms"]).done();
+    assert!(pinged.contains("4 sent, 2 answered, 50% loss"), "{pinged}");
+    let listed = console.lab(["fault", "ls"]).done();
+    let wires = "wire of docker0, by packet sockets\n  from it: delay 20ms, jitter 1ms,normal: ";
+    assert!(listed.contains(wires), "{listed}");
+    assert!(listed.contains("\n  to it: loss every=2, only ICMP: "), "{listed}");
+    assert!(listed.contains(" meant, ") && listed.contains(", 2 lost"), "{listed}");
+    assert!(console.lab(["inspect", "docker0"]).done().contains(wires));
+    assert!(!console.lab(["inspect", "consul"]).done().contains("wire of"));
+    console.lab(["heal", "--all"]).done();
+    assert!(!console.lab(["inspect"]).done().contains("wire of"));
+    let wrong = |args: &[&str], said: &str| {
+        let complaint = console.lab([&["fault", "wire"], args].concat()).failed(2);
+        assert!(complaint.contains(said), "{complaint}");
+    };
+    wrong(
+        &["docker9", "--delay", "1ms"],
+        "no host is named `docker9`; there is `consul`, `docker0`, `docker1`",
+    );
+    wrong(&["docker0", "--loss", "30"], "it is `every=4`, `exactly=3,7,19` or `bursts=1%/25%`");
+    wrong(&["docker0", "--rate", "fast"], "it is a number and a unit, such as `50mbit`");
+    wrong(&["docker0", "--mtu", "67"], "67 is not in 68..=4294967295");
+    assert_eq!(console.lab(["fault", "ls"]).done(), "FAULT   NAME   FRAMES   WHAT\n");
+}

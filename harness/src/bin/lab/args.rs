@@ -377,7 +377,7 @@ pub(crate) enum Kv {
     },
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     harness::topology::parse_duration(text)
 }
 

@@ -1,23 +1,20 @@
 //! `lab fault` and `lab heal`: what goes wrong in a lab that is up, and its end.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
 use clap::{Args, Subcommand};
 use harness::control::Request;
-use harness::fault::{
-    Active, Fault as Wrong, FaultId, Filter, Partition, Process, Protocol, Tunnel, parse_offset,
-    parse_protocol, parse_signal,
-};
-use harness::lab::Taken;
-use harness::topology::{ContainerName, HostName, NetworkName};
+use harness::fault::{Active, Fault as Wrong, FaultId, Partition, Process, parse_offset, parse_signal};
+use harness::lab::{Taken, WireReport};
+use harness::topology::{ContainerName, HostName};
 use harness::{Error, Kind};
 use serde_json::json;
 
 use crate::choose::Scope;
 use crate::table::table;
+use crate::wire::{Only, Wire};
 use crate::{VERSION, print};
 
 /// `lab fault …`.
@@ -35,6 +32,8 @@ enum What {
     /// Cut hosts off from each other.
     #[command(subcommand)]
     Partition(Sides),
+    /// Make a host's wire slow, lossy, narrow.
+    Wire(Box<Wire>),
     /// Lose what matches in the switch, all of it.
     Drop(Drop),
     /// Take a host away as a power failure does; healed, it comes back with its containers.
@@ -128,24 +127,8 @@ enum Sides {
 
 #[derive(Debug, Args)]
 struct Drop {
-    /// Only what is encapsulated for this overlay network.
-    #[arg(long, conflicts_with_all = ["vni", "encapsulated"])]
-    network: Option<NetworkName>,
-    /// Only what is encapsulated with this VNI.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(..1 << 24), conflicts_with = "encapsulated")]
-    vni: Option<u32>,
-    /// Only what is encapsulated.
-    #[arg(long)]
-    encapsulated: bool,
-    /// Only arp, icmp, tcp or udp; of the inner packet, if a tunnel is said.
-    #[arg(long, value_parser = parse_protocol)]
-    protocol: Option<Protocol>,
-    /// Only from or to this address.
-    #[arg(long)]
-    address: Option<Ipv4Addr>,
-    /// Only from or to this port of TCP or UDP.
-    #[arg(long)]
-    port: Option<u16>,
+    #[command(flatten)]
+    only: Only,
     /// Only from this host.
     #[arg(long, value_name = "HOST")]
     from: Option<HostName>,
@@ -177,6 +160,7 @@ pub(crate) fn fault(scope: &Scope, verb: Fault) -> anyhow::Result<ExitCode> {
             return undo(scope, &host, |fault, host| *fault == Wrong::Pause(host.clone()));
         }
         What::Partition(sides) => Wrong::Partition(partition(sides)?),
+        What::Wire(wire) => wire.fault(),
         What::Drop(drop) => lose(drop),
         What::Crash { host } => Wrong::Crash(host),
         What::Pause { host } => Wrong::Pause(host),
@@ -209,26 +193,21 @@ fn partition(sides: Sides) -> anyhow::Result<Partition> {
 }
 
 fn lose(drop: Drop) -> Wrong {
-    let inside = match (drop.network, drop.vni) {
-        (Some(network), _) => Some(Tunnel::Network(network)),
-        (_, Some(vni)) => Some(Tunnel::Vni(vni)),
-        _ => drop.encapsulated.then_some(Tunnel::Any),
-    };
-    let only = Filter { inside, protocol: drop.protocol, address: drop.address, port: drop.port };
-    Wrong::Drop { only, from: drop.from, to: drop.to, both: drop.both }
+    Wrong::Drop { only: drop.only.filter(), from: drop.from, to: drop.to, both: drop.both }
 }
 
-/// What is listed: a fault, and what it has taken.
+/// What is listed: faults, what the switch has lost by them, and the wires that are not bare.
 #[derive(serde::Deserialize)]
 pub(crate) struct Listed {
     faults: Vec<Active>,
     taken: BTreeMap<FaultId, Taken>,
+    wires: Vec<WireReport>,
 }
 
 fn ls(scope: &Scope) -> anyhow::Result<ExitCode> {
-    let Listed { faults, taken } = scope.client()?.get(&Request::Faults)?;
+    let Listed { faults, taken, wires } = scope.client()?.get(&Request::Faults)?;
     if scope.json {
-        print::json(&json!({ "version": VERSION, "faults": faults, "taken": taken }))?;
+        print::json(&json!({ "version": VERSION, "faults": faults, "taken": taken, "wires": wires }))?;
         return Ok(ExitCode::SUCCESS);
     }
     let row = |active: &Active| {
@@ -242,6 +221,10 @@ fn ls(scope: &Scope) -> anyhow::Result<ExitCode> {
     };
     let rows: Vec<_> = faults.iter().map(row).collect();
     print::text(table(["FAULT", "NAME", "FRAMES", "WHAT"], &rows))?;
+    for (number, wire) in wires.iter().enumerate() {
+        print::text(if number > 0 { "" } else { "\n" })?;
+        print::line(wire)?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -24,6 +24,9 @@ pub(crate) fn main(scope: &Scope, args: &args::Inspect) -> anyhow::Result<ExitCo
         let _ = show(&mut text, held);
         print::text(text)?;
     }
+    for wire in &inspection.wires {
+        print::text(format_args!("\n{wire}\n"))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

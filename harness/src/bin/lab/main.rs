@@ -25,6 +25,7 @@ mod supervise;
 mod table;
 mod up;
 mod validate;
+mod wire;
 
 use std::process::ExitCode;
 

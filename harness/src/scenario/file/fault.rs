@@ -1,22 +1,20 @@
 //! The tables of faults as written.
 
-use std::fmt;
-
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
-use crate::topology::At;
+use crate::topology::{At, Example, ImpairmentTable, WordOr};
 
 /// Something that goes wrong.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum FaultTable {
     /// Hosts do not hear each other.
-    Partition(At<PartitionEntry>),
+    Partition(At<WordOr<PartitionTable>>),
     /// The switch loses what matches.
     Drop(Box<DropTable>),
+    /// A host's wire is worse than before.
+    Wire(Box<At<ImpairmentTable>>),
     /// A host goes as in a power failure.
     Crash(At<String>),
     /// Nothing runs on a host for a while.
@@ -27,16 +25,6 @@ pub(crate) enum FaultTable {
     Kill(KillTable),
     /// A host's clocks are off, for new processes.
     Clock(ClockTable),
-}
-
-/// Who does not hear whom: a word, or a table that says who.
-#[derive(Debug, JsonSchema)]
-#[schemars(untagged)]
-pub(crate) enum PartitionEntry {
-    /// `halves`, `ring` or `random`.
-    Word(String),
-    /// One that names hosts.
-    Table(PartitionTable),
 }
 
 /// A partition that names hosts.
@@ -99,25 +87,7 @@ pub(crate) struct ClockTable {
     pub(crate) offset: At<String>,
 }
 
-impl<'de> Deserialize<'de> for PartitionEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = PartitionEntry;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("\"halves\", \"ring\", \"random\", or a table such as { isolate = \"docker0\" }")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<PartitionEntry, E> {
-                Ok(PartitionEntry::Word(text.to_owned()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<PartitionEntry, A::Error> {
-                let table = PartitionTable::deserialize(MapAccessDeserializer::new(&mut map))?;
-                match map.next_key::<String>()? {
-                    None => Ok(PartitionEntry::Table(table)),
-                    Some(_) => Err(A::Error::custom("wanted exactly 1 element")),
-                }
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
+impl Example for PartitionTable {
+    const EXAMPLE: &'static str =
+        "\"halves\", \"ring\", \"random\", or a table such as { isolate = \"docker0\" }";
 }

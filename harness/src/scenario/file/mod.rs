@@ -15,7 +15,7 @@ pub(crate) use fact::CheckTable;
 pub(super) use fact::{
     AddressTable, InterfaceTable, MtuTable, PeerTable, RouteTable, SameNetworkTable, SandboxTable,
 };
-pub(super) use fault::{DropTable, FaultTable, PartitionEntry, PartitionTable};
+pub(super) use fault::{DropTable, FaultTable, PartitionTable};
 pub(crate) use step::StepTable;
 pub(super) use step::{
     ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable, TcpTable,

@@ -2,16 +2,22 @@
 //!
 //! - `at`: a value together with its place in the file.
 //! - `tables`: the tables, nearly every key optional.
+//! - `impairment`: the tables of wires; `word_or`: a word, or a table that says more.
 //! - `read`: from text to tables, going on past mistakes.
 //! - `near`: the name that was probably meant.
 
 mod at;
+mod impairment;
 mod near;
 mod read;
 mod tables;
+mod word_or;
 
 pub(crate) use at::At;
+pub(crate) use impairment::{FilterTable, ImpairmentTable};
+pub(super) use impairment::{JitterTable, PickTable, RateTable};
 pub(super) use near::nearest;
 pub(super) use read::read_tables;
 pub(super) use tables::{AttachmentEntry, File, HostTable, StoreTable, UnderlayTable};
 pub(crate) use tables::{ContainerTable, NetworkTable};
+pub(crate) use word_or::{Example, WordOr};

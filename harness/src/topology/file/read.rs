@@ -14,7 +14,7 @@ const NOT_YET: [(&str, &[&str]); 10] = [
     ("", &["resolution"]),
     ("underlay", &["dns"]),
     ("kv", &["url"]),
-    ("host", &["wire", "resolution"]),
+    ("host", &["resolution"]),
     ("network", &["ipv6", "subnets", "resolution"]),
     ("container", &["dns", "publish"]),
     ("container.networks", &["ip6"]),
@@ -127,7 +127,9 @@ impl Reader {
                 Err(error) => error,
             };
             let span = error.span().unwrap_or_else(|| value.span());
-            let missing = error.message().starts_with("missing field");
+            // What is missing after a key was taken out may be what that key was meant to be.
+            let missing =
+                error.message().starts_with("missing field") || error.message().ends_with("expected enum");
             if !(missing && unknown_seen > 0) {
                 self.mistakes.push(explain(&error, place, &span));
             }

@@ -9,6 +9,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::at::At;
+use super::impairment::ImpairmentTable;
 use crate::scenario::{CheckTable, StepTable};
 
 /// A lab and the scenario played on it.
@@ -82,6 +83,8 @@ pub(crate) struct HostTable {
     pub(crate) ip: Option<At<String>>,
     /// Whether an overlay engine runs on it; true unless said.
     pub(crate) engine: Option<bool>,
+    /// What its wire does to frames; nothing unless said.
+    pub(crate) wire: Option<At<ImpairmentTable>>,
 }
 
 /// An overlay network.
