@@ -58,7 +58,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_goes_on_while_the_gate_is_closed() {
         let gate = Gate::default();
-        let (say, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let (say, mut heard) = tokio::sync::mpsc::unbounded_channel::<()>();
         let work = tokio::spawn({
             let gate = gate.clone();
             async move { gate.run(async move { while heard.recv().await.is_some() {} }).await }
