@@ -420,6 +420,20 @@ fault = { wire = { host = \"f\", up = { delay = \"1ms\" }, down = { delay = \"2m
 [[step]]
 fault = { wire = { host = \"a\", up = { delay = \"1ms\" }, down = { delay = \"2ms\" } } }
 "
+    steps_within_steps_are_checked: "
+host = [{ name = \"a\", engine = false }]
+
+[[step]]
+repeat = { count = 0, step = [] }
+
+[[step]]
+parallel = [{ ping = { from = \"a\", to = \"b\" } }, { wait = \"1s\", check = { drift = \"none\" } }]
+within = \"5s\"
+
+[[step]]
+parallel = [{ repeat = { count = 2, step = [{ nemesis = { for = \"60s\", faults = [\"flood\"], hosts = [\"b\"] } }] } }]
+expect = { loss = \"0%\" }
+"
     what_is_not_there_yet_is_refused: "
 resolution = \"on-miss\"
 
@@ -441,9 +455,6 @@ subnets = []
 name = \"C0\"
 publish = [\"80:80\"]
 networks = [{ name = \"n\", ip6 = \"::1\" }]
-
-[[step]]
-repeat = { count = 3, step = [{ parallel = [] }] }
 
 [[step]]
 resolve = { from = \"C0\", name = \"C1\" }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::fault::Fault;
+use crate::fault::{Fault, Nemesis, Schedule};
 use crate::lab::Run;
 
 pub use client::{Answer, Client};
@@ -142,6 +142,18 @@ pub enum Request {
     },
     /// Heals all faults; how many there were.
     HealAll,
+    /// What a nemesis will do.
+    Schedule {
+        /// What it may do.
+        nemesis: Nemesis,
+        /// Where its draw starts from; from the lab's own seed, unless said.
+        seed: Option<u64>,
+    },
+    /// Plays a schedule. That the client goes away ends it, and heals.
+    Endure {
+        /// Which.
+        schedule: Schedule,
+    },
     /// Brings a host back that is down.
     Restart {
         /// Which.

@@ -57,6 +57,14 @@ impl Way<'_> {
         Ok(())
     }
 
+    /// Returns when nobody is at the other end any more.
+    async fn hung_up(&self) {
+        match self.0.ready(tokio::io::Interest::READABLE).await {
+            Ok(ready) if !ready.is_read_closed() => std::future::pending().await,
+            _ => {}
+        }
+    }
+
     /// One of several. That nobody listens any more ends the answer.
     async fn item(&self, value: impl Serialize) -> Result<()> {
         let value = serde_json::to_value(value).map_err(|e| Error::new(Kind::Machine, e))?;
@@ -149,6 +157,13 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
             Err(_) => End::of(lab.heal_named(&fault).await?),
         },
         Request::HealAll => End::of(lab.heal_all().await?),
+        Request::Schedule { nemesis, seed } => {
+            End::of(nemesis.schedule(seed.unwrap_or_else(|| lab.seed_of("nemesis")), lab.topology())?)
+        }
+        Request::Endure { schedule } => tokio::select! {
+            ended = lab.endure(&schedule) => End::of(ended?),
+            () = way.hung_up() => Err(Error::new(Kind::Machine, "the client has gone")),
+        },
         Request::Restart { host } => End::of(lab.restart(&host).await?),
         Request::Faults => {
             End::of(json!({ "faults": lab.faults(), "taken": lab.losses().await?, "wires": lab.wires() }))

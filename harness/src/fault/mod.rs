@@ -8,6 +8,7 @@
 //! - `impairment`: [`Impairment`], what a wire does to the frames of one direction.
 //! - `pick`: [`Pick`], which frames something happens to.
 //! - `filter`: [`Filter`], frames by what they carry, seen through VXLAN.
+//! - `nemesis`: [`Nemesis`], faults that come and go by a seed, and their [`Schedule`].
 //! - `partition`: [`Partition`], who does not hear whom.
 //! - `relay`, elsewhere: [`Counts`], what a wire was seen to do.
 //! - `words`, `phrase`: faults as files, command lines and lists write them.
@@ -18,6 +19,7 @@
 mod filter;
 mod guard;
 mod impairment;
+mod nemesis;
 mod partition;
 mod phrase;
 mod pick;
@@ -29,6 +31,7 @@ mod words;
 pub use filter::{Filter, Protocol, Tunnel};
 pub use guard::{Active, FaultId, Guard};
 pub use impairment::{Distribution, Impairment, Jitter, Queue, Rate};
+pub use nemesis::{Menace, Nemesis, Schedule, Strike};
 pub use partition::{Cut, Partition};
 pub use pick::Pick;
 pub use request::{Fault, Process, Way};

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
-use crate::topology::{HostName, list};
+use crate::topology::HostName;
 
 /// Hosts that do not hear each other. What a partition cuts is decided when it is injected, for the hosts of the topology
 /// in the file's order.
@@ -144,9 +144,11 @@ impl fmt::Display for Partition {
         match self {
             Self::Halves => f.write_str("two halves do not hear each other"),
             Self::Groups(groups) => {
-                let side = |side: &Vec<HostName>| list(side);
-                let sides: Vec<String> = groups.iter().map(side).collect();
-                write!(f, "{} and all others do not hear each other", sides.join("; "))
+                let words = |side: &Vec<HostName>| {
+                    side.iter().map(HostName::as_str).collect::<Vec<_>>().join(" and ")
+                };
+                let sides: Vec<String> = groups.iter().map(words).collect();
+                write!(f, "{} and all others do not hear each other", sides.join(", "))
             }
             Self::Isolate(host) => write!(f, "{host} and all others do not hear each other"),
             Self::Ring => f.write_str("each host hears only its neighbours in a ring"),

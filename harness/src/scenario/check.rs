@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::expectations::check_expect;
 use super::fact::Check;
 use super::facts::check_fact;
-use super::faults::{check_fault, check_heal};
-use super::file::{CheckTable, StepTable, WaitEntry};
-use super::step::{Step, Verb, Wait};
+use super::faults::{check_fault, check_heal, check_nemesis};
+use super::file::{CheckTable, RepeatTable, StepTable};
+use super::step::{Repeat, Step, Verb, Wait};
 use super::verbs::{
     check_container_verb, check_exec, check_kv, check_network_verb, check_ping, check_tcp, check_udp,
 };
-use crate::topology::{At, Checker, Mistake, TIMEOUT, quote};
+use crate::topology::{At, Checker, Mistake, TIMEOUT, WordOr, quote, show_duration};
 
 /// Checks the steps in order, and what holds after each.
 pub(crate) fn check_scenario(
@@ -37,12 +37,20 @@ fn check_step(checker: &mut Checker, table: &At<StepTable>) -> Option<Step> {
             check_limit(checker, text, timeout);
         }
     }
-    let requires = table.requires.iter().filter_map(|tool| check_tool(checker, tool)).collect();
+    let mut requires: Vec<String> =
+        table.requires.iter().filter_map(|tool| check_tool(checker, tool)).collect();
     let verb = one_verb(checker, table)?;
     if let (Some(name), None) = (&table.name_of_fault, &table.fault) {
         checker.mistake(Mistake::new("only a fault has a name", &name.span, "names nothing"));
     }
-    let verb = check_verb(checker, table, verb)?;
+    let verb = check_verb(checker, table, verb, timeout)?;
+    if let (Verb::Nemesis(_) | Verb::Repeat(_) | Verb::Parallel(_), Some(text)) =
+        (&verb, table.within.as_ref().or(table.holds_for.as_ref()))
+    {
+        let mistake = Mistake::new("this is played once", &text.span, "tried again");
+        checker.mistake(mistake.help("say it in the steps within"));
+    }
+    requires.extend(verb.steps().iter().flat_map(|step| step.requires.iter().cloned()));
     let expect = check_expect(checker, &verb, table.expect.as_ref());
     let name = match &table.name {
         Some(name) => name.value.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -52,7 +60,7 @@ fn check_step(checker: &mut Checker, table: &At<StepTable>) -> Option<Step> {
 }
 
 fn check_limit(checker: &mut Checker, text: &At<String>, timeout: Duration) {
-    let limit = crate::topology::show_duration(timeout);
+    let limit = show_duration(timeout);
     let title = format!("{} is longer than the step may take", quote(text));
     let mistake = Mistake::new(title, &text.span, format!("its `timeout` is {limit}"));
     checker.mistake(mistake.help("give the step a longer `timeout`"));
@@ -85,6 +93,9 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         of("wait", table.wait.as_ref()),
         of("fault", table.fault.as_ref()),
         of("heal", table.heal.as_ref()),
+        of("nemesis", table.nemesis.as_ref()),
+        of("repeat", table.repeat.as_ref()),
+        of("parallel", table.parallel.as_ref()),
     ];
     let mut given: Vec<_> = all.into_iter().flatten().collect();
     given.sort_by_key(|(_, span)| span.start);
@@ -93,7 +104,7 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         [] => {
             let mistake = Mistake::new("a step needs a verb", &table.span, "does nothing");
             checker.mistake(mistake.help(
-                "one of `ping`, `exec`, `tcp`, `udp`, `kv`, `network`, `container`, `check`, `wait`, `fault` and `heal`",
+                "one of `ping`, `exec`, `tcp`, `udp`, `kv`, `network`, `container`, `check`, `wait`, `fault`, `heal`, `nemesis`, `repeat` and `parallel`",
             ));
             None
         }
@@ -106,7 +117,7 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
     }
 }
 
-fn check_verb(checker: &mut Checker, table: &StepTable, verb: &str) -> Option<Verb> {
+fn check_verb(checker: &mut Checker, table: &StepTable, verb: &str, timeout: Duration) -> Option<Verb> {
     let fails = table.expect.as_ref().is_some_and(|expect| expect.error.is_some());
     match verb {
         "ping" => check_ping(checker, table.ping.as_ref()?).map(Verb::Ping),
@@ -118,6 +129,12 @@ fn check_verb(checker: &mut Checker, table: &StepTable, verb: &str) -> Option<Ve
         "container" => check_container_verb(checker, table.container.as_ref()?, fails).map(Verb::Container),
         "fault" => check_fault(checker, table.fault.as_ref()?, table.name_of_fault.as_ref()).map(Verb::Fault),
         "heal" => check_heal(checker, table.heal.as_ref()?).map(Verb::Heal),
+        "nemesis" => check_nemesis(checker, table.nemesis.as_ref()?, timeout).map(Verb::Nemesis),
+        "repeat" => check_repeat(checker, table.repeat.as_ref()?).map(Verb::Repeat),
+        "parallel" => {
+            let steps = table.parallel.as_ref()?;
+            check_steps(checker, steps, &steps.span).map(Verb::Parallel)
+        }
         "check" => {
             let check = table.check.as_ref()?;
             check_fact(checker, check, &check.span).map(Verb::Check)
@@ -125,13 +142,36 @@ fn check_verb(checker: &mut Checker, table: &StepTable, verb: &str) -> Option<Ve
         _ => {
             let wait = table.wait.as_ref()?;
             match &wait.value {
-                WaitEntry::Time(text) => {
+                WordOr::Word(text) => {
                     checker.duration(&wait.with(text.clone())).map(|time| Verb::Wait(Wait::Time(time)))
                 }
-                WaitEntry::Until(check) => {
+                WordOr::Table(check) => {
                     check_fact(checker, check, &wait.span).map(|check| Verb::Wait(Wait::Until(check)))
                 }
             }
         }
     }
+}
+
+/// Most rounds of one step.
+const MOST_ROUNDS: u32 = 1_000_000;
+
+fn check_repeat(checker: &mut Checker, table: &At<RepeatTable>) -> Option<Repeat> {
+    let count = table.count.value;
+    if !(1..=MOST_ROUNDS).contains(&count) {
+        let title = format!("steps cannot be played {count} times");
+        checker.mistake(Mistake::new(title, &table.count.span, format!("1 to {MOST_ROUNDS}")));
+    }
+    let steps = check_steps(checker, &table.step, &table.span)?;
+    Some(Repeat { count, steps })
+}
+
+/// Steps within a step.
+fn check_steps(checker: &mut Checker, tables: &[At<StepTable>], span: &Range<usize>) -> Option<Vec<Step>> {
+    if tables.is_empty() {
+        checker.mistake(Mistake::new("there is no step in it", span, "does nothing"));
+    }
+    // All of them, so that all mistakes are found.
+    let steps: Vec<Option<Step>> = tables.iter().map(|table| check_step(checker, table)).collect();
+    steps.into_iter().collect()
 }

@@ -63,7 +63,9 @@ pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At
                 None => Expect::Done { output: check_text(checker, table.output.as_ref()) },
             }
         }
-        Verb::Check(_) | Verb::Wait(_) => Expect::Holds,
+        Verb::Check(_) | Verb::Wait(_) | Verb::Nemesis(_) | Verb::Repeat(_) | Verb::Parallel(_) => {
+            Expect::Holds
+        }
     }
 }
 
@@ -87,6 +89,9 @@ fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
         Verb::Heal(_) => ("heal", &["error"]),
         Verb::Check(_) => ("check", &[]),
         Verb::Wait(_) => ("wait", &[]),
+        Verb::Nemesis(_) => ("nemesis", &[]),
+        Verb::Repeat(_) => ("repeat", &[]),
+        Verb::Parallel(_) => ("parallel", &[]),
     }
 }
 

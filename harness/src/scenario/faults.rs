@@ -1,11 +1,13 @@
 //! The tables of faults, checked: whom they name is there.
 
-use super::file::{DropTable, FaultTable, PartitionTable};
-use super::step::{FaultVerb, HealVerb};
-use crate::fault::{Fault, Partition, Process, Way, parse_offset, parse_signal};
+use std::time::Duration;
+
+use super::file::{DropTable, FaultTable, NemesisTable, PartitionTable};
+use super::step::{FaultVerb, HealVerb, NemesisVerb};
+use crate::fault::{Fault, Nemesis, Partition, Process, Way, parse_offset, parse_signal};
 use crate::topology::{
     At, Checker, FilterTable, HostName, ImpairmentTable, Mistake, WordOr, check_filter, check_wire, list,
-    quote,
+    quote, show_duration,
 };
 
 /// The signal that `docker kill` sends.
@@ -178,6 +180,33 @@ fn check_drop(checker: &mut Checker, table: &DropTable) -> Option<Fault> {
     };
     let (from, to) = (end(checker, &table.from), end(checker, &table.to));
     Some(Fault::Drop { only, from: from?, to: to?, both: false })
+}
+
+/// What a nemesis may do in a step that takes that long at most.
+pub(super) fn check_nemesis(
+    checker: &mut Checker,
+    table: &NemesisTable,
+    timeout: Duration,
+) -> Option<NemesisVerb> {
+    let lasts = checker.duration(&table.lasts);
+    if let Some(lasts) = lasts
+        && lasts >= timeout
+    {
+        let title = format!("{} is longer than the step may take", quote(&table.lasts));
+        let mistake =
+            Mistake::new(title, &table.lasts.span, format!("its `timeout` is {}", show_duration(timeout)));
+        checker.mistake(mistake.help("give the step a longer `timeout`"));
+    }
+    let faults: Vec<_> = table.faults.iter().map(|text| word(checker, text, "fault", str::parse)).collect();
+    let hosts: Vec<_> = table.hosts.iter().map(|text| checker.host(text).map(|host| host.name)).collect();
+    let nemesis = Nemesis {
+        lasts: lasts?,
+        faults: faults.into_iter().collect::<Option<_>>()?,
+        hosts: hosts.into_iter().collect::<Option<_>>()?,
+        strike: checker.duration_or(table.strike.as_ref(), Nemesis::STRIKE),
+        pause: checker.duration_or(table.pause.as_ref(), Nemesis::PAUSE),
+    };
+    Some(NemesisVerb { nemesis, seed: table.seed })
 }
 
 /// A wire of one host, both ways alike or one of them.

@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::expect::Outcome;
 use super::look::look;
 use super::step::{
-    ContainerVerb, Destination, Exec, FaultVerb, HealVerb, KvVerb, NetworkVerb, Ping, Target, Tcp, Udp, Verb,
-    Wait,
+    ContainerVerb, Destination, Exec, FaultVerb, HealVerb, KvVerb, NemesisVerb, NetworkVerb, Ping, Target,
+    Tcp, Udp, Verb, Wait,
 };
 use crate::error::{Error, Kind, Result};
 use crate::lab::{Echoed, Lab, Place, request};
@@ -42,6 +42,9 @@ pub(super) async fn perform(lab: &Lab, verb: &Verb) -> Tried {
         }
         Verb::Fault(verb) => requested(fault(lab, verb).await),
         Verb::Heal(verb) => requested(heal(lab, verb).await),
+        Verb::Nemesis(verb) => nemesis(lab, verb).await,
+        // Whoever plays steps plays those within a step.
+        Verb::Repeat(_) | Verb::Parallel(_) => Ok(Outcome::Fact(Ok(()))).into(),
         Verb::Wait(Wait::Time(time)) => {
             // The time that the file asks to wait, for what cannot be observed.
             tokio::time::sleep(*time).await;
@@ -209,6 +212,20 @@ async fn heal(lab: &Lab, verb: &HealVerb) -> Result<String> {
     match verb {
         HealVerb::All => lab.heal_all().await.map(|healed| healed.to_string()),
         HealVerb::Named(name) => lab.heal_named(name).await.map(|()| String::new()),
+    }
+}
+
+/// Should it fail, what it did is told.
+async fn nemesis(lab: &Lab, verb: &NemesisVerb) -> Tried {
+    let seed = verb.seed.unwrap_or_else(|| lab.seed_of("nemesis"));
+    let schedule = match verb.nemesis.schedule(seed, lab.topology()) {
+        Ok(schedule) => schedule,
+        Err(why) => return Err(why).into(),
+    };
+    let ended = lab.endure(&schedule).await;
+    Tried {
+        outcome: Ok(Outcome::Fact(ended.map_err(|why| why.to_string()))),
+        notes: schedule.to_string().lines().map(str::to_owned).collect(),
     }
 }
 

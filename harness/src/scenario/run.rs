@@ -10,7 +10,7 @@ use super::fact::Check;
 use super::look::look;
 use super::patience::{Next, Patience};
 use super::perform::{Tried, perform};
-use super::step::{Step, Verb, Wait};
+use super::step::{Repeat, Step, Verb, Wait};
 use crate::lab::Lab;
 use crate::probe::missing_tool;
 use crate::topology::show_duration;
@@ -98,9 +98,50 @@ fn lacking(tool: &str) -> Failure {
     }
 }
 
-/// Tries a step until it has held, or has failed.
+/// Plays a step, and those within it.
 async fn play_step(lab: &Lab, step: &Step, begun: Instant, end: Limit, tries: &mut u32) -> StepEnd {
     let limit = Limit { at: begun + step.timeout, whose: "the step's", time: step.timeout }.sooner(end);
+    match &step.verb {
+        Verb::Repeat(repeat) => play_rounds(lab, repeat, limit, tries).await,
+        Verb::Parallel(steps) => play_at_once(lab, steps, limit, tries).await,
+        _ => try_step(lab, step, begun, limit, tries).await,
+    }
+}
+
+/// Plays steps in order, round by round, until one fails.
+async fn play_rounds(lab: &Lab, Repeat { count, steps }: &Repeat, limit: Limit, tries: &mut u32) -> StepEnd {
+    for round in 1..=*count {
+        *tries = round;
+        for step in steps {
+            let end = Box::pin(play_step(lab, step, Instant::now(), limit, &mut 0)).await;
+            if let StepEnd::Failed(failure) = end {
+                return within(format_args!("in round {round} of {count}, step"), step, failure);
+            }
+        }
+    }
+    StepEnd::Held
+}
+
+/// Plays steps at once, all of them to their end. Of those that fail the first one in the file counts.
+async fn play_at_once(lab: &Lab, steps: &[Step], limit: Limit, tries: &mut u32) -> StepEnd {
+    *tries = 1;
+    let play = async |step: &Step| Box::pin(play_step(lab, step, Instant::now(), limit, &mut 0)).await;
+    let ends = futures_util::future::join_all(steps.iter().map(play)).await;
+    let failed = steps.iter().zip(ends).find_map(|(step, end)| match end {
+        StepEnd::Failed(failure) => Some(within(format_args!("in step"), step, failure)),
+        _ => None,
+    });
+    failed.unwrap_or(StepEnd::Held)
+}
+
+/// A failure of a step within a step.
+fn within(place: std::fmt::Arguments<'_>, step: &Step, mut failure: Failure) -> StepEnd {
+    failure.notes.insert(0, format!("{place} `{}`", step.name));
+    StepEnd::Failed(failure)
+}
+
+/// Tries a step until it has held, or has failed.
+async fn try_step(lab: &Lab, step: &Step, begun: Instant, limit: Limit, tries: &mut u32) -> StepEnd {
     let within = match step.verb {
         Verb::Wait(Wait::Until(_)) => Some(step.timeout),
         _ => step.within,

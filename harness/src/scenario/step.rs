@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::expect::Expect;
 use super::fact::Check;
-use crate::fault::Fault;
+use crate::fault::{Fault, Nemesis};
 use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, show_duration};
 
 /// One step of a scenario.
@@ -17,7 +17,7 @@ use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, 
 pub struct Step {
     /// A sentence; the verb in words if the file does not say.
     pub name: String,
-    /// Tools of the machine without which the step is skipped.
+    /// Tools of the machine without which the step is skipped; those of the steps within it included.
     pub requires: Vec<String>,
     /// What is done.
     pub verb: Verb,
@@ -56,6 +56,12 @@ pub enum Verb {
     Fault(FaultVerb),
     /// Heals what went wrong.
     Heal(HealVerb),
+    /// Lets a nemesis loose until it is over.
+    Nemesis(NemesisVerb),
+    /// Plays steps in order, again and again.
+    Repeat(Repeat),
+    /// Plays steps at once; it holds when all of them have.
+    Parallel(Vec<Step>),
 }
 
 /// Echo requests from one place to another.
@@ -206,6 +212,24 @@ pub enum HealVerb {
     Named(String),
 }
 
+/// Faults that come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NemesisVerb {
+    /// What may come.
+    pub nemesis: Nemesis,
+    /// Where its draw starts from; `None`: from the lab's own seed.
+    pub seed: Option<u64>,
+}
+
+/// Steps played again and again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Repeat {
+    /// How many times; at least once.
+    pub count: u32,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
 /// A place where something runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
@@ -273,6 +297,17 @@ impl fmt::Display for Destination {
     }
 }
 
+impl Verb {
+    /// The steps within it.
+    pub fn steps(&self) -> &[Step] {
+        match self {
+            Self::Repeat(repeat) => &repeat.steps,
+            Self::Parallel(steps) => steps,
+            _ => &[],
+        }
+    }
+}
+
 /// The verb in a few words, for a step that has no name.
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -298,6 +333,12 @@ impl fmt::Display for Verb {
             Self::Fault(verb) => verb.fault.fmt(f),
             Self::Heal(HealVerb::All) => f.write_str("heal all faults"),
             Self::Heal(HealVerb::Named(name)) => write!(f, "heal {name}"),
+            Self::Nemesis(verb) => write!(f, "a nemesis for {}", show_duration(verb.nemesis.lasts)),
+            Self::Repeat(Repeat { count, steps }) => match &steps[..] {
+                [step] => write!(f, "{}, {count} times", step.name),
+                steps => write!(f, "{} steps, {count} times", steps.len()),
+            },
+            Self::Parallel(steps) => write!(f, "{} steps at once", steps.len()),
             Self::Check(check) => check.fmt(f),
             Self::Wait(Wait::Time(time)) => write!(f, "wait {}", show_duration(*time)),
             Self::Wait(Wait::Until(check)) => write!(f, "wait until {check}"),

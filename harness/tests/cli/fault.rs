@@ -115,3 +115,26 @@ fn a_wire_is_impaired_and_says_what_it_did() {
     wrong(&["docker0", "--mtu", "67"], "67 is not in 68..=4294967295");
     assert_eq!(console.lab(["fault", "ls"]).done(), "FAULT   NAME   FRAMES   WHAT\n");
 }
+
+#[test]
+fn a_nemesis_says_what_comes_and_ends_with_its_client() {
+    let console = Console::with_two_hosts();
+    fn nemesis<'a>(args: &[&'a str]) -> Vec<&'a str> {
+        [&["fault", "nemesis", "--seed", "7"], args].concat()
+    }
+    let dry = console.lab(nemesis(&["--for", "20s", "--dry-run"])).done();
+    assert!(dry.starts_with("seed 7: 12 faults in 20s\n  at    0.637s for   0.722s  "), "{dry}");
+    assert_eq!(console.lab(nemesis(&["--for", "20s", "--dry-run"])).done(), dry);
+    let cuts = ["--faults", "partition", "--strike", "200ms", "--pause", "100ms"];
+    let said = console.lab(nemesis(&[&["--for", "1s"], &cuts[..]].concat())).done();
+    assert!(said.starts_with("seed 7: ") && said.lines().count() > 1, "{said}");
+    assert_eq!(console.lab(["heal"]).done(), "nothing is wrong\n");
+    assert!(
+        console
+            .lab(nemesis(&["--for", "1s", "--faults", "flood"]))
+            .failed(2)
+            .contains("it is one of `partition`, `wire`, `crash`, `pause`, `engine` and `kill`")
+    );
+    let nobody = console.lab(nemesis(&["--for", "1s", "--hosts", "consul", "--faults", "engine"])).failed(2);
+    assert_eq!(nobody, "lab: a nemesis finds nobody here whom engine could befall\n");
+}

@@ -13,6 +13,7 @@ use harness::{Error, Kind};
 use serde_json::json;
 
 use crate::choose::Scope;
+use crate::nemesis::{self, Nemesis};
 use crate::table::table;
 use crate::wire::{Only, Wire};
 use crate::{VERSION, print};
@@ -67,6 +68,8 @@ enum What {
         #[arg(value_parser = parse_offset, allow_hyphen_values = true)]
         offset: i64,
     },
+    /// Faults that come and go by a seed; returns when it is over.
+    Nemesis(Nemesis),
     /// Bring a host back that is down.
     Restart {
         /// Which host.
@@ -153,6 +156,7 @@ pub(crate) struct Heal {
 pub(crate) fn fault(scope: &Scope, verb: Fault) -> anyhow::Result<ExitCode> {
     let fault = match verb.what {
         What::Ls => return ls(scope),
+        What::Nemesis(nemesis) => return nemesis::main(scope, nemesis),
         What::Restart { host } => {
             return undo(scope, &host, |fault, host| *fault == Wrong::Crash(host.clone()));
         }

@@ -16,6 +16,7 @@ mod kv;
 mod logs;
 mod ls;
 mod manual;
+mod nemesis;
 mod network;
 mod ping;
 mod print;

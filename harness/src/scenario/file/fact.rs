@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::topology::At;
+use crate::topology::{At, Example};
 
 /// A fact: exactly one of these keys.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -140,4 +140,8 @@ pub(crate) struct AddressTable {
     pub(crate) network: At<String>,
     /// The subnet that the address is in.
     pub(crate) within: At<String>,
+}
+
+impl Example for CheckTable {
+    const EXAMPLE: &'static str = "a time such as \"500ms\", or a check such as { drift = \"none\" }";
 }

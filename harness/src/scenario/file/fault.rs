@@ -87,6 +87,27 @@ pub(crate) struct ClockTable {
     pub(crate) offset: At<String>,
 }
 
+/// Faults that come and go by a seed.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NemesisTable {
+    /// For how long, in all.
+    #[serde(rename = "for")]
+    pub(crate) lasts: At<String>,
+    /// `partition`, `wire`, `crash`, `pause`, `engine`, `kill`; all of them unless said.
+    #[serde(default)]
+    pub(crate) faults: Vec<At<String>>,
+    /// Whom; all hosts but the store's unless said.
+    #[serde(default)]
+    pub(crate) hosts: Vec<At<String>>,
+    /// How long a fault is there, on average; `1s` unless said.
+    pub(crate) strike: Option<At<String>>,
+    /// How long nothing is wrong between two, on average; `500ms` unless said.
+    pub(crate) pause: Option<At<String>>,
+    /// Where its draw starts from; the lab's own seed unless said.
+    pub(crate) seed: Option<u64>,
+}
+
 impl Example for PartitionTable {
     const EXAMPLE: &'static str =
         "\"halves\", \"ring\", \"random\", or a table such as { isolate = \"docker0\" }";

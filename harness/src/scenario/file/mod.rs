@@ -15,9 +15,9 @@ pub(crate) use fact::CheckTable;
 pub(super) use fact::{
     AddressTable, InterfaceTable, MtuTable, PeerTable, RouteTable, SameNetworkTable, SandboxTable,
 };
-pub(super) use fault::{DropTable, FaultTable, PartitionTable};
+pub(super) use fault::{DropTable, FaultTable, NemesisTable, PartitionTable};
 pub(crate) use step::StepTable;
 pub(super) use step::{
-    ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable, TcpTable,
-    UdpTable, WaitEntry,
+    ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable, RepeatTable,
+    TcpTable, UdpTable,
 };

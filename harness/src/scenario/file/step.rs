@@ -1,21 +1,17 @@
 //! The tables of a scenario's steps as written: every key optional, every value with its place.
 
-use std::fmt;
-
 use schemars::JsonSchema;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::expect::ExpectTable;
 use super::fact::CheckTable;
-use super::fault::FaultTable;
-use crate::topology::{At, ContainerTable, NetworkTable};
+use super::fault::{FaultTable, NemesisTable};
+use crate::topology::{At, ContainerTable, NetworkTable, WordOr};
 
 /// One `[[step]]`: exactly one verb, and how it is judged.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }]))]
 pub(crate) struct StepTable {
     /// A sentence that says what holds.
     pub(crate) name: Option<At<String>>,
@@ -48,7 +44,7 @@ pub(crate) struct StepTable {
     /// A fact looked at.
     pub(crate) check: Option<At<CheckTable>>,
     /// A time, or a fact waited for.
-    pub(crate) wait: Option<At<WaitEntry>>,
+    pub(crate) wait: Option<At<WordOr<CheckTable>>>,
     /// Something goes wrong.
     pub(crate) fault: Option<At<FaultTable>>,
     /// The name that the fault is healed by.
@@ -56,6 +52,22 @@ pub(crate) struct StepTable {
     pub(crate) name_of_fault: Option<At<String>>,
     /// The name of a fault, or `all`.
     pub(crate) heal: Option<At<String>>,
+    /// Faults that come and go by a seed.
+    pub(crate) nemesis: Option<At<NemesisTable>>,
+    /// Steps played again and again.
+    pub(crate) repeat: Option<At<RepeatTable>>,
+    /// Steps played at once.
+    pub(crate) parallel: Option<At<Vec<At<StepTable>>>>,
+}
+
+/// Steps played in order, so many times.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RepeatTable {
+    /// How many times.
+    pub(crate) count: At<u32>,
+    /// The steps.
+    pub(crate) step: Vec<At<StepTable>>,
 }
 
 /// Echo requests from one place to another.
@@ -215,37 +227,4 @@ pub(crate) enum ContainerVerbTable {
 pub(crate) struct NamedContainerTable {
     /// The container.
     pub(crate) name: At<String>,
-}
-
-/// A time, or a fact.
-#[derive(Debug, JsonSchema)]
-#[schemars(untagged)]
-pub(crate) enum WaitEntry {
-    /// A time: `500ms`.
-    Time(String),
-    /// A fact, as in `check`.
-    Until(CheckTable),
-}
-
-impl<'de> Deserialize<'de> for WaitEntry {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = WaitEntry;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time such as \"500ms\", or a check such as { drift = \"none\" }")
-            }
-            fn visit_str<E>(self, text: &str) -> Result<WaitEntry, E> {
-                Ok(WaitEntry::Time(text.to_owned()))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<WaitEntry, A::Error> {
-                let check = CheckTable::deserialize(MapAccessDeserializer::new(&mut map))?;
-                match map.next_key::<String>()? {
-                    None => Ok(WaitEntry::Until(check)),
-                    Some(_) => Err(A::Error::custom("wanted exactly 1 element")),
-                }
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
 }

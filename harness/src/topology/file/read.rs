@@ -18,7 +18,7 @@ const NOT_YET: [(&str, &[&str]); 10] = [
     ("network", &["ipv6", "subnets", "resolution"]),
     ("container", &["dns", "publish"]),
     ("container.networks", &["ip6"]),
-    ("step", &["resolve", "throughput", "repeat", "parallel"]),
+    ("step", &["resolve", "throughput"]),
     ("step.network", &["connect", "disconnect"]),
     ("step.network.create", &["ipv6", "subnets", "resolution"]),
 ];
