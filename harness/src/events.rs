@@ -26,9 +26,13 @@ impl Item for Event {
     }
 }
 
+/// This moment, RFC 3339 in UTC with milliseconds: as text it sorts as time does.
+pub(crate) fn now() -> String {
+    format!("{:.3}", jiff::Timestamp::now())
+}
+
 impl Events {
     pub(crate) fn say(&self, what: &str, text: impl fmt::Display) {
-        let now = jiff::Timestamp::now();
-        self.push(Event { at: format!("{now:.3}"), what: what.to_owned(), text: text.to_string() });
+        self.push(Event { at: now(), what: what.to_owned(), text: text.to_string() });
     }
 }

@@ -176,13 +176,14 @@ impl Trial {
 
     /// Keeps what there is to see in a directory, and says in short what it is.
     async fn keep(&self, lab: &Lab) -> String {
-        let path = self.entry.path();
-        let bundle = Bundle::collect(lab, &path, &[]).await;
+        let (path, seed) = (self.entry.path(), lab.topology().seed);
+        let mut bundle = Bundle::collect(lab, &path, &[]).await;
+        bundle.add("topology.toml", lab.topology().to_toml());
+        bundle.add("again.txt", format!("{SEED}={seed} cargo test --features netns -- --exact {path}\n"));
         let kept = match bundle.write(&env::temp_dir(), &path.replace("::", "-")) {
             Ok(directory) => directory.display().to_string(),
             Err(why) => format!("none: {why}"),
         };
-        let seed = lab.topology().seed;
         format!(
             "{}kept in     {kept}\nagain       {SEED}={seed} cargo test --features netns -- --exact {path}",
             in_short(lab).await

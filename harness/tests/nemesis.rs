@@ -59,7 +59,7 @@ async fn its_faults_come_and_go_and_are_over_at_the_end(lab: Lab) {
 
 #[harness::test(topology = two_plain_hosts())]
 async fn who_stops_listening_to_it_stops_it_and_what_was_there_is_healed(lab: Lab) {
-    let schedule = cuts(&lab, Duration::from_secs(60));
+    let schedule = cuts(&lab, Duration::from_mins(1));
     let enduring = tokio::spawn({
         let lab = lab.clone();
         async move { lab.endure(&schedule).await }

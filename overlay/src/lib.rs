@@ -13,6 +13,7 @@
 //! - `discovery`: who is alive.
 //! - `gate`: work that can be held up.
 //! - `host`: what an engine is told of its host, and the namespaces that the host owns.
+//! - `witness`: who hears what an engine does of its own accord.
 //! - `engine`: the verbs, and the loop that follows the store.
 //! - [`inspect`]: networks and containers as `docker inspect` shows them.
 //! - `error`: what the verbs say no with, in Docker's words.
@@ -51,9 +52,11 @@ pub mod ipam;
 pub mod kv;
 pub mod ledger;
 pub mod model;
+mod witness;
 
 pub use engine::{Config, EndpointInfo, Engine, JoinOptions, NetworkSummary};
 pub use error::{Error, Result};
 pub use gate::Gate;
 pub use host::{ContainerRef, HostEnv, Sandbox, Sandboxes};
 pub use ledger::CreateNetwork;
+pub use witness::Witness;

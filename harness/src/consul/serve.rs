@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::face::Face;
+use crate::events::Events;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -29,11 +30,17 @@ pub struct Config {
     pub datacenter: String,
     /// The address at which it says it is.
     pub address: IpAddr,
+    /// Where it says what it was asked, and what it answered.
+    pub journal: Events,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { datacenter: "dc1".to_owned(), address: Ipv4Addr::LOCALHOST.into() }
+        Config {
+            datacenter: "dc1".to_owned(),
+            address: Ipv4Addr::LOCALHOST.into(),
+            journal: Events::default(),
+        }
     }
 }
 
@@ -77,9 +84,15 @@ async fn connection(stream: TcpStream, face: Arc<Face>) {
         tracing::debug!(%error, "a client of the store went away");
         return;
     }
+    let peer = stream.peer_addr().map_or_else(|_| "-".to_owned(), |peer| peer.ip().to_string());
     let answer = service_fn(|request: Request<Incoming>| {
-        let face = Arc::clone(&face);
-        async move { Ok::<Response<Full<Bytes>>, Infallible>(Answer::into_response(face.answer(request).await)) }
+        let (face, peer) = (Arc::clone(&face), peer.clone());
+        async move {
+            let asked = format!("{peer} {} {}", request.method(), request.uri());
+            let answer = Answer::into_response(face.answer(request).await);
+            face.config.journal.say("store", format_args!("{asked} {}", answer.status().as_u16()));
+            Ok::<Response<Full<Bytes>>, Infallible>(answer)
+        }
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).pipeline_flush(true);

@@ -103,7 +103,11 @@ impl Lab {
             underlay: vec![self.topology().underlay.subnet],
         };
         let kv = self.kv_from(&alive.netns)?;
-        let config = overlay::Config { seed: self.seed_of(host.name()), ..overlay::Config::default() };
+        let (journal, name) = (self.0.journal.clone(), host.name().to_owned());
+        let witness =
+            overlay::Witness::new(move |text| journal.say("engine", format_args!("{name}: {text}")));
+        let seed = self.seed_of(host.name());
+        let config = overlay::Config { seed, witness, ..overlay::Config::default() };
         alive.set_engine(Engine::start(env, kv, config)?);
         Ok(())
     }
@@ -286,6 +290,7 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         fabric,
         outside,
         events: Events::default(),
+        journal: Events::default(),
         timings: Mutex::default(),
         left: Mutex::default(),
         started: AtomicU64::default(),
@@ -313,7 +318,8 @@ impl Inner {
         let listener = TcpListener::from_std(alive.netns.listen(any)?);
         let listener =
             listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
-        let config = http::Config { address: IpAddr::V4(host.ip()), ..http::Config::default() };
+        let journal = self.journal.clone();
+        let config = http::Config { address: IpAddr::V4(host.ip()), journal, ..http::Config::default() };
         if let Ok(mut services) = alive.services.lock() {
             let gate = alive.gate.clone();
             services.spawn(async move { drop(http::serve(listener, state, config, gate).await) });

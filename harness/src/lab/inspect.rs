@@ -38,6 +38,21 @@ impl Lab {
     /// What the kernel holds for a host (with its sandboxes) or a container; for all of them, the switch and the outside
     /// world, if none is named.
     pub async fn inspect(&self, target: Option<&str>) -> Result<Inspection> {
+        let wanted = self.rooms(target)?;
+        let namespaces = blocking(move || {
+            let look = |(name, netns): (String, Netns)| {
+                let rules = Nft::new(&netns)?.rules()?;
+                Ok(Held { name, holds: Rtnl::new(&netns)?.dump()?, rules })
+            };
+            wanted.into_iter().map(look).collect::<kernel::Result<Vec<_>>>()
+        });
+        let wires = self.wires().into_iter().filter(|wire| target.is_none_or(|target| target == wire.host));
+        Ok(Inspection { version: VERSION, namespaces: namespaces.await?, wires: wires.collect() })
+    }
+
+    /// The namespaces of a host (its own and its overlays') or of a container; all of them, the switch's and the outside
+    /// world's, if none is named.
+    pub(crate) fn rooms(&self, target: Option<&str>) -> Result<Vec<(String, Netns)>> {
         let mut wanted: Vec<(String, Netns)> = Vec::new();
         if let Some(target) = target {
             let place = self.place(target)?;
@@ -55,15 +70,7 @@ impl Lab {
             }
             wanted.extend(self.containers().iter().map(|c| (c.name().to_owned(), c.this.netns.clone())));
         }
-        let namespaces = blocking(move || {
-            let look = |(name, netns): (String, Netns)| {
-                let rules = Nft::new(&netns)?.rules()?;
-                Ok(Held { name, holds: Rtnl::new(&netns)?.dump()?, rules })
-            };
-            wanted.into_iter().map(look).collect::<kernel::Result<Vec<_>>>()
-        });
-        let wires = self.wires().into_iter().filter(|wire| target.is_none_or(|target| target == wire.host));
-        Ok(Inspection { version: VERSION, namespaces: namespaces.await?, wires: wires.collect() })
+        Ok(wanted)
     }
 
     /// The overlays' namespaces of a host.

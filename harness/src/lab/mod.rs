@@ -54,6 +54,8 @@ pub(crate) struct Inner {
     fabric: Fabric,
     outside: Option<Outside>,
     events: Events,
+    /// What engines and the store did of their own accord, kept for who asks why something failed.
+    journal: Events,
     timings: Mutex<Timings>,
     /// Processes that nobody holds any more; they end with their host or with the lab.
     left: Mutex<Vec<Arc<crate::process::Process>>>,
@@ -85,6 +87,11 @@ impl Lab {
     /// What it was built from.
     pub fn topology(&self) -> &Topology {
         &self.0.topology
+    }
+
+    /// What engines and the store did of their own accord so far: changes that engines applied, requests that the store answered.
+    pub(crate) fn journal(&self) -> &Events {
+        &self.0.journal
     }
 
     /// What happened so far, and what will.

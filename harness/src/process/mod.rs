@@ -14,6 +14,8 @@ pub type Log = Ring<Line>;
 /// A line that a process printed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
+    /// When, RFC 3339 in UTC with milliseconds.
+    pub at: String,
     /// Where it was printed.
     pub stream: Stream,
     /// Without its end; bytes that are no UTF-8 are replaced.
@@ -42,6 +44,6 @@ pub enum State {
 
 impl Item for Line {
     fn size(&self) -> usize {
-        self.text.len() + size_of::<Line>()
+        self.at.len() + self.text.len() + size_of::<Line>()
     }
 }

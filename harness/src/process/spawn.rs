@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::{Line, Log, State, Stream};
 use crate::error::{Error, Kind, Result};
+use crate::events::now;
 
 /// Where programs are looked for when nothing else is said, as Docker sets it.
 pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -138,7 +139,7 @@ async fn hear(pipe: Option<impl AsyncRead + Unpin>, stream: Stream, log: Log) {
     let mut line = Vec::new();
     while let Ok(1..) = reader.read_until(b'\n', &mut line).await {
         let text = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line)).into_owned();
-        log.push(Line { stream, text });
+        log.push(Line { at: now(), stream, text });
         line.clear();
     }
 }

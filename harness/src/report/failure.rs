@@ -10,7 +10,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::{Human, Paint};
+use super::figures::{Figures, figures};
+use super::timeline::timeline;
+use super::{Human, Paint, in_short};
 use crate::error::Result;
 use crate::lab::Lab;
 use crate::process::Stream;
@@ -36,10 +38,21 @@ impl Bundle {
         let shown = history.iter().map(|event| human.show(event)).collect();
         bundle.add("run.txt", shown);
         bundle.add("run.jsonl", lines(history));
+        bundle.add("timeline.txt", timeline(lab).await);
         bundle.add("events.jsonl", lines(&lab.events().since(0).0));
+        bundle.add("faults.jsonl", lines(&lab.faults()));
         bundle.ask("lab.json", async { pretty(&lab.report().await?) }).await;
         bundle.ask("inspect.json", async { pretty(&lab.inspect(None).await?) }).await;
         bundle.ask("store.json", store(lab)).await;
+        match timeout(PATIENCE, figures(lab)).await {
+            Ok(Ok(Figures { counters, sockets })) => {
+                bundle.add("counters.txt", counters);
+                bundle.add("sockets.txt", sockets);
+            }
+            Ok(Err(why)) => bundle.add("counters.txt", format!("cannot be had: {why}\n")),
+            Err(_) => bundle.add("counters.txt", late()),
+        }
+        bundle.add("summary.txt", in_short(lab).await);
         for container in lab.containers() {
             let Some(process) = container.process().await else { continue };
             let mut text = String::new();
@@ -57,7 +70,7 @@ impl Bundle {
         let text = match timeout(PATIENCE, part).await {
             Ok(Ok(text)) => text,
             Ok(Err(why)) => format!("cannot be had: {why}\n"),
-            Err(_) => format!("cannot be had: no answer within {} s\n", PATIENCE.as_secs()),
+            Err(_) => late(),
         };
         self.add(name, text);
     }
@@ -92,6 +105,10 @@ impl Bundle {
         }
         Ok(directory)
     }
+}
+
+fn late() -> String {
+    format!("cannot be had: no answer within {} s\n", PATIENCE.as_secs())
 }
 
 fn lines(all: &[impl Serialize]) -> String {

@@ -7,10 +7,12 @@
 //! - [`in_short`]: a lab in a few lines.
 
 mod failure;
+mod figures;
 mod human;
 mod json;
 mod junit;
 mod short;
+mod timeline;
 
 pub use failure::Bundle;
 pub use human::{Human, Paint, summary};

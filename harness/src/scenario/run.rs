@@ -50,6 +50,7 @@ pub async fn play(lab: &Lab, options: Options, mut sink: impl FnMut(RunEvent)) -
         sink(RunEvent::Step { number, name: name.clone() });
         let begun = Instant::now();
         let mut tries = 0;
+        lab.events().say("step", format_args!("step {number} begins: {name}"));
         let mut ended = match missing_tool(&step.requires) {
             Some(tool) if options.require => StepEnd::Failed(lacking(tool)),
             Some(tool) => StepEnd::Skipped { reason: format!("this machine has no `{tool}`") },
@@ -61,6 +62,7 @@ pub async fn play(lab: &Lab, options: Options, mut sink: impl FnMut(RunEvent)) -
             ended = StepEnd::Failed(failure);
         }
         played.counts.add(&ended);
+        lab.events().say("step", format_args!("step {number} {}", said_shortly(&ended)));
         sink(RunEvent::Done { number, name, end: ended.clone(), took: begun.elapsed(), tries });
         if let StepEnd::Failed(failure) = ended {
             played.counts.left = topology.steps.len() - number;
@@ -69,6 +71,14 @@ pub async fn play(lab: &Lab, options: Options, mut sink: impl FnMut(RunEvent)) -
         }
     }
     played
+}
+
+fn said_shortly(end: &StepEnd) -> String {
+    match end {
+        StepEnd::Held => "has held".to_owned(),
+        StepEnd::Skipped { reason } => format!("is skipped: {reason}"),
+        StepEnd::Failed(failure) => format!("has failed: expected {}, got {}", failure.expected, failure.got),
+    }
 }
 
 /// When something has to end, and who says so.

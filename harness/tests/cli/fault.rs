@@ -116,12 +116,13 @@ fn a_wire_is_impaired_and_says_what_it_did() {
     assert_eq!(console.lab(["fault", "ls"]).done(), "FAULT   NAME   FRAMES   WHAT\n");
 }
 
+fn nemesis<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [&["fault", "nemesis", "--seed", "7"], args].concat()
+}
+
 #[test]
 fn a_nemesis_says_what_comes_and_ends_with_its_client() {
     let console = Console::with_two_hosts();
-    fn nemesis<'a>(args: &[&'a str]) -> Vec<&'a str> {
-        [&["fault", "nemesis", "--seed", "7"], args].concat()
-    }
     let dry = console.lab(nemesis(&["--for", "20s", "--dry-run"])).done();
     assert!(dry.starts_with("seed 7: 12 faults in 20s\n  at    0.637s for   0.722s  "), "{dry}");
     assert_eq!(console.lab(nemesis(&["--for", "20s", "--dry-run"])).done(), dry);

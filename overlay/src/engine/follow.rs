@@ -45,7 +45,9 @@ impl Core {
             let step = tokio::select! {
                 listing = &mut answer => match listing {
                     Ok(listing) => {
-                        reached = true;
+                        if !std::mem::replace(&mut reached, true) {
+                            self.config.witness.say("the store answers");
+                        }
                         let changed = listing.index != index;
                         let pass = if listing.index < index { Pass::Anew } else { Pass::Change };
                         index = listing.index;
@@ -55,6 +57,7 @@ impl Core {
                     Err(error) => {
                         if std::mem::replace(&mut reached, false) {
                             tracing::warn!(host = self.env.name, %error, "the store is out of reach");
+                            self.config.witness.say(format_args!("the store is out of reach: {error}"));
                         }
                         answer.set(ask(self.kv.clone(), 0, RETRY));
                         None
@@ -72,6 +75,7 @@ impl Core {
                 && let Err(error) = self.settle(view, pass).await
             {
                 tracing::warn!(host = self.env.name, %error, "the store's state could not be applied");
+                self.config.witness.say(format_args!("the store's state could not be applied: {error}"));
             }
             let view = self.seen();
             absences.observe(&view, Instant::now());
@@ -90,6 +94,7 @@ impl Core {
         let view = View::read(listing);
         for (key, why) in &view.unreadable {
             tracing::warn!(host = self.env.name, key, why, "a document in the store cannot be read");
+            self.config.witness.say(format_args!("{key} in the store cannot be read: {why}"));
         }
         view
     }
@@ -109,6 +114,7 @@ impl Core {
         {
             let (network, id, host) = (endpoint.network, endpoint.id, endpoint.host);
             tracing::info!(host = self.env.name, endpoint = endpoint.name, owner = %host, "nobody has it any more");
+            self.config.witness.say(format_args!("nobody has {} of {host} any more", endpoint.name));
             // A host that comes back in this very moment keeps what it has.
             let away = TxnOp::CheckNotExists { key: keys::node((host, self.env.advertise.port()).into()) };
             self.transact(|view| {
@@ -163,6 +169,7 @@ impl Core {
             });
             if let Err(error) = written.await {
                 tracing::warn!(host = self.env.name, endpoint = %endpoint.name, %error, "given up");
+                self.config.witness.say(format_args!("{} is given up: {error}", endpoint.name));
             }
         }
         self.look().await

@@ -22,6 +22,7 @@ use crate::id::EndpointId;
 use crate::kv::{Kv, keys};
 use crate::ledger::View;
 use crate::model::{Endpoint, Vni};
+use crate::witness::Witness;
 
 pub use show::NetworkSummary;
 pub use verbs::{EndpointInfo, JoinOptions};
@@ -40,6 +41,8 @@ pub struct Config {
     pub mend: Duration,
     /// Ids and names are drawn from it.
     pub seed: u64,
+    /// Who hears what it does of its own accord.
+    pub witness: Witness,
 }
 
 impl Default for Config {
@@ -50,6 +53,7 @@ impl Default for Config {
             peer_grace: Duration::from_secs(20),
             mend: Duration::from_secs(2),
             seed: 0,
+            witness: Witness::default(),
         }
     }
 }
@@ -241,12 +245,13 @@ impl Core {
         let view = self.reclaim(view).await?;
         let sessions = self.membership.standing().borrow().sessions;
         let applied = self.applied.clone();
-        let name = self.env.name.clone();
+        let (name, witness) = (self.env.name.clone(), self.config.witness.clone());
         self.with_datapath(move |datapath| {
             let report = datapath.converge(&view, pass).clone();
             let faults: Vec<String> = report.failed.values().chain(&report.faults).cloned().collect();
             for fault in &faults {
                 tracing::warn!(host = name, "{fault}");
+                witness.say(fault);
             }
             let mine = datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
             let mine = Arc::new(mine.collect());
@@ -256,6 +261,13 @@ impl Core {
                     applied.index = 0;
                 }
                 if report.index == view.index {
+                    if applied.view.index != view.index {
+                        let endpoints: usize = view.endpoints.values().map(BTreeMap::len).sum();
+                        let (networks, nodes) = (view.networks.len(), view.nodes.len());
+                        witness.say(format_args!(
+                            "the kernel agrees with the store as of {}: {networks} networks, {endpoints} endpoints, {nodes} hosts", view.index
+                        ));
+                    }
                     applied.view = view;
                     applied.sessions = sessions;
                 }

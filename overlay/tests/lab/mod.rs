@@ -33,6 +33,7 @@ pub fn config(seed: u64) -> Config {
         peer_grace: Duration::from_millis(300),
         mend: Duration::from_millis(50),
         seed,
+        ..Config::default()
     }
 }
 
