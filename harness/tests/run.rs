@@ -45,7 +45,7 @@ fn the_exit_code_says_who_is_at_fault() {
         (&["holds.toml", "fails.toml"], 1),
         (&["wrong.toml", "fails.toml"], 2),
         (&["none.toml"], 2),
-        (&["--keep", "holds.toml"], 2),
+        (&["--keep", "holds.toml"], 0),
     ] {
         let output = lab(folder.path()).arg("run").args(files).output().unwrap();
         assert_eq!(output.status.code(), Some(code), "{files:?}: {}", text(&output));
@@ -76,7 +76,19 @@ fn a_failure_leaves_a_bundle_and_a_line_to_play_it_again() {
     let text = text(&output);
     assert!(text.contains("LAB_SEED=0 lab run fails.toml"), "{text}");
     let bundle = text.lines().find_map(|line| line.trim().strip_prefix("see ")).unwrap().trim();
-    for file in ["run.txt", "run.jsonl", "scenario.toml", "lab.json", "inspect.json", "events.jsonl"] {
+    for file in [
+        "run.txt",
+        "run.jsonl",
+        "scenario.toml",
+        "lab.json",
+        "inspect.json",
+        "events.jsonl",
+        "timeline.txt",
+        "counters.txt",
+        "sockets.txt",
+        "summary.txt",
+        "faults.jsonl",
+    ] {
         assert!(Path::new(bundle).join(file).is_file(), "{file}");
     }
     let inspect: Value =
@@ -102,4 +114,58 @@ fn an_interrupt_ends_the_labs_and_says_so() {
     assert_eq!(output.status.code(), Some(130));
     assert!(text(&output).contains("interrupted; the labs are down"), "{}", text(&output));
     assert!(lines.all(|line| !line.unwrap().contains("holds.toml")));
+}
+
+#[test]
+fn a_lab_in_which_a_step_fails_can_be_kept_and_looked_at() {
+    let folder = folder(&[("fails.toml", FAILS)]);
+    let ask = |args: &[&str]| {
+        lab(folder.path()).env("LAB_STATE", folder.path().join("labs")).args(args).output().unwrap()
+    };
+    for end in ["down", "interrupt"] {
+        let mut child = lab(folder.path())
+            .env("LAB_STATE", folder.path().join("labs"))
+            .args(["run", "--keep", "fails.toml"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.any(|line| line.unwrap().contains("`lab down fails`, or ^C, ends it")));
+        assert_eq!(text(&ask(&["exec", "h0", "--", "hostname"])), "h0\n");
+        let second = ask(&["run", "--keep", "fails.toml"]);
+        assert_eq!(second.status.code(), Some(2));
+        assert!(text(&second).contains("a lab fails is up already"), "{}", text(&second));
+        if end == "down" {
+            assert_eq!(text(&ask(&["down"])), "lab fails is down\n");
+        } else {
+            kill(Pid::from_raw(child.id().cast_signed()), Signal::SIGINT).unwrap();
+        }
+        assert_eq!(child.wait().unwrap().code(), Some(if end == "down" { 1 } else { 130 }));
+        assert_eq!(text(&ask(&["ls"])).lines().count(), 1, "nothing but the heading");
+    }
+}
+
+#[test]
+fn what_is_repeated_says_which_seeds_fail() {
+    let folder = folder(&[("holds.toml", HOLDS)]);
+    let repeat = |args: &[&str]| lab(folder.path()).arg("repeat").args(args).output().unwrap();
+    let held = repeat(&["--times", "6", "--stress", "3", "holds.toml"]);
+    assert_eq!(held.status.code(), Some(0), "{}", text(&held));
+    assert!(text(&held).starts_with("6 of 6 held, 3 at a time, each in "), "{}", text(&held));
+    // A seed that is a multiple of four fails.
+    let script = "echo seed $LAB_SEED; test $((LAB_SEED % 4)) != 0";
+    let command = ["--times", "9", "--stress", "2", "--", "sh", "-c", script];
+    let failed = repeat(&command);
+    assert_eq!(failed.status.code(), Some(1), "{}", text(&failed));
+    let said = String::from_utf8_lossy(&failed.stdout).into_owned();
+    assert!(said.starts_with("7 of 9 held, 2 at a time"), "{said}");
+    assert!(
+        said.ends_with(&format!("failed with seed 4, 8\nagain       LAB_SEED=4 sh -c {script}\n")),
+        "{said}"
+    );
+    let json: Value = serde_json::from_slice(&repeat(&[&["--json"], &command[..]].concat()).stdout).unwrap();
+    assert_eq!((json["runs"].as_u64(), json["failed"][1]["seed"].as_u64()), (Some(9), Some(8)));
+    let log = fs::read_to_string(json["failed"][1]["log"].as_str().unwrap()).unwrap();
+    assert_eq!(log, "seed 8\n");
+    assert_eq!(repeat(&[]).status.code(), Some(2));
 }

@@ -60,7 +60,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 /// Passes only if the inner said that every step was played and held.
 fn trial(file: &Path) -> Result<(), Failed> {
     let order = Order::new(file, fs::read_to_string(file)?)?;
-    let stage = Stage::open(Command::new(env::current_exe()?), &order, env::temp_dir())?;
+    let stage = Stage::open(Command::new(env::current_exe()?), &order, env::temp_dir(), None)?;
     let mut human = Human::new(&file.display().to_string(), Paint::Plain);
     let (mut shown, mut end) = (String::new(), None);
     for event in stage {

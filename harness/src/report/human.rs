@@ -63,6 +63,10 @@ impl Human {
                 }
             },
             RunEvent::Bundle { path } => detail("see", path),
+            RunEvent::Kept { name } => detail(
+                "kept",
+                &format!("`lab --lab {name} exec …` looks at it; `lab down {name}`, or ^C, ends it"),
+            ),
             RunEvent::End { verdict, counts, took } => self.end(verdict, *counts, *took),
         }
     }

@@ -49,7 +49,7 @@ impl Junit {
                     suite.broken = Some(why.clone());
                 }
             }
-            RunEvent::Up { .. } | RunEvent::Step { .. } => {}
+            RunEvent::Up { .. } | RunEvent::Step { .. } | RunEvent::Kept { .. } => {}
         }
     }
 

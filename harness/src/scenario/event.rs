@@ -61,6 +61,11 @@ pub enum RunEvent {
         /// The directory.
         path: String,
     },
+    /// The lab stays as it was at the failure, and can be asked, until somebody ends it.
+    Kept {
+        /// What it is called by.
+        name: String,
+    },
     /// It is over.
     End {
         /// What came of it.

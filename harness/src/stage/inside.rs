@@ -1,9 +1,11 @@
 //! The inner's half: builds the lab, plays, says what happens.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixListener;
 use std::time::Instant;
 
 use super::{LONGEST, Order, Said};
+use crate::control::serve;
 use crate::error::{Error, Kind, Result};
 use crate::lab::Lab;
 use crate::report::Bundle;
@@ -16,10 +18,10 @@ pub async fn inside() -> Result<Verdict> {
     let deaf = |why: &dyn std::fmt::Display| {
         Error::new(Kind::Machine, format_args!("cannot hear what to play: {why}"))
     };
-    let (text, _) = kernel::pass::receive_line(line.as_fd(), LONGEST).map_err(|e| deaf(&e))?;
+    let (text, mut fds) = kernel::pass::receive_line(line.as_fd(), LONGEST).map_err(|e| deaf(&e))?;
     let order: Order = serde_json::from_str(&text).map_err(|e| deaf(&e))?;
     let begun = Instant::now();
-    let (verdict, counts) = match perform(&order).await {
+    let (verdict, counts) = match perform(&order, fds.pop()).await {
         Ok(end) => end,
         Err(why) => (Verdict::Broken { why: why.to_string() }, Counts::default()),
     };
@@ -27,8 +29,8 @@ pub async fn inside() -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// An error: the lab could not be built.
-async fn perform(order: &Order) -> Result<(Verdict, Counts)> {
+/// Should a step fail, the lab is kept if there is a socket on which it can be asked. An error: the lab could not be built.
+async fn perform(order: &Order, keep: Option<OwnedFd>) -> Result<(Verdict, Counts)> {
     let topology = order.topology()?;
     let mut history = Vec::new();
     let mut tell = |event: RunEvent| {
@@ -54,6 +56,10 @@ async fn perform(order: &Order) -> Result<(Verdict, Counts)> {
         let mut bundle = Bundle::collect(&lab, &order.path, &history).await;
         bundle.add("scenario.toml", order.text.clone());
         say(&Said::Bundle { bundle });
+        if let Some(socket) = keep {
+            say(&Said::Event(RunEvent::Kept { name: lab.topology().name.clone() }));
+            serve(lab, UnixListener::from(socket)).await?;
+        }
     }
     Ok((played.verdict(), played.counts))
 }

@@ -17,7 +17,7 @@ use crate::scenario::{Options, RunEvent};
 use crate::topology::Topology;
 
 pub use inside::inside;
-pub use outside::{Stage, Stopper};
+pub use outside::{Keep, Stage, Stopper};
 
 /// Overrides the seed of every file that is played.
 const SEED: &str = "LAB_SEED";

@@ -2,12 +2,13 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
+use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use kernel::entry::{Inner, Life};
+use kernel::entry::{Inner, Life, Remains};
 
 use super::{Order, Said};
 use crate::error::{Error, Kind, Result};
@@ -24,10 +25,20 @@ pub struct Stage {
     inner: Option<Inner>,
     lines: BufReader<UnixStream>,
     begun: Instant,
-    deadline: Instant,
+    /// None: the lab is kept for as long as somebody wants.
+    deadline: Option<Instant>,
     name: String,
     bundles: PathBuf,
     over: bool,
+}
+
+/// How a lab that is kept can be asked.
+#[derive(Debug)]
+pub struct Keep {
+    /// Where it is asked.
+    pub listener: UnixListener,
+    /// What is to be removed should all of it be killed.
+    pub remains: Remains,
 }
 
 /// Ends a [`Stage`]'s lab from another thread.
@@ -43,28 +54,35 @@ impl Stopper {
 
 impl Stage {
     /// Starts `command`, the current executable with what makes it call [`inside`](super::inside). The thread that calls
-    /// this has to live as long as the lab. Should a step fail, what there was to see is left in a directory below `bundles`.
-    pub fn open(command: Command, order: &Order, bundles: PathBuf) -> Result<Stage> {
+    /// this has to live as long as the lab. Should a step fail, what there was to see is left in a directory below `bundles`,
+    /// and the lab itself is kept if there is a way to ask it.
+    pub fn open(command: Command, order: &Order, bundles: PathBuf, keep: Option<&Keep>) -> Result<Stage> {
         // The file's mistakes are seen before anything is started.
         let topology = order.topology()?;
         let broken = |why: &dyn std::fmt::Display| {
             Error::new(Kind::Machine, format_args!("cannot start a lab for {}: {why}", order.path))
         };
-        let inner = Inner::spawn(command, Life::Attached, None)?;
+        let inner = Inner::spawn(command, Life::Attached, keep.map(|keep| &keep.remains))?;
         let text = serde_json::to_string(order).map_err(|e| broken(&e))?;
         let lines = BufReader::new(inner.line().try_clone().map_err(|e| broken(&e))?);
         // Should it have died already, it has said why, which is heard below.
-        let _ = inner.send(&text, &[]);
+        let socket: Vec<_> = keep.iter().map(|keep| keep.listener.as_fd()).collect();
+        let _ = inner.send(&text, &socket);
         let begun = Instant::now();
         Ok(Stage {
             inner: Some(inner),
             lines,
             begun,
-            deadline: begun + topology.timeout + BEYOND,
+            deadline: Some(begun + topology.timeout + BEYOND),
             name: topology.name,
             bundles,
             over: false,
         })
+    }
+
+    /// The pid of the lab's shepherd.
+    pub fn pid(&self) -> u32 {
+        self.inner.as_ref().map_or(0, Inner::pid)
     }
 
     /// What ends the lab early.
@@ -77,11 +95,11 @@ impl Stage {
     fn hear(&mut self) -> io::Result<Option<String>> {
         let mut line = Vec::new();
         loop {
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            self.lines.get_ref().set_read_timeout(Some(left))?;
+            self.lines.get_ref().set_read_timeout(left)?;
             match self.lines.read_until(b'\n', &mut line) {
                 Ok(_) if line.last() == Some(&b'\n') => {
                     line.pop();
@@ -139,6 +157,9 @@ impl Iterator for Stage {
                         // All of the lab is gone when this returns.
                         drop(self.inner.take().map(Inner::end));
                     }
+                    if let RunEvent::Kept { .. } = event {
+                        self.deadline = None;
+                    }
                     event
                 }
                 Ok(Said::Bundle { bundle }) => self.keep(&bundle),
@@ -150,7 +171,7 @@ impl Iterator for Stage {
             Ok(None) => self.died(),
             Err(why) if why.kind() == io::ErrorKind::TimedOut => {
                 drop(self.inner.take().map(Inner::end));
-                let limit = self.deadline.duration_since(self.begun).as_secs();
+                let limit = self.begun.elapsed().as_secs();
                 self.broken(format!("the lab hung: no end after {limit} s; it was ended"))
             }
             Err(why) => self.broken(format!("the lab cannot be heard: {why}")),

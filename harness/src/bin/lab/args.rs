@@ -41,6 +41,8 @@ pub(crate) enum Verb {
     Up(Up),
     /// Play scenarios, each in a lab of its own.
     Run(crate::run::Run),
+    /// Play a scenario, or run a test, many times from different seeds, and say which seeds fail.
+    Repeat(crate::repeat::Repeat),
     /// Check scenario files without building anything.
     Validate(crate::validate::Validate),
     /// Print the JSON schema of scenario files.

@@ -12,6 +12,7 @@ mod exec;
 mod fault;
 mod gc;
 mod inspect;
+mod keep;
 mod kv;
 mod logs;
 mod ls;
@@ -20,6 +21,7 @@ mod nemesis;
 mod network;
 mod ping;
 mod print;
+mod repeat;
 mod run;
 mod schema;
 mod supervise;
@@ -98,6 +100,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Up(verb) => up::main(&scope, &verb),
         Verb::Run(verb) => run::main(scope.json, &verb),
+        Verb::Repeat(verb) => repeat::main(scope.json, &verb),
         Verb::Validate(verb) => validate::main(scope.json, &verb),
         Verb::Schema => schema::main(),
         Verb::Down(verb) => down::main(&scope, &verb),

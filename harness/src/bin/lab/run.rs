@@ -17,6 +17,7 @@ use harness::stage::{self, Order, Stage, Stopper};
 use harness::{Error, Kind};
 use nix::sys::signal::{SigSet, Signal};
 
+use crate::keep::Kept;
 use crate::{EXIT_FAULT, print};
 
 /// 128 and the number of SIGINT, as a shell says it.
@@ -31,7 +32,7 @@ pub(crate) struct Run {
     /// Scenario files; see `scenarios/`.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Keep the lab of a scenario that fails.
+    /// Keep the lab of a scenario that fails, as it is then, until `lab down` or ^C.
     #[arg(long)]
     keep: bool,
     /// Play so many at a time.
@@ -57,14 +58,15 @@ enum Told {
 }
 
 pub(crate) fn main(json: bool, args: &Run) -> anyhow::Result<ExitCode> {
-    if args.keep {
-        let what = "--keep is not there yet; `lab up FILE` builds the lab and leaves it running";
-        return Err(Error::new(Kind::Input, what).into());
-    }
     let (tell, told) = channel();
     // Before there are other threads, which are to have them blocked, too.
     watch_signals(tell.clone())?;
-    let queue = Queue { files: &args.files, next: AtomicUsize::new(0), over: AtomicBool::new(false) };
+    let queue = Queue {
+        files: &args.files,
+        keep: args.keep,
+        next: AtomicUsize::new(0),
+        over: AtomicBool::new(false),
+    };
     let begun = Instant::now();
     let ended = thread::scope(|scope| {
         for _ in 0..args.jobs.min(args.files.len()) {
@@ -92,6 +94,8 @@ struct Unheard;
 /// The files that wait to be played.
 struct Queue<'a> {
     files: &'a [PathBuf],
+    /// Labs in which a step fails stay.
+    keep: bool,
     next: AtomicUsize,
     /// Nothing more is to be played.
     over: AtomicBool,
@@ -111,14 +115,21 @@ impl Queue<'_> {
     fn play(&self, number: usize, file: &Path, tell: &Sender<Told>) -> Result<(), Unheard> {
         let begun = Instant::now();
         let tell = |told| tell.send(told).map_err(|_| Unheard);
-        match open(file) {
-            Ok((stopper, stage)) => {
+        match open(file, self.keep) {
+            Ok((stopper, stage, mut kept)) => {
                 tell(Told::Started(stopper))?;
                 // Either the display has heard of this lab and stops it, or we see here that it is over.
                 if self.over.load(Ordering::SeqCst) {
                     return Ok(());
                 }
-                stage.into_iter().try_for_each(|event| tell(Told::Event(number, event)))
+                for event in stage {
+                    if let (RunEvent::Kept { .. }, Some(kept)) = (&event, &mut kept) {
+                        // Should it fail, the lab is said to be still coming up; it can be asked all the same.
+                        let _ = kept.ready();
+                    }
+                    tell(Told::Event(number, event))?;
+                }
+                Ok(())
             }
             Err(why) => {
                 let verdict = Verdict::Broken { why: why.to_string() };
@@ -129,11 +140,16 @@ impl Queue<'_> {
     }
 }
 
-fn open(file: &Path) -> Result<(Stopper, Stage), Error> {
+fn open(file: &Path, keep: bool) -> Result<(Stopper, Stage, Option<Kept>), Error> {
     let text = fs::read_to_string(file)
         .map_err(|e| Error::new(Kind::Input, format_args!("cannot read {}: {e}", file.display())))?;
-    let stage = Stage::open(command()?, &Order::new(file, text)?, env::temp_dir())?;
-    Ok((stage.stopper()?, stage))
+    let order = Order::new(file, text)?;
+    let mut kept = if keep { Some(Kept::claim(file, &order)?) } else { None };
+    let stage = Stage::open(command()?, &order, env::temp_dir(), kept.as_ref().map(|kept| &kept.keep))?;
+    if let Some(kept) = &mut kept {
+        kept.belongs_to(stage.pid())?;
+    }
+    Ok((stage.stopper()?, stage, kept))
 }
 
 fn command() -> Result<Command, Error> {
