@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Between two looks: threads and processes end when they end.
 const PAUSE: Duration = Duration::from_millis(1);
 
+/// How the runtime calls its threads. They end with it, later than a lab.
+const RUNTIME: &str = "tokio-rt-worker";
+
 /// What was there before. Meant for a process inside a lab's own PID namespace, where every process is the test's.
 #[derive(Clone, Debug)]
 pub struct Leaks {
@@ -34,6 +37,16 @@ impl Leaks {
     /// What has come since and is still there when `patience` is over, a line each.
     pub fn after(&self, patience: Duration) -> Vec<String> {
         wait(patience, || Holdings::now().without(&self.before))
+    }
+
+    /// As [`Leaks::after`], while the runtime goes on: its own threads are left out.
+    pub fn meanwhile(&self, patience: Duration) -> Vec<String> {
+        let look = || {
+            let mut now = Holdings::now();
+            now.threads.retain(|_, name| name != RUNTIME);
+            now.without(&self.before)
+        };
+        wait(patience, look)
     }
 
     /// Waits until no process is there that was not before, at most for `patience`.

@@ -1,34 +1,47 @@
 //! Complete multi-host networks on one Linux machine: real namespaces, real VXLAN, a real store, up in milliseconds.
 //!
+//! This is what a test looks like, under plain `cargo test`, as any user, with root or without:
+//!
+//! ```no_run
+#![doc = include_str!("../tests/guide.rs")]
+//! ```
+//!
+//! Three lines make a crate ready for such tests: a feature `netns = []`, this crate as a dev-dependency, and
+//! `required-features = ["netns"]` at the tests that need it; `harness/examples/replicated` is one. Then `cargo test --features netns`.
+//!
+//! # A page a concept
+//!
+//! | concept | page |
+//! |---|---|
+//! | a test in a lab of its own, or in namespaces of its own; what it prints when it fails; what it may leave behind | [`test`](macro@test), [`isolate`](macro@isolate), [`trial`] |
+//! | what a lab is made of: written in a file, or built in Rust | [`topology`] |
+//! | a lab that is up | [`Lab`] |
+//! | hosts and containers: their sockets, closures and processes, and when those are ready | [`handle`] |
+//! | what is expected, now, soon, or never | [`expect`](mod@expect) |
+//! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks; a nemesis | [`fault`] |
+//! | steps in a file, played by `lab run` | [`scenario`], [`stage`] |
+//! | what is shown and kept of a failure | [`report`] |
+//! | what a test has left behind | [`leak`] |
+//! | the store, as Consul's clients see it | [`consul`] |
+//!
+//! # The map
+//!
 //! Data flows one way: a file becomes a [`topology`], the topology a [`Lab`], a [`scenario`] is played on it. In
 //! reading order:
 //!
 //! - `error`: what went wrong, in a sentence.
 //! - [`topology`]: what a file says, what it means, and what is wrong with it.
 //! - [`scenario`]: steps, and what is expected of them.
-//! - `underlay`: the switch, the wires, the outside world.
+//! - `underlay`: the switch, the wires, the outside world; `relay`: what an impaired wire does to each frame.
 //! - `host`, `container`: what a lab is made of; `process`: what runs on them.
 //! - `probe`: what a step can try on it; [`report`]: what people and programs are shown of it.
-//! - [`stage`]: a scenario played in a lab of its own.
+//! - [`stage`]: a scenario played in a lab of its own; [`trial`]: a Rust test in one; [`leak`]: what is left of either.
 //! - [`consul`]: the HTTP face of the store.
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
 //! - [`handle`]: typed handles of hosts, containers, networks and processes; [`expect`](mod@expect): what is expected of them.
-//! - [`fault`]: what goes wrong in a lab, and how it is put right again; `relay`: wires that are worse than bare ones.
+//! - [`fault`]: what goes wrong in a lab, and how it is put right again.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
-//!
-//! ```no_run
-//! # async fn example() -> harness::Result {
-//! use harness::{Lab, topology::Topology};
-//!
-//! // Inside namespaces of its own: see `kernel::entry`.
-//! let lab = Lab::up(Topology::two_hosts()).await?;
-//! let to = lab.address("C1", "C0")?;
-//! let mut echoes = lab.echoes(&lab.place("C1")?, to, 1, std::time::Duration::from_secs(1))?;
-//! assert!(echoes.recv().await.is_some());
-//! # Ok(())
-//! # }
-//! ```
 
 pub mod consul;
 mod container;

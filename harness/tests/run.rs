@@ -160,7 +160,7 @@ fn what_is_repeated_says_which_seeds_fail() {
     let said = String::from_utf8_lossy(&failed.stdout).into_owned();
     assert!(said.starts_with("7 of 9 held, 2 at a time"), "{said}");
     assert!(
-        said.ends_with(&format!("failed with seed 4, 8\nagain       LAB_SEED=4 sh -c {script}\n")),
+        said.ends_with(&format!("failed with seed 4, 8\nagain       LAB_SEED=4 sh -c '{script}'\n")),
         "{said}"
     );
     let json: Value = serde_json::from_slice(&repeat(&[&["--json"], &command[..]].concat()).stdout).unwrap();

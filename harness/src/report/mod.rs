@@ -15,7 +15,7 @@ mod short;
 mod timeline;
 
 pub use failure::Bundle;
-pub use human::{Human, Paint, summary};
+pub use human::{Human, Paint, quoted, summary};
 pub use json::json_line;
 pub use junit::Junit;
 pub use short::in_short;

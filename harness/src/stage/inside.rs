@@ -2,14 +2,18 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{LONGEST, Order, Said};
 use crate::control::serve;
 use crate::error::{Error, Kind, Result};
 use crate::lab::Lab;
+use crate::leak::Leaks;
 use crate::report::Bundle;
 use crate::scenario::{Counts, RunEvent, Verdict, play};
+
+/// How long what a lab leaves behind may take to end.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Plays what the outer asks for on the life line. An error: there is nobody to say it to.
 pub async fn inside() -> Result<Verdict> {
@@ -29,9 +33,11 @@ pub async fn inside() -> Result<Verdict> {
     Ok(verdict)
 }
 
-/// Should a step fail, the lab is kept if there is a socket on which it can be asked. An error: the lab could not be built.
+/// Should a step fail, the lab is kept if there is a socket on which it can be asked. An error: the lab could
+/// not be built, or something of it is left.
 async fn perform(order: &Order, keep: Option<OwnedFd>) -> Result<(Verdict, Counts)> {
     let topology = order.topology()?;
+    let leaks = Leaks::before();
     let mut history = Vec::new();
     let mut tell = |event: RunEvent| {
         history.push(event.clone());
@@ -59,6 +65,18 @@ async fn perform(order: &Order, keep: Option<OwnedFd>) -> Result<(Verdict, Count
         if let Some(socket) = keep {
             say(&Said::Event(RunEvent::Kept { name: lab.topology().name.clone() }));
             serve(lab, UnixListener::from(socket)).await?;
+            return Ok((played.verdict(), played.counts));
+        }
+    }
+    drop(lab);
+    let left = tokio::task::spawn_blocking(move || leaks.meanwhile(PATIENCE)).await;
+    match &left.map_err(|e| Error::new(Kind::Machine, e))?[..] {
+        [] => {}
+        left => {
+            return Err(Error::new(
+                Kind::Machine,
+                format_args!("the lab has left behind: {}", left.join("; ")),
+            ));
         }
     }
     Ok((played.verdict(), played.counts))

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use harness::report::quoted;
 use serde_json::json;
 
 use crate::{EXIT_FAILED, VERSION, print};
@@ -158,8 +159,8 @@ impl Repeat {
     /// As a person would type it.
     fn shown(&self) -> String {
         match &self.file {
-            Some(file) => format!("lab run {}", file.display()),
-            None => self.command.join(" "),
+            Some(file) => format!("lab run {}", quoted(&file.display().to_string())),
+            None => self.command.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "),
         }
     }
 }
