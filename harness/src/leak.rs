@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 /// Between two looks: threads and processes end when they end.
 const PAUSE: Duration = Duration::from_millis(1);
 
+const DESCRIPTOR: &str = "descriptor";
+
 /// How the runtime calls its threads. They end with it, later than a lab.
 const RUNTIME: &str = "tokio-rt-worker";
 
@@ -82,7 +84,7 @@ impl Holdings {
         [
             new(&self.processes, &before.processes, "process"),
             new(&self.threads, &before.threads, "thread"),
-            new(&self.descriptors, &before.descriptors, "descriptor"),
+            new(&self.descriptors, &before.descriptors, DESCRIPTOR),
         ]
         .concat()
     }
@@ -96,9 +98,14 @@ fn comm(path: &Path) -> Option<String> {
     fs::read_to_string(path.join("comm")).ok().map(|name| name.trim().to_owned())
 }
 
-/// What is there now and was not before.
+/// What is there now and was not before. A process or thread may have changed its name since, and numbers of theirs are not
+/// used again within a test; those of descriptors are.
 fn new(now: &BTreeMap<u64, String>, before: &BTreeMap<u64, String>, what: &str) -> Vec<String> {
-    let new = now.iter().filter(|(number, name)| before.get(number) != Some(name));
+    let is_new = |number: &u64, name: &String| match before.get(number) {
+        None => true,
+        Some(other) => what == DESCRIPTOR && other != name,
+    };
+    let new = now.iter().filter(|(number, name)| is_new(number, name));
     new.map(|(number, name)| format!("{what} {number}, {name}")).collect()
 }
 

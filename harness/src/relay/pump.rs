@@ -33,8 +33,10 @@ struct Shared {
 
 impl Pump {
     /// Starts to carry frames. What has come before is thrown away: it has gone another way.
-    pub(crate) fn start(name: &str, from: End, to: End, shaper: Shaper) -> Result<Pump> {
+    pub(crate) fn start(name: &str, mut from: End, to: End, shaper: Shaper) -> Result<Pump> {
         let failed = |e| Error::new(Kind::Machine, format_args!("cannot start the pump of {name}: {e}"));
+        // Here and not in the thread: what is sent once this has returned is carried.
+        while from.receive().map_err(failed)?.is_some() {}
         let shared = Arc::new(Shared {
             shaper: Mutex::new(shaper),
             bell: Bell::new().map_err(failed)?,
@@ -84,7 +86,6 @@ impl Shared {
         // Without it frames are late by up to 50 µs, no worse.
         let _ = punctual();
         let begun = Instant::now();
-        while from.receive()?.is_some() {}
         let mut due = None;
         while !self.over.load(Ordering::SeqCst) {
             self.sleep(&from, begun, due)?;

@@ -10,7 +10,8 @@ use ipnet::{IpNet, Ipv4Net};
 use kernel::nft::{Counted, Family, Nft, Table};
 use kernel::{Batch, Mac, Netns, NewLink, Rtnl};
 
-use super::splice::{Direction, Shape, Splice, plug_name};
+use super::gap::{Backend, plug_name};
+use super::splice::{Direction, Shape, Splice};
 use crate::error::{Error, Kind, Result};
 use crate::fault::TABLE;
 use crate::topology::Underlay;
@@ -102,7 +103,7 @@ impl Fabric {
         let rtnl = Rtnl::new(&switch)?;
         let bridge =
             NewLink { index: BRIDGE, name: "switch".into(), mtu: Some(underlay.mtu), ..NewLink::default() };
-        let mut batch = Batch::new().up(1, "lo").bridge(&bridge);
+        let mut batch = Batch::new().up(1, "lo").switch(&bridge);
         for plug in plugs {
             let (near, far) = plug.ends(underlay.mtu);
             batch = batch.veth(&near, &far, Some(plug.netns.as_fd()));
@@ -131,7 +132,7 @@ impl Fabric {
         let (index, name) = (plug.port.index(), plug.port.name());
         // Pumps to what is gone carry nothing.
         if let Some(splice) = self.spliced().remove(&plug.port.0) {
-            splice.close(&self.rtnl, None, plug.port)?;
+            splice.close(&self.rtnl, None)?;
         }
         // The kernel may be at it already, on its own: the old host's namespace held the other end.
         if self.rtnl.dump()?.by_index(index).is_some()
@@ -167,7 +168,7 @@ impl Fabric {
         let wanted = up.is_some() || down.is_some();
         match (spliced.get_mut(&port.0), wanted) {
             (None, false) => {}
-            (Some(splice), true) => splice.change((up, down)),
+            (Some(splice), true) => splice.change((up, down))?,
             (None, true) => {
                 let splice =
                     Splice::open(&self.switch, &self.rtnl, host, port, self.underlay.mtu, (up, down))?;
@@ -175,15 +176,15 @@ impl Fabric {
             }
             (Some(_), false) => {
                 if let Some(splice) = spliced.remove(&port.0) {
-                    splice.close(&self.rtnl, Some(host), port)?;
+                    splice.close(&self.rtnl, Some(host))?;
                 }
             }
         }
         Ok(())
     }
 
-    /// The wire at a port, upwards and downwards; `None`: it is bare.
-    pub(crate) fn wire(&self, port: Port) -> Option<(Direction, Direction)> {
+    /// The wire at a port: how it is carried, upwards and downwards; `None`: it is bare.
+    pub(crate) fn wire(&self, port: Port) -> Option<(Backend, Direction, Direction)> {
         self.spliced().get(&port.0).map(Splice::report)
     }
 

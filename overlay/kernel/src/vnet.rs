@@ -26,6 +26,9 @@ pub struct VnetHeader {
     pub csum_start: u16,
     /// Where behind `csum_start` it belongs. What stands there is the sum of the pseudo-header.
     pub csum_offset: u16,
+    /// Where in a tunnel's frame the outer UDP header and the inner network header begin, as TAP devices write it
+    /// (`struct virtio_net_hdr_v1_hash_tunnel`, Linux 6.17). Handed on as it came.
+    pub tunnel: [u8; 4],
 }
 
 /// `VIRTIO_NET_HDR_GSO_*`: what a frame of several packets is made of.
@@ -57,7 +60,25 @@ impl VnetHeader {
             gso_size: number(4),
             csum_start: number(6),
             csum_offset: number(8),
+            tunnel: [0; 4],
         })
+    }
+
+    /// How long it is with what tunnels need: between the two are a number of buffers and a hash, which say nothing here.
+    pub const LONG: usize = 24;
+
+    /// Reads the long one.
+    pub fn parse_long(bytes: &[u8; VnetHeader::LONG]) -> VnetHeader {
+        let [.., a, b, c, d] = *bytes;
+        VnetHeader { tunnel: [a, b, c, d], ..VnetHeader::parse(bytes).unwrap_or_default() }
+    }
+
+    /// The long one as bytes.
+    pub fn emit_long(self) -> [u8; VnetHeader::LONG] {
+        let mut bytes = [0; VnetHeader::LONG];
+        bytes[..VnetHeader::LEN].copy_from_slice(&self.emit());
+        bytes[VnetHeader::LONG - 4..].copy_from_slice(&self.tunnel);
+        bytes
     }
 
     /// It as bytes.
@@ -147,10 +168,14 @@ mod tests {
             gso_size: 1448,
             csum_start: 34,
             csum_offset: 16,
+            tunnel: [0; 4],
         };
         assert_eq!(VnetHeader::parse(&bytes), Some(header));
         assert_eq!(header.emit(), bytes);
         assert!(header.needs_checksum() && header.is_gso() && !header.is_tunnelled());
+        let tunnelled = VnetHeader { gso_type: gso::TCP_V4 | 0x20, tunnel: [34, 0, 64, 0], ..header };
+        assert_eq!(VnetHeader::parse_long(&tunnelled.emit_long()), tunnelled);
+        assert_eq!(tunnelled.emit_long()[20..], [34, 0, 64, 0]);
     }
 
     #[test]

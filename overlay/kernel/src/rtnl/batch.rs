@@ -75,6 +75,13 @@ impl<'a> Batch<'a> {
         self.push("create", format_args!("bridge {}", new.name), NEW, message)
     }
 
+    /// A bridge that is a plain switch: it floods multicast, and sends nothing of its own.
+    #[must_use]
+    pub fn switch(self, new: &NewLink) -> Self {
+        let message = RouteNetlinkMessage::NewLink(link::switch(new));
+        self.push("create", format_args!("switch {}", new.name), NEW, message)
+    }
+
     /// A veth pair: `new` here, `peer` directly in `netns` (here too, if none is given). The peer stays off until
     /// [`Batch::up`] in its own namespace: the kernel cannot open it while the pair is made.
     #[must_use]
@@ -114,6 +121,13 @@ impl<'a> Batch<'a> {
     pub fn down(self, index: u32, name: &str) -> Self {
         let message = RouteNetlinkMessage::SetLink(link::up(index, false));
         self.push("switch off", format_args!("link {name}"), 0, message)
+    }
+
+    /// Sets the longest packet of a link, in bytes.
+    #[must_use]
+    pub fn mtu(self, index: u32, name: &str, mtu: u32) -> Self {
+        let message = RouteNetlinkMessage::SetLink(link::mtu(index, mtu));
+        self.push("set the MTU of", format_args!("link {name}"), 0, message)
     }
 
     /// Makes a link the port of a bridge, or of none any more.

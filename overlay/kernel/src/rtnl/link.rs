@@ -60,6 +60,11 @@ pub(super) fn bridge(link: &NewLink) -> LinkMessage {
     link.dress(LinkBridge::new(&link.name)).build()
 }
 
+/// Without multicast snooping it joins no group (`br_multicast_join_snoopers`), and so sends no IGMP of its own.
+pub(super) fn switch(link: &NewLink) -> LinkMessage {
+    link.dress(LinkBridge::new(&link.name)).mcast_snooping(false).build()
+}
+
 /// A pair; `peer` is made directly in `netns`. It is configured before the two ends know each other, and
 /// `veth_open` then refuses (`drivers/net/veth.c`), so it cannot be switched on in the same message.
 pub(super) fn veth(link: &NewLink, peer: &NewLink, netns: Option<BorrowedFd<'_>>) -> LinkMessage {
@@ -107,6 +112,10 @@ pub(super) fn isolated(index: u32) -> LinkMessage {
 pub(super) fn up(index: u32, up: bool) -> LinkMessage {
     let builder = LinkUnspec::new_with_index(index);
     if up { builder.up().build() } else { builder.down().build() }
+}
+
+pub(super) fn mtu(index: u32, mtu: u32) -> LinkMessage {
+    LinkUnspec::new_with_index(index).mtu(mtu).build()
 }
 
 pub(super) fn master(index: u32, bridge: Option<u32>) -> LinkMessage {

@@ -1,0 +1,191 @@
+//! The gap in a wire that is taken apart: who is where the wire was, and the ends at which its frames are carried.
+//!
+//! The host's `eth0` stays as it is, and so does its other side, `port3`; that is no port of the switch any more. In its place
+//! there is `plug3`. How frames get from one to the other depends on what the machine has:
+//!
+//! - TAP devices: `port3` is in a bridge of its own, `splice3`, with the TAP `wire3`; `plug3` is a TAP, too.
+//! - packet sockets: one at `port3`, and one at `wire3`, which is the other side of `plug3`, a veth.
+
+use std::env;
+use std::fmt;
+
+use kernel::offload::set_tunnel_segmentation;
+use kernel::wire::{End, Tap};
+use kernel::{Batch, Netns, NewLink, Rtnl};
+use serde::{Deserialize, Serialize};
+
+use super::fabric::{BRIDGE, ETH0_NAME, Port, WIRE_PATIENCE};
+use crate::error::{Error, Kind, Result};
+
+/// Which backend is used, `tap` or `packet`; unless said, the first if the machine has it.
+const CHOICE: &str = "LAB_WIRE";
+
+/// How an impaired wire is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// Packet sockets and a thread a direction, on any kernel and for any user. Frames of several packets stay whole unless
+    /// packets have fates of their own; encapsulated ones are always cut apart by the kernel before.
+    PacketSockets,
+    /// TAP devices and a thread a direction, for who may open `/dev/net/tun`, from Linux 6.17 on. Encapsulated frames of several
+    /// packets stay whole, too, unless packets have fates of their own.
+    Tap,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PacketSockets => f.write_str("packet sockets"),
+            Self::Tap => f.write_str("TAP devices"),
+        }
+    }
+}
+
+/// A gap in the wire at a port.
+#[derive(Debug)]
+pub(super) struct Gap {
+    port: Port,
+    /// On the host's side, and on the switch's.
+    taps: Option<[Tap; 2]>,
+}
+
+/// Where frames come from, and go to.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) from_host: End,
+    pub(super) to_host: End,
+    pub(super) from_switch: End,
+    pub(super) to_switch: End,
+}
+
+impl Gap {
+    /// Opens a gap in the wire between `port` and `host`. What is on its way in that very moment may be lost.
+    pub(super) fn open(
+        switch: &Netns,
+        rtnl: &Rtnl,
+        host: &Netns,
+        port: Port,
+        mtu: u32,
+    ) -> Result<(Gap, Ends)> {
+        let choice = env::var(CHOICE).unwrap_or_default();
+        let with_taps = || with_taps(switch, rtnl, port, mtu);
+        let taps = match choice.as_str() {
+            "packet" => None,
+            "tap" => Some(with_taps()?),
+            "" => with_taps().ok(),
+            other => {
+                let unknown = format_args!("{CHOICE} is `tap` or `packet`, not `{other}`");
+                return Err(Error::new(Kind::Input, unknown));
+            }
+        };
+        let gap = Gap { port, taps };
+        let ends = match &gap.taps {
+            Some([wire, plug]) => Ok(Ends {
+                from_host: wire.end(&wire_name(port)),
+                to_host: wire.end(&wire_name(port)),
+                from_switch: plug.end(&plug_name(port)),
+                to_switch: plug.end(&plug_name(port)),
+            }),
+            None => with_packet_sockets(switch, rtnl, host, port, mtu),
+        };
+        match ends {
+            Ok(ends) => Ok((gap, ends)),
+            Err(error) => {
+                // What went wrong is said; that it cannot be undone, too, would say less.
+                let _ = gap.close(rtnl, Some(host));
+                Err(error)
+            }
+        }
+    }
+
+    /// How its frames are carried.
+    pub(super) fn backend(&self) -> Backend {
+        if self.taps.is_some() { Backend::Tap } else { Backend::PacketSockets }
+    }
+
+    /// Whether encapsulated frames of several packets may stay whole, where they can.
+    pub(super) fn leave_tunnels(&self, whole: bool) -> Result<()> {
+        Ok(self.taps.iter().flatten().try_for_each(|tap| tap.leave_tunnels(whole))?)
+    }
+
+    /// Closes it: the wire is as it was, if its host is still there.
+    pub(super) fn close(self, rtnl: &Rtnl, host: Option<&Netns>) -> Result<()> {
+        let port = self.port;
+        if let Some(host) = host {
+            rtnl.apply(&Batch::new().master(port.index(), &port.name(), Some(BRIDGE)))?;
+            rtnl.wait_running(port.index(), &port.name(), WIRE_PATIENCE)?;
+            set_tunnel_segmentation(host, ETH0_NAME, true)?;
+        }
+        // A TAP goes with its last handle, of which this is one; those of the ends are gone.
+        let link = if self.taps.is_some() { splice(port, 0) } else { plug(port, 0) };
+        drop(self.taps);
+        Ok(rtnl.apply(&Batch::new().remove_link(link.index, &link.name))?)
+    }
+}
+
+/// The name of the switch's port while there is a gap.
+pub(super) fn plug_name(port: Port) -> String {
+    format!("plug{}", port.0)
+}
+
+fn wire_name(port: Port) -> String {
+    format!("wire{}", port.0)
+}
+
+/// What takes the port's place in the switch. The indexes are behind those of all ports, of which a bridge has at most 1024.
+fn plug(port: Port, mtu: u32) -> NewLink {
+    let (index, name) = (10_000 + 2 * port.0, plug_name(port));
+    NewLink { index, name, mtu: Some(mtu), master: Some(BRIDGE), ..NewLink::default() }
+}
+
+fn wire(port: Port, mtu: u32) -> NewLink {
+    NewLink { index: 10_001 + 2 * port.0, name: wire_name(port), mtu: Some(mtu), ..NewLink::default() }
+}
+
+/// The bridge that a port shares with a TAP.
+fn splice(port: Port, mtu: u32) -> NewLink {
+    let (index, name) = (20_000 + port.0, format!("splice{}", port.0));
+    NewLink { index, name, mtu: Some(mtu), ..NewLink::default() }
+}
+
+fn with_taps(switch: &Netns, rtnl: &Rtnl, port: Port, mtu: u32) -> Result<[Tap; 2]> {
+    let (plug, wire, splice) = (plug(port, mtu), wire(port, mtu), splice(port, mtu));
+    let taps = [Tap::open(switch, wire.index, &wire.name)?, Tap::open(switch, plug.index, &plug.name)?];
+    let mut batch = Batch::new().switch(&splice);
+    for (tap, bridge) in [(&wire, splice.index), (&plug, BRIDGE)] {
+        batch = batch
+            .mtu(tap.index, &tap.name, mtu)
+            .master(tap.index, &tap.name, Some(bridge))
+            .up(tap.index, &tap.name);
+    }
+    let made = rtnl.apply(&batch).and_then(|()| {
+        rtnl.wait_running(plug.index, &plug.name, WIRE_PATIENCE)?;
+        rtnl.wait_running(wire.index, &wire.name, WIRE_PATIENCE)?;
+        rtnl.apply(&Batch::new().master(port.index(), &port.name(), Some(splice.index)))
+    });
+    match made {
+        Ok(()) => Ok(taps),
+        Err(error) => {
+            // It may not have been made.
+            let _ = rtnl.apply(&Batch::new().remove_link(splice.index, &splice.name));
+            Err(error.into())
+        }
+    }
+}
+
+fn with_packet_sockets(switch: &Netns, rtnl: &Rtnl, host: &Netns, port: Port, mtu: u32) -> Result<Ends> {
+    let (plug, wire) = (plug(port, mtu), wire(port, mtu));
+    rtnl.apply(&Batch::new().veth(&plug, &wire, None).up(wire.index, &wire.name))?;
+    rtnl.wait_running(plug.index, &plug.name, WIRE_PATIENCE)?;
+    // Packet sockets have no words for encapsulated frames of several packets.
+    set_tunnel_segmentation(host, ETH0_NAME, false)?;
+    set_tunnel_segmentation(switch, &plug.name, false)?;
+    let ends = Ends {
+        from_host: End::receiving(switch, port.index(), &port.name())?,
+        to_host: End::sending(switch, port.index(), &port.name())?,
+        from_switch: End::receiving(switch, wire.index, &wire.name)?,
+        to_switch: End::sending(switch, wire.index, &wire.name)?,
+    };
+    rtnl.apply(&Batch::new().master(port.index(), &port.name(), None))?;
+    Ok(ends)
+}
