@@ -10,7 +10,7 @@ use std::env;
 use std::fmt;
 
 use kernel::offload::set_tunnel_segmentation;
-use kernel::wire::{End, Tap};
+use kernel::wire::{End, TapDevice};
 use kernel::{Batch, Netns, NewLink, Rtnl};
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ impl fmt::Display for Backend {
 pub(super) struct Gap {
     port: Port,
     /// On the host's side, and on the switch's.
-    taps: Option<[Tap; 2]>,
+    taps: Option<[TapDevice; 2]>,
 }
 
 /// Where frames come from, and go to.
@@ -148,9 +148,10 @@ fn splice(port: Port, mtu: u32) -> NewLink {
     NewLink { index, name, mtu: Some(mtu), ..NewLink::default() }
 }
 
-fn with_taps(switch: &Netns, rtnl: &Rtnl, port: Port, mtu: u32) -> Result<[Tap; 2]> {
+fn with_taps(switch: &Netns, rtnl: &Rtnl, port: Port, mtu: u32) -> Result<[TapDevice; 2]> {
     let (plug, wire, splice) = (plug(port, mtu), wire(port, mtu), splice(port, mtu));
-    let taps = [Tap::open(switch, wire.index, &wire.name)?, Tap::open(switch, plug.index, &plug.name)?];
+    let taps =
+        [TapDevice::open(switch, wire.index, &wire.name)?, TapDevice::open(switch, plug.index, &plug.name)?];
     let mut batch = Batch::new().switch(&splice);
     for (tap, bridge) in [(&wire, splice.index), (&plug, BRIDGE)] {
         batch = batch

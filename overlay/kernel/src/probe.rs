@@ -9,6 +9,7 @@ use crate::machine::{Machine, Setup};
 use crate::netns::Netns;
 use crate::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
 use crate::rtnl::{Batch, NewLink, NewVxlan, Rtnl, Vxlan};
+use crate::wire::{End, TapDevice};
 
 /// A feature, tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ pub struct Finding {
 type Try = fn() -> Result<()>;
 
 /// Name, whether it is core, what for, and the trial.
-const FEATURES: [(&str, bool, &str, Try); 9] = [
+const FEATURES: [(&str, bool, &str, Try); 11] = [
     ("network namespaces", true, "hosts and containers", namespace),
     ("PID, mount and UTS namespaces", true, "processes on hosts", machine),
     ("veth", true, "wires", veth),
@@ -36,6 +37,13 @@ const FEATURES: [(&str, bool, &str, Try); 9] = [
     ("nftables masquerade", true, "the way outside", masquerade),
     ("bridge-nf-call-iptables", false, "isolation by rule; without it bridge ports are isolated", netfilter),
     ("raw ICMP sockets", true, "lab ping", icmp),
+    ("packet sockets", true, "impaired wires", packet_sockets),
+    (
+        "TAP devices for tunnels, Linux 6.17",
+        false,
+        "impaired wires at full speed; without them packet sockets are used",
+        tap,
+    ),
 ];
 
 /// Tries every feature. To be called inside a lab's namespaces.
@@ -109,4 +117,14 @@ fn netfilter() -> Result<()> {
 
 fn icmp() -> Result<()> {
     Netns::new("probe")?.icmp().map(drop)
+}
+
+fn packet_sockets() -> Result<()> {
+    let netns = Netns::new("probe")?;
+    Rtnl::new(&netns)?.apply(&Batch::new().veth(&link(5, "a"), &link(6, "b"), None))?;
+    End::receiving(&netns, 5, "a").map(drop)
+}
+
+fn tap() -> Result<()> {
+    TapDevice::open(&Netns::new("probe")?, 5, "a").map(drop)
 }

@@ -21,7 +21,7 @@ use crate::netns::Netns;
 use crate::vnet::VnetHeader;
 
 use packet::Packet;
-pub use tap::Tap;
+pub use tap::TapDevice;
 
 /// `ETH_P_ALL`, `linux/if_ether.h`.
 const ALL: u16 = 3;
@@ -39,7 +39,7 @@ pub struct End {
 #[derive(Debug)]
 enum Device {
     Packet(Packet),
-    Tap(Tap),
+    Tap(TapDevice),
 }
 
 /// A frame that came.

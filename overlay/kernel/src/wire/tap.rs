@@ -30,15 +30,16 @@ const TUNNELS: libc::c_uint = 0x080 | 0x100;
 
 /// A TAP device. It goes with the last of its handles.
 #[derive(Clone, Debug)]
-pub struct Tap(Arc<File>);
+pub struct TapDevice(Arc<File>);
 
-impl Tap {
+impl TapDevice {
     /// A new one in `netns`, with that index and name, switched off. Whoever may not open `/dev/net/tun`, or has a kernel
     /// before 6.17, gets an error.
-    pub fn open(netns: &Netns, index: u32, name: &str) -> Result<Tap> {
+    pub fn open(netns: &Netns, index: u32, name: &str) -> Result<TapDevice> {
         let called = name.to_owned();
         let opened = netns.run(move || open(index, &called))?;
-        let tap = Tap(Arc::new(opened.doing("make", format!("TAP device {name} in {}", netns.name()))?));
+        let tap =
+            TapDevice(Arc::new(opened.doing("make", format!("TAP device {name} in {}", netns.name()))?));
         tap.leave_tunnels(true)?;
         Ok(tap)
     }
@@ -88,7 +89,7 @@ impl Tap {
     }
 }
 
-impl AsFd for Tap {
+impl AsFd for TapDevice {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
