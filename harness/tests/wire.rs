@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use harness::fault::{Fault, Filter, Guard, Impairment, Pick, Protocol, Queue, Rate, Tunnel, Way};
+use harness::lab::Backend;
 use harness::topology::Topology;
 use harness::{Lab, Result, expect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -100,7 +101,11 @@ async fn frames_are_late_by_the_delay_and_nobody_elses_are(lab: Lab) -> Result {
     assert!(fast < Duration::from_millis(20), "{fast:?}");
     let report = &lab.wires()[0];
     assert_eq!((report.host.as_str(), lab.wires().len()), ("a", 1));
-    assert!(report.up.observed.delays.unwrap().min >= Duration::from_millis(10), "{report:?}");
+    assert!(report.up.observed.passed >= 5, "{report:?}");
+    // The kernel does not say how long frames have waited.
+    if report.backend != Backend::Netem {
+        assert!(report.up.observed.delays.unwrap().min >= Duration::from_millis(10), "{report:?}");
+    }
     guard.heal().await?;
     assert!(lab.wires().is_empty());
     let again = a.ping("b").count(5).await?;

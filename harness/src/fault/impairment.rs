@@ -100,6 +100,11 @@ impl Impairment {
         *self == Impairment { only: self.only.clone(), ..Impairment::default() }
     }
 
+    /// Whether all frames are delayed alike, and nothing else happens to any.
+    pub fn is_constant_delay(&self) -> bool {
+        *self == Impairment { delay: self.delay, ..Impairment::default() }
+    }
+
     /// Whether what happens depends on the single packet, so that no frame may carry several of them.
     pub fn is_per_packet(&self) -> bool {
         let picked = [&self.loss, &self.duplicate, &self.reorder, &self.corrupt];

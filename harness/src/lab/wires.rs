@@ -69,7 +69,8 @@ impl Lab {
     /// The wires that are not bare: what was asked of them, and what was seen to happen.
     pub fn wires(&self) -> Vec<WireReport> {
         let report = |host: &Arc<Host>| {
-            let (backend, up, down) = self.0.fabric.wire(*self.0.ports.get(host.name())?)?;
+            let (alive, port) = (host.alive().ok()?, *self.0.ports.get(host.name())?);
+            let (backend, up, down) = self.0.fabric.wire(port, &alive.netns)?;
             Some(WireReport { host: host.name().to_owned(), backend, up, down })
         };
         self.hosts().filter_map(report).collect()

@@ -10,8 +10,8 @@ use ipnet::{IpNet, Ipv4Net};
 use kernel::nft::{Counted, Family, Nft, Table};
 use kernel::{Batch, Mac, Netns, NewLink, Rtnl};
 
-use super::gap::{Backend, plug_name};
-use super::splice::{Direction, Shape, Splice};
+use super::gap::plug_name;
+use super::wire::{Course, Report, Shape, Wire};
 use crate::error::{Error, Kind, Result};
 use crate::fault::TABLE;
 use crate::topology::Underlay;
@@ -20,7 +20,7 @@ use crate::topology::Underlay;
 pub(super) const BRIDGE: u32 = 2;
 const FIRST_PORT: u32 = 10;
 /// A host's `eth0`, as on any machine.
-const ETH0: u32 = 2;
+pub(super) const ETH0: u32 = 2;
 /// How long a wire may take to carry frames.
 pub(super) const WIRE_PATIENCE: Duration = Duration::from_secs(10);
 /// A host's link, by name.
@@ -38,7 +38,7 @@ pub(crate) struct Fabric {
     /// Whether there are rules.
     cuts: Mutex<bool>,
     /// The wires that are not bare, by port.
-    spliced: Mutex<BTreeMap<u32, Splice>>,
+    wires: Mutex<BTreeMap<u32, Wire>>,
 }
 
 /// A place on the switch, by its number; they count from zero. Holds nothing of who is plugged in.
@@ -123,7 +123,7 @@ impl Fabric {
             rtnl,
             nft,
             cuts: Mutex::default(),
-            spliced: Mutex::default(),
+            wires: Mutex::default(),
         })
     }
 
@@ -131,8 +131,8 @@ impl Fabric {
     pub(crate) fn replug(&self, plug: &Plug) -> Result<()> {
         let (index, name) = (plug.port.index(), plug.port.name());
         // Pumps to what is gone carry nothing.
-        if let Some(splice) = self.spliced().remove(&plug.port.0) {
-            splice.close(&self.rtnl, None)?;
+        if let Some(wire) = self.wires().remove(&plug.port.0) {
+            wire.close(&self.rtnl, plug.port, None)?;
         }
         // The kernel may be at it already, on its own: the old host's namespace held the other end.
         if self.rtnl.dump()?.by_index(index).is_some()
@@ -152,8 +152,8 @@ impl Fabric {
         Ok(self.rtnl.apply(&Batch::new().down(port.index(), &port.name()))?)
     }
 
-    fn spliced(&self) -> MutexGuard<'_, BTreeMap<u32, Splice>> {
-        self.spliced.lock().unwrap_or_else(PoisonError::into_inner)
+    fn wires(&self) -> MutexGuard<'_, BTreeMap<u32, Wire>> {
+        self.wires.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a host's wire do that, upwards and downwards; bare, if nothing. `host` is the other end.
@@ -164,33 +164,35 @@ impl Fabric {
         up: Option<Shape>,
         down: Option<Shape>,
     ) -> Result<()> {
-        let mut spliced = self.spliced();
-        let wanted = up.is_some() || down.is_some();
-        match (spliced.get_mut(&port.0), wanted) {
-            (None, false) => {}
-            (Some(splice), true) => splice.change((up, down))?,
-            (None, true) => {
-                let splice =
-                    Splice::open(&self.switch, &self.rtnl, host, port, self.underlay.mtu, (up, down))?;
-                spliced.insert(port.0, splice);
-            }
-            (Some(_), false) => {
-                if let Some(splice) = spliced.remove(&port.0) {
-                    splice.close(&self.rtnl, Some(host))?;
-                }
-            }
+        let course = Course { switch: &self.switch, rtnl: &self.rtnl, port, host, mtu: self.underlay.mtu };
+        let (wanted, shapes) = (up.is_some() || down.is_some(), (up, down));
+        let mut wires = self.wires();
+        if let Some(wire) = wires.get_mut(&port.0)
+            && wanted
+            && wire.can(&shapes)
+        {
+            return wire.change(course, shapes);
+        }
+        if let Some(wire) = wires.remove(&port.0) {
+            wire.close(&self.rtnl, port, Some(host))?;
+        }
+        if wanted {
+            wires.insert(port.0, Wire::open(course, shapes)?);
         }
         Ok(())
     }
 
-    /// The wire at a port: how it is carried, upwards and downwards; `None`: it is bare.
-    pub(crate) fn wire(&self, port: Port) -> Option<(Backend, Direction, Direction)> {
-        self.spliced().get(&port.0).map(Splice::report)
+    /// The wire at a port, to `host`: how it is carried, upwards and downwards; `None`: it is bare.
+    pub(crate) fn wire(&self, port: Port, host: &Netns) -> Option<Report> {
+        self.wires().get(&port.0).map(|wire| wire.report(&self.rtnl, port, host))
     }
 
     /// What the switch calls a port, now.
     pub(crate) fn port_name(&self, port: Port) -> String {
-        if self.spliced().contains_key(&port.0) { plug_name(port) } else { port.name() }
+        match self.wires().get(&port.0) {
+            Some(Wire::Spliced(_)) => plug_name(port),
+            None | Some(Wire::Slow(_)) => port.name(),
+        }
     }
 
     /// Loses what `table` says, and nothing else any more.

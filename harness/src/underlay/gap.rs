@@ -6,40 +6,14 @@
 //! - TAP devices: `port3` is in a bridge of its own, `splice3`, with the TAP `wire3`; `plug3` is a TAP, too.
 //! - packet sockets: one at `port3`, and one at `wire3`, which is the other side of `plug3`, a veth.
 
-use std::env;
-use std::fmt;
-
 use kernel::offload::set_tunnel_segmentation;
 use kernel::wire::{End, TapDevice};
 use kernel::{Batch, Netns, NewLink, Rtnl};
-use serde::{Deserialize, Serialize};
 
+use super::backend::Backend;
 use super::fabric::{BRIDGE, ETH0_NAME, Port, WIRE_PATIENCE};
-use crate::error::{Error, Kind, Result};
-
-/// Which backend is used, `tap` or `packet`; unless said, the first if the machine has it.
-const CHOICE: &str = "LAB_WIRE";
-
-/// How an impaired wire is carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Backend {
-    /// Packet sockets and a thread a direction, on any kernel and for any user. Frames of several packets stay whole unless
-    /// packets have fates of their own; encapsulated ones are always cut apart by the kernel before.
-    PacketSockets,
-    /// TAP devices and a thread a direction, for who may open `/dev/net/tun`, from Linux 6.17 on. Encapsulated frames of several
-    /// packets stay whole, too, unless packets have fates of their own.
-    Tap,
-}
-
-impl fmt::Display for Backend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::PacketSockets => f.write_str("packet sockets"),
-            Self::Tap => f.write_str("TAP devices"),
-        }
-    }
-}
+use super::wire::Course;
+use crate::error::Result;
 
 /// A gap in the wire at a port.
 #[derive(Debug)]
@@ -60,23 +34,13 @@ pub(super) struct Ends {
 
 impl Gap {
     /// Opens a gap in the wire between `port` and `host`. What is on its way in that very moment may be lost.
-    pub(super) fn open(
-        switch: &Netns,
-        rtnl: &Rtnl,
-        host: &Netns,
-        port: Port,
-        mtu: u32,
-    ) -> Result<(Gap, Ends)> {
-        let choice = env::var(CHOICE).unwrap_or_default();
-        let with_taps = || with_taps(switch, rtnl, port, mtu);
-        let taps = match choice.as_str() {
-            "packet" => None,
-            "tap" => Some(with_taps()?),
-            "" => with_taps().ok(),
-            other => {
-                let unknown = format_args!("{CHOICE} is `tap` or `packet`, not `{other}`");
-                return Err(Error::new(Kind::Input, unknown));
-            }
+    pub(super) fn open(course: Course<'_>) -> Result<(Gap, Ends)> {
+        let Course { rtnl, port, host, .. } = course;
+        let with_taps = || with_taps(course);
+        let taps = match Backend::chosen()? {
+            Some(Backend::PacketSockets) => None,
+            Some(Backend::Tap) => Some(with_taps()?),
+            None | Some(Backend::Netem) => with_taps().ok(),
         };
         let gap = Gap { port, taps };
         let ends = match &gap.taps {
@@ -86,7 +50,7 @@ impl Gap {
                 from_switch: plug.end(&plug_name(port)),
                 to_switch: plug.end(&plug_name(port)),
             }),
-            None => with_packet_sockets(switch, rtnl, host, port, mtu),
+            None => with_packet_sockets(course),
         };
         match ends {
             Ok(ends) => Ok((gap, ends)),
@@ -148,7 +112,8 @@ fn splice(port: Port, mtu: u32) -> NewLink {
     NewLink { index, name, mtu: Some(mtu), ..NewLink::default() }
 }
 
-fn with_taps(switch: &Netns, rtnl: &Rtnl, port: Port, mtu: u32) -> Result<[TapDevice; 2]> {
+fn with_taps(course: Course<'_>) -> Result<[TapDevice; 2]> {
+    let Course { switch, rtnl, port, mtu, .. } = course;
     let (plug, wire, splice) = (plug(port, mtu), wire(port, mtu), splice(port, mtu));
     let taps =
         [TapDevice::open(switch, wire.index, &wire.name)?, TapDevice::open(switch, plug.index, &plug.name)?];
@@ -174,7 +139,8 @@ fn with_taps(switch: &Netns, rtnl: &Rtnl, port: Port, mtu: u32) -> Result<[TapDe
     }
 }
 
-fn with_packet_sockets(switch: &Netns, rtnl: &Rtnl, host: &Netns, port: Port, mtu: u32) -> Result<Ends> {
+fn with_packet_sockets(course: Course<'_>) -> Result<Ends> {
+    let Course { switch, rtnl, port, host, mtu } = course;
     let (plug, wire) = (plug(port, mtu), wire(port, mtu));
     rtnl.apply(&Batch::new().veth(&plug, &wire, None).up(wire.index, &wire.name))?;
     rtnl.wait_running(plug.index, &plug.name, WIRE_PATIENCE)?;

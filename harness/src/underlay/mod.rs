@@ -1,12 +1,15 @@
 //! The physical network: a switch, and a wire from it to each host.
 
+mod backend;
 mod fabric;
 mod gap;
 mod outside;
+mod slow;
 mod splice;
+mod wire;
 
+pub use backend::Backend;
 pub(crate) use fabric::{Fabric, Plug, Port};
-pub use gap::Backend;
 pub(crate) use outside::{Outside, echo_datagrams, echo_streams};
-pub use splice::Direction;
-pub(crate) use splice::Shape;
+pub use wire::Direction;
+pub(crate) use wire::Shape;

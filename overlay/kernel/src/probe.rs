@@ -1,6 +1,7 @@
 //! What this kernel can do, found out by doing it in scratch namespaces.
 
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +28,7 @@ pub struct Finding {
 type Try = fn() -> Result<()>;
 
 /// Name, whether it is core, what for, and the trial.
-const FEATURES: [(&str, bool, &str, Try); 11] = [
+const FEATURES: [(&str, bool, &str, Try); 12] = [
     ("network namespaces", true, "hosts and containers", namespace),
     ("PID, mount and UTS namespaces", true, "processes on hosts", machine),
     ("veth", true, "wires", veth),
@@ -44,6 +45,7 @@ const FEATURES: [(&str, bool, &str, Try); 11] = [
         "impaired wires at full speed; without them packet sockets are used",
         tap,
     ),
+    ("netem", false, "wires that only delay, in the kernel; without it they are carried like others", netem),
 ];
 
 /// Tries every feature. To be called inside a lab's namespaces.
@@ -127,4 +129,9 @@ fn packet_sockets() -> Result<()> {
 
 fn tap() -> Result<()> {
     TapDevice::open(&Netns::new("probe")?, 5, "a").map(drop)
+}
+
+fn netem() -> Result<()> {
+    let link = link(2, "a");
+    build(&Batch::new().veth(&link, &self::link(3, "b"), None).delay(link.index, &link.name, Duration::ZERO))
 }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::BorrowedFd;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
@@ -17,6 +18,7 @@ use netlink_packet_route::route::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
+use super::delay;
 use super::link::{self, NewLink, NewVxlan};
 use crate::mac::Mac;
 
@@ -143,6 +145,18 @@ impl<'a> Batch<'a> {
         let mut message = LinkMessage::default();
         message.header = LinkHeader { index, ..LinkHeader::default() };
         self.push("remove", format_args!("link {name}"), 0, RouteNetlinkMessage::DelLink(message))
+    }
+
+    /// Lets a link send everything so much later, up to the whole nanosecond.
+    #[must_use]
+    pub fn delay(self, index: u32, name: &str, time: Duration) -> Self {
+        self.push("delay", format_args!("what link {name} sends"), SET, delay::set(index, time))
+    }
+
+    /// Lets a link send at once again. What waits then is lost.
+    #[must_use]
+    pub fn remove_delay(self, index: u32, name: &str) -> Self {
+        self.push("remove", format_args!("the delay of link {name}"), 0, delay::remove(index))
     }
 
     /// An address, without a broadcast address: Docker 17.03 set none (20.10 does).

@@ -5,6 +5,7 @@
 //! Synchronous, since there is nothing to wait for.
 
 mod batch;
+mod delay;
 mod dump;
 mod link;
 mod running;
@@ -23,6 +24,7 @@ use crate::error::{Context, Error, Result};
 use crate::netns::Netns;
 
 pub use batch::Batch;
+pub use delay::Delayed;
 pub use dump::{Address, FdbEntry, Link, Neighbour, Route, Snapshot, Vxlan};
 pub use link::{NewLink, NewVxlan};
 
