@@ -9,12 +9,15 @@ mod ground;
 #[path = "kill/process.rs"]
 mod process;
 
+use std::env;
 use std::process::Stdio;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use ground::Ground;
-use process::{Process, canary, kill, processes, report, wait_gone, wait_processes, wait_quiet, wait_until};
+use process::{
+    Process, canary, kill, processes, report, spread, wait_gone, wait_processes, wait_quiet, wait_until,
+};
 
 /// Microseconds.
 const fn us(number: u64) -> Duration {
@@ -131,6 +134,48 @@ fn a_holder_killed_during_up_takes_all_with_it() {
     ground.up();
     ground.down();
     report(&format!("no process left, after a kill during up ({trials} trials)"), worst);
+}
+
+/// How often the next test kills: more often by `ci/kills`.
+const KILLS: &str = "LAB_KILLS";
+
+#[kernel::isolate]
+fn whoever_is_killed_at_a_random_moment_nothing_is_left() {
+    let number = |name: &str, default| env::var(name).map_or(default, |text| text.parse().unwrap());
+    let (kills, seed) = (number(KILLS, 20), number("LAB_SEED", 7));
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let ground = Ground::new();
+    let begun = Instant::now();
+    ground.up();
+    let whole = begun.elapsed();
+    ground.down();
+    let (mut gone, mut freed) = (Vec::new(), Vec::new());
+    for round in 0..kills {
+        wait_quiet();
+        let mut client = ground.start(&["up", Ground::FILE]);
+        // The moment of the kill is what is tried out: while the lab is built, and as long again.
+        sleep(whole.mul_f64(rng.f64() * 2.0));
+        let Some(victim) = rng.choice(processes()) else { continue };
+        let what = format!("seed {seed}, kill {round}, of {victim}");
+        let mut killed = Instant::now();
+        kill(victim.pid);
+        client.wait().unwrap();
+        // A lab lives on without a client that has let go of it, a host, or a command.
+        if ground.wait_up_or_gone(&what).is_none() {
+            ground.done(&["ps"]);
+            killed = Instant::now();
+            kill(Process::named(HOLDERS[rng.usize(..HOLDERS.len())]).pid);
+            wait_gone(&what);
+        }
+        gone.push(killed.elapsed());
+        ground.nothing_open();
+        ground.tidy(&what);
+        // Namespaces are freed in turn, and so are links with them: this one is the last.
+        wait_quiet();
+        freed.push(killed.elapsed());
+    }
+    spread("no process left, after a kill at random", gone);
+    spread("no link left, after a kill at random", freed);
 }
 
 #[kernel::isolate]
