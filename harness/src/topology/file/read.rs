@@ -15,12 +15,12 @@ const NOT_YET: [(&str, &[&str]); 10] = [
     ("underlay", &["dns"]),
     ("kv", &["url"]),
     ("host", &["resolution"]),
-    ("network", &["ipv6", "subnets", "resolution"]),
+    ("network", &["ipv6", "resolution"]),
     ("container", &["dns", "publish"]),
     ("container.networks", &["ip6"]),
     ("step", &["resolve", "throughput"]),
     ("step.network", &["connect", "disconnect"]),
-    ("step.network.create", &["ipv6", "subnets", "resolution"]),
+    ("step.network.create", &["ipv6", "resolution"]),
 ];
 
 /// Keys at the top of a file.
