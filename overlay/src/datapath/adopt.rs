@@ -31,7 +31,9 @@ impl Datapath {
             let known = view.networks.keys().find_map(|id| Some((*id, id.epoch_of(&name)?)));
             let whole = Overlay::found(&name, &netns)?;
             match (known, whole) {
-                (Some((network, epoch)), Some((overlay, have))) => {
+                (Some((network, epoch)), Some((mut overlay, have))) => {
+                    self.listen(&mut overlay, network);
+                    self.resolved.insert(network, overlay.known());
                     self.counters.beyond(&have);
                     self.counters.beyond_epoch(network, epoch);
                     self.overlays.insert(network, overlay);

@@ -149,7 +149,8 @@ impl Datapath {
     }
 
     fn keep(&mut self, built: Built, network: &Network, endpoint: &Endpoint, container: &ContainerRef) {
-        if let Some(overlay) = built.fresh {
+        if let Some(mut overlay) = built.fresh {
+            self.listen(&mut overlay, network.id);
             self.sandboxes.insert(&overlay.name, overlay.netns.clone());
             self.overlays.insert(network.id, overlay);
         }
@@ -226,8 +227,16 @@ impl Datapath {
             overlay.dismantle()?;
             self.sandboxes.remove(&overlay.name);
             self.overlays.remove(&network);
+            self.resolved.remove(&network);
         }
         Ok(())
+    }
+
+    /// Lets somebody hear what is missed in an overlay's namespace. Without, peers are programmed all the same.
+    pub(super) fn listen(&self, overlay: &mut Overlay, network: NetworkId) {
+        if let Err(error) = overlay.listen(network, &self.tell) {
+            tracing::warn!(host = self.host.name(), %error, "nobody hears what is missed");
+        }
     }
 
     /// A new namespace, and a subnet in it that is not made yet.

@@ -9,6 +9,7 @@ use kernel::{Netns, Result, Rtnl, Snapshot};
 use super::attach::Attached;
 use super::counters::Counters;
 use super::gwbridge::{Gateway, Outside};
+use super::miss::{MissCounts, Resolution, Tell};
 use super::plan::Tables;
 use super::sandbox::Overlay;
 use crate::host::Sandboxes;
@@ -32,6 +33,12 @@ pub(crate) struct Datapath {
     pub(super) gateway: Gateway,
     /// Connections to the containers that are attached.
     pub(super) inside: BTreeMap<SandboxId, Rtnl>,
+    /// How peers get into the kernel, and where it is told what the kernel misses.
+    resolution: Resolution,
+    pub(super) tell: Tell,
+    /// The peers that were missed and made known, by network.
+    pub(super) resolved: BTreeMap<NetworkId, BTreeSet<Ipv4Addr>>,
+    pub(super) misses: MissCounts,
     /// What came of the documents that were last applied.
     last: Report,
     /// What an earlier engine left has been looked at.
@@ -68,6 +75,7 @@ impl Datapath {
         vtep: Ipv4Addr,
         underlay: &[Ipv4Net],
         rng: fastrand::Rng,
+        (resolution, tell): (Resolution, Tell),
     ) -> Result<Datapath> {
         let rtnl = Rtnl::new(host)?;
         Ok(Datapath {
@@ -81,6 +89,10 @@ impl Datapath {
             attached: BTreeMap::new(),
             gateway: Gateway::new(underlay),
             inside: BTreeMap::new(),
+            resolution,
+            tell,
+            resolved: BTreeMap::new(),
+            misses: MissCounts::default(),
             last: Report::default(),
             adopted: false,
         })
@@ -126,8 +138,14 @@ impl Datapath {
 
     /// All subnets of a network that have been joined anywhere, with their peers: also those that no container here is in, since
     /// it is here that packets to them are routed.
-    fn program(&mut self, view: &View, network: &Network, report: &mut Report) {
-        let peers = view.peers(network.id, self.vtep);
+    pub(super) fn program(&mut self, view: &View, network: &Network, report: &mut Report) {
+        let mut peers = view.peers(network.id, self.vtep);
+        if self.resolution == Resolution::OnMiss {
+            let resolved = self.resolved.entry(network.id).or_default();
+            // One that goes is missed again when it comes back.
+            resolved.retain(|ip| peers.contains_key(ip));
+            peers.retain(|ip, _| resolved.contains(ip));
+        }
         for subnet in network.subnets.iter().filter(|subnet| subnet.vni.is_some()) {
             report.take("build a subnet", self.extend(network, subnet));
             let Some(overlay) = self.overlays.get_mut(&network.id) else { continue };
@@ -272,6 +290,11 @@ impl Datapath {
         (self.gateway.subnet(), self.gateway.address())
     }
 
+    /// What the kernel has missed so far.
+    pub(crate) fn misses(&self) -> MissCounts {
+        self.misses
+    }
+
     /// The name of the overlay's namespace, if it is there.
     pub(crate) fn overlay(&self, network: NetworkId) -> Option<&str> {
         self.overlays.get(&network).map(|overlay| overlay.name.as_str())
@@ -279,7 +302,7 @@ impl Datapath {
 }
 
 impl Report {
-    fn take(&mut self, what: &str, result: Result<()>) {
+    pub(super) fn take(&mut self, what: &str, result: Result<()>) {
         if let Err(error) = result {
             self.faults.push(format!("cannot {what}: {error}"));
         }

@@ -3,6 +3,7 @@
 //! - [`plan`]: what to change in a sandbox's tables, pure
 //! - `sandbox`: an overlay's namespace; `segment`: a subnet in it, `br0` and `vxlan1`
 //! - `veth`: an endpoint's pair
+//! - `miss`: what vxlan devices miss, and what is done about it
 //! - `gwbridge`: `docker_gwbridge`, the way outside
 //! - `attach`: a container's join, leave and roll-back
 //! - `counters`: the numbers in the names, and the indexes
@@ -14,6 +15,7 @@ mod attach;
 mod converge;
 mod counters;
 mod gwbridge;
+mod miss;
 mod plan;
 mod sandbox;
 mod segment;
@@ -21,4 +23,5 @@ mod veth;
 
 pub(crate) use attach::draw_veth;
 pub(crate) use converge::{Datapath, Pass, Report};
+pub use miss::{MissCounts, Resolution};
 pub use plan::{Op, Tables, plan};

@@ -1,13 +1,16 @@
 //! An overlay's namespace on one host: a segment for each of the network's subnets.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
-use kernel::{Batch, Netns, Result, Rtnl, Snapshot};
+use kernel::rtnl::Misses;
+use kernel::{Batch, Context, Netns, Result, Rtnl, Snapshot};
 
+use super::miss::{Listener, Tell};
 use super::segment::Segment;
 use crate::docker;
+use crate::id::NetworkId;
 
 /// The first bridge's index: it is the first link that is made in its namespace.
 pub(super) const BRIDGE_INDEX: u32 = 2;
@@ -35,6 +38,16 @@ pub(super) struct Overlay {
     pub(super) segments: BTreeMap<Ipv4Net, Segment>,
     /// The number of the next name: one counter for `br0`, `vxlan1`, `veth2` (article).
     next_name: u32,
+    ears: Ears,
+}
+
+/// Who hears what is missed here.
+#[derive(Debug)]
+enum Ears {
+    /// Nobody yet; the kernel keeps it.
+    Open(Option<Misses>),
+    /// Somebody, for as long as this is here.
+    Listening(#[expect(dead_code, reason = "it is held")] Listener),
 }
 
 impl Overlay {
@@ -46,7 +59,19 @@ impl Overlay {
         // nothing is routed then.
         netns.set_sysctl("ipv4/ip_forward", "1")?;
         let rtnl = Rtnl::new(&netns)?;
-        Ok(Overlay { name: name.to_owned(), netns, rtnl, segments: BTreeMap::new(), next_name: 0 })
+        let ears = Ears::Open(Some(Misses::new(&netns)?));
+        Ok(Overlay { name: name.to_owned(), netns, rtnl, segments: BTreeMap::new(), next_name: 0, ears })
+    }
+
+    /// Tells what is missed here from now on.
+    pub(super) fn listen(&mut self, network: NetworkId, tell: &Tell) -> Result<()> {
+        if let Ears::Open(misses) = &mut self.ears
+            && let Some(misses) = misses.take()
+        {
+            let listener = Listener::start(misses, network, tell.clone());
+            self.ears = Ears::Listening(listener.doing("listen for misses in", &self.name)?);
+        }
+        Ok(())
     }
 
     /// A segment with the next names, and these indexes. It is not made yet, nor entered.
@@ -77,7 +102,9 @@ impl Overlay {
             digits.parse::<u32>().ok()
         });
         let next_name = numbers.max().map_or(0, |last| last + 1);
-        let overlay = Overlay { name: name.to_owned(), netns: netns.clone(), rtnl, segments, next_name };
+        let ears = Ears::Open(Some(Misses::new(netns)?));
+        let overlay =
+            Overlay { name: name.to_owned(), netns: netns.clone(), rtnl, segments, next_name, ears };
         Ok(Some((overlay, have)))
     }
 
@@ -102,6 +129,11 @@ impl Overlay {
             whole &= segment.look(&have);
         }
         Ok(whole.then_some(have))
+    }
+
+    /// The addresses whose MAC the vxlan devices know.
+    pub(super) fn known(&self) -> BTreeSet<Ipv4Addr> {
+        self.segments.values().flat_map(Segment::known).collect()
     }
 
     /// Takes the vxlan devices away at once: their VNIs are free only then, while the kernel takes its time to free

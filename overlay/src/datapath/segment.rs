@@ -1,6 +1,6 @@
 //! A subnet in an overlay's namespace: a bridge, and a vxlan device on it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 
 use ipnet::IpNet;
@@ -86,6 +86,11 @@ impl Segment {
             vxlan_name: device.name.clone(),
             tables: tables(have, vxlan),
         })
+    }
+
+    /// The addresses whose MAC the vxlan device knows.
+    pub(super) fn known(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.tables.arp.keys().copied()
     }
 
     /// Looks at what there is: whether the bridge and, on it, the vxlan device are there.
