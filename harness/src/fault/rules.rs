@@ -82,7 +82,8 @@ pub(crate) fn table(faults: &[Active], names: &Names) -> Result<Option<Table>> {
     if rules.is_empty() {
         return Ok(None);
     }
-    let chain = Chain { name: "forward".into(), hook: Hook::Forward, priority: PRIORITY, accept: true, rules };
+    let chain =
+        Chain { name: "forward".into(), hook: Hook::Forward, priority: PRIORITY, accept: true, rules };
     Ok(Some(Table { family: Family::Bridge, name: TABLE.into(), chains: vec![chain] }))
 }
 

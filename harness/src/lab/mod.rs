@@ -31,7 +31,7 @@ pub use crate::underlay::{Backend, Direction};
 pub(crate) use build::request;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
 pub use fault::Taken;
-pub use inspect::{Held, Inspection};
+pub use inspect::{Held, Inspection, MissReport};
 pub use ping::Echoed;
 pub use place::Place;
 pub use verbs::{NetworkLine, Run};

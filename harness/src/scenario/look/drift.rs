@@ -76,7 +76,7 @@ async fn look_at(host: &Host, view: &View) -> Result<Vec<String>> {
             held.overlays.push((name, dump(netns).await?));
         }
     }
-    let differ = differences(view, host.ip(), &held);
+    let differ = differences(view, host.ip(), host.spec.resolution, &held);
     found.extend(differ.into_iter().map(|what| format!("{}: {what}", host.name())));
     Ok(found)
 }

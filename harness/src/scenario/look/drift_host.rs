@@ -7,10 +7,10 @@ use ipnet::IpNet;
 use kernel::rtnl::Link;
 use kernel::{Mac, Snapshot};
 use overlay::datapath::Tables;
-use overlay::docker;
 use overlay::id::{NetworkId, SandboxId};
 use overlay::ledger::View;
 use overlay::model::{Endpoint, Network, Peers, Subnet, Vni};
+use overlay::{Resolution, docker};
 
 use super::path::{on_gateway_bridge, other_end};
 
@@ -34,7 +34,7 @@ pub(super) struct Sandboxed {
 }
 
 /// What is missing and what is left over, each in a sentence.
-pub(super) fn differences(view: &View, vtep: Ipv4Addr, held: &Held) -> Vec<String> {
+pub(super) fn differences(view: &View, vtep: Ipv4Addr, resolution: Resolution, held: &Held) -> Vec<String> {
     let mut found = Vec::new();
     let mut mine: BTreeMap<NetworkId, Vec<&Endpoint>> = BTreeMap::new();
     for endpoint in view.endpoints_on(vtep) {
@@ -52,7 +52,7 @@ pub(super) fn differences(view: &View, vtep: Ipv4Addr, held: &Held) -> Vec<Strin
         overlays = others;
         match &its[..] {
             [(_, sandbox)] => {
-                compare_overlay(network, sandbox, &view.peers(*id, vtep), &mut found);
+                compare_overlay(network, sandbox, &view.peers(*id, vtep), resolution, &mut found);
                 compare_endpoints(network, sandbox, endpoints, held, &mut found);
             }
             [] => found.push(format!("{} has endpoints here, and no sandbox", network.name)),
@@ -70,10 +70,19 @@ pub(super) fn differences(view: &View, vtep: Ipv4Addr, held: &Held) -> Vec<Strin
 }
 
 /// What each subnet has that was joined anywhere, and nothing else.
-fn compare_overlay(network: &Network, sandbox: &Snapshot, peers: &Peers, found: &mut Vec<String>) {
+fn compare_overlay(
+    network: &Network,
+    sandbox: &Snapshot,
+    peers: &Peers,
+    resolution: Resolution,
+    found: &mut Vec<String>,
+) {
     for subnet in network.subnets.iter().filter(|subnet| subnet.vni.is_some()) {
         let within = peers.iter().filter(|(ip, _)| subnet.net.contains(*ip));
-        let want = Tables::of(&within.map(|(ip, peer)| (*ip, *peer)).collect());
+        // A peer that was not missed yet need not be known.
+        let known = |ip| sandbox.neighbours.iter().any(|entry| entry.permanent && entry.ip == IpAddr::V4(ip));
+        let due = within.filter(|(ip, _)| resolution == Resolution::Store || known(**ip));
+        let want = Tables::of(&due.map(|(ip, peer)| (*ip, *peer)).collect());
         compare_subnet(network, subnet, sandbox, &want, found);
     }
     for vxlan in sandbox.links.iter().filter_map(|link| link.vxlan.as_ref()) {

@@ -10,26 +10,25 @@ use super::tables::File;
 use crate::topology::report::{Mistake, list, quote};
 
 /// Keys that the format has and this version does not act on. They are refused, never ignored.
-const NOT_YET: [(&str, &[&str]); 10] = [
-    ("", &["resolution"]),
+const NOT_YET: [(&str, &[&str]); 8] = [
     ("underlay", &["dns"]),
     ("kv", &["url"]),
-    ("host", &["resolution"]),
-    ("network", &["ipv6", "resolution"]),
+    ("network", &["ipv6"]),
     ("container", &["dns", "publish"]),
     ("container.networks", &["ip6"]),
     ("step", &["resolve", "throughput"]),
     ("step.network", &["connect", "disconnect"]),
-    ("step.network.create", &["ipv6", "resolution"]),
+    ("step.network.create", &["ipv6"]),
 ];
 
 /// Keys at the top of a file.
-const TOP: [&str; 12] = [
+const TOP: [&str; 13] = [
     "schema",
     "name",
     "description",
     "seed",
     "timeout",
+    "resolution",
     "underlay",
     "kv",
     "host",
@@ -85,6 +84,7 @@ impl Reader {
                 "description" => file.description = self.read(key, value),
                 "seed" => file.seed = self.read(key, value),
                 "timeout" => file.timeout = self.read(key, value),
+                "resolution" => file.resolution = self.read(key, value),
                 "underlay" => file.underlay = self.read(key, value),
                 "kv" => file.kv = self.read(key, value),
                 "host" => file.host = self.read_all(key, value),
