@@ -109,6 +109,7 @@ impl Lab {
             name: name.to_owned(),
             sandbox: SandboxId::random(&mut self.rng),
             netns: Netns::new(name).unwrap(),
+            dns: Vec::new(),
         }
     }
 
