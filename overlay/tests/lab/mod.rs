@@ -23,7 +23,7 @@ pub struct Lab {
 pub struct Host {
     pub env: HostEnv,
     pub engine: Option<Engine>,
-    config: Config,
+    pub config: Config,
 }
 
 /// Short enough for a test to wait for.
