@@ -40,6 +40,14 @@ async fn found(from: &Netns, name: &str) -> Result<Vec<u8>, Rcode> {
     }
 }
 
+/// Whether the port is nobody's. What came to a socket just before it was closed is lost without a word, so that this is asked
+/// again soon.
+async fn nobody_serves(netns: &Netns) -> bool {
+    let question = Question { name: "C0".into(), kind: Type::A };
+    let response = ask(netns, docker::NAME_SERVER, &question, Duration::from_millis(100)).await;
+    matches!(response, Err(AskError::Unreachable(..)))
+}
+
 async fn joined(lab: &mut Lab, host: usize, name: &str, network: &str, aliases: &[&str]) -> ContainerRef {
     let container = lab.container(name);
     let aliases = aliases.iter().map(ToString::to_string).collect();
@@ -86,10 +94,7 @@ fn a_name_comes_with_its_container_and_goes_with_it() {
             holds("it is found", || async { found(&c1.netns, "C0").await == Ok(vec![3]) }).await;
             lab.engine(0).leave(&c0, "demonet").await.unwrap();
             holds("it is not", || async { found(&c1.netns, "C0").await == Err(Rcode::NXDOMAIN) }).await;
-            holds("its own server is gone", || async {
-                matches!(asked(&c0.netns, "C1", Type::A).await, Err(AskError::Unreachable(..)))
-            })
-            .await;
+            holds("its own server is gone", || nobody_serves(&c0.netns)).await;
             // Nothing of the server holds the namespace.
             let canary = Canary::new(&[&c0.netns]).unwrap();
             lab.hosts[0].env.sandboxes.remove(&c0.sandbox.namespace());
@@ -181,10 +186,7 @@ fn another_engine_serves_again_and_a_paused_one_does_not() {
             lab.converged().await;
             assert_eq!(found(&c0.netns, "C1").await, Ok(vec![3]));
             lab.hosts[0].engine.take().unwrap().abort();
-            holds("nobody serves", || async {
-                matches!(asked(&c0.netns, "C1", Type::A).await, Err(AskError::Unreachable(..)))
-            })
-            .await;
+            holds("nobody serves", || nobody_serves(&c0.netns)).await;
             assert_eq!(found(&c1.netns, "C1").await, Ok(vec![3]), "elsewhere somebody does");
             lab.start(0).await;
             holds("served again", || async {
@@ -201,10 +203,7 @@ fn another_engine_serves_again_and_a_paused_one_does_not() {
             assert_eq!(found(&c0.netns, "C1").await, Ok(vec![3]));
             // The last handle goes, and the server with it.
             drop(lab.hosts[0].engine.take());
-            holds("nobody serves", || async {
-                matches!(asked(&c0.netns, "C1", Type::A).await, Err(AskError::Unreachable(..)))
-            })
-            .await;
+            holds("nobody serves", || nobody_serves(&c0.netns)).await;
         },
         2,
     );

@@ -47,6 +47,11 @@ pub enum Expect {
         /// None of these fits any.
         absent: Vec<String>,
     },
+    /// Of a name that is looked up.
+    Found {
+        /// Exactly these addresses or names, in any order. `None`: any at all.
+        records: Option<Vec<String>>,
+    },
     /// Of a request that can be refused: it is done.
     Done {
         /// What it shows.
@@ -86,6 +91,8 @@ pub enum Outcome {
     Value(Option<String>),
     /// Keys of the store.
     Keys(Vec<String>),
+    /// A name was looked up: what it has, or why that is not known.
+    Found(Result<Vec<String>, String>),
     /// A request: what it shows, or why it was refused.
     Request(Result<String, String>),
     /// A fact, or why it does not hold.
@@ -136,6 +143,10 @@ impl Expect {
             (Self::Done { .. }, Outcome::Request(Err(why))) => {
                 mismatch("success", format!("the error: {why}"))
             }
+            (Self::Found { records }, Outcome::Found(Ok(found))) => judge_found(records.as_deref(), found),
+            (Self::Found { .. }, Outcome::Found(Err(why))) => mismatch(self, why),
+            (Self::Refused { error }, Outcome::Found(Err(why))) => judge_text("error", error, why),
+            (Self::Refused { .. }, Outcome::Found(Ok(found))) => mismatch("an error", listed(found)),
             (Self::Refused { error }, Outcome::Request(Err(why))) => judge_text("error", error, why),
             (Self::Refused { .. }, Outcome::Request(Ok(_))) => mismatch("an error", "success"),
             (Self::Holds, Outcome::Fact(Ok(()))) => Ok(()),
@@ -165,6 +176,8 @@ impl fmt::Display for Expect {
                 f.write_str(if all.is_empty() { "a list of keys" } else { "" })?;
                 f.write_str(&all.join(", "))
             }
+            Self::Found { records: Some(records) } => f.write_str(&listed(records)),
+            Self::Found { records: None } => f.write_str("an answer"),
             Self::Done { .. } => f.write_str("success"),
             Self::Refused { .. } => f.write_str("an error"),
             Self::Holds => f.write_str("it to hold"),
@@ -202,6 +215,26 @@ fn judge_answer(came: bool, reply: &[Text], answer: &Result<String, String>) -> 
         (false, Ok(text)) if text.is_empty() => mismatch("no connection", "one"),
         (false, Ok(text)) => mismatch("no answer", shown(text)),
     }
+}
+
+/// In any order: servers draw one.
+fn judge_found(records: Option<&[String]>, found: &[String]) -> Result<(), Mismatch> {
+    let sorted = |all: &[String]| {
+        let mut all = all.to_vec();
+        all.sort();
+        all
+    };
+    match records {
+        Some(records) if sorted(records) == sorted(found) => Ok(()),
+        Some(records) => mismatch(listed(records), listed(found)),
+        None if found.is_empty() => mismatch("an answer", listed(found)),
+        None => Ok(()),
+    }
+}
+
+/// What a name has.
+fn listed(records: &[String]) -> String {
+    if records.is_empty() { "nothing of this type".to_owned() } else { records.join(", ") }
 }
 
 fn judge_value(exists: bool, value: &[Text], found: Option<&str>) -> Result<(), Mismatch> {

@@ -1,5 +1,7 @@
 //! What a server replies, and the query before it.
 
+use std::net::Ipv4Addr;
+
 use super::flag::{AA, QR, RCODE, RD, TC};
 use super::name::{counts, encode_name, labels};
 use super::query::opt;
@@ -17,6 +19,17 @@ pub struct Question {
 }
 
 impl Question {
+    /// The question for the name of an address (RFC 1035, 3.5).
+    pub fn backwards(address: Ipv4Addr) -> Question {
+        let [a, b, c, d] = address.octets();
+        Question { name: format!("{d}.{c}.{b}.{a}.in-addr.arpa"), kind: Type::PTR }
+    }
+
+    /// Whether it can be sent: no part of its name is empty or longer than 63 bytes, nor the whole longer than 255.
+    pub fn is_sendable(&self) -> bool {
+        encode_name(&self.name).is_some()
+    }
+
     /// A query with this question, which wants recursion and says what we can receive. None: the name cannot be one.
     pub(in crate::dns) fn encode(&self, id: u16) -> Option<Vec<u8>> {
         let mut bytes = id.to_be_bytes().to_vec();
