@@ -342,6 +342,20 @@ mod tests {
             said(keys.judge(&Outcome::Keys(vec!["a/".into(), "bb".into()]))),
             "expected no key b*, got the key bb"
         );
+        let found = |records: &[&str]| Outcome::Found(Ok(records.iter().map(ToString::to_string).collect()));
+        let records = |records: &[&str]| Expect::Found {
+            records: Some(records.iter().map(ToString::to_string).collect()),
+        };
+        assert_eq!(said(records(&["1", "2"]).judge(&found(&["2", "1"]))), "ok");
+        assert_eq!(said(records(&["1", "2"]).judge(&found(&["1"]))), "expected 1, 2, got 1");
+        assert_eq!(said(records(&[]).judge(&found(&[]))), "ok");
+        let any = Expect::Found { records: None };
+        assert_eq!(said(any.judge(&found(&[]))), "expected an answer, got nothing of this type");
+        let missing = Outcome::Found(Err("NXDOMAIN".into()));
+        assert_eq!(said(any.judge(&missing)), "expected an answer, got NXDOMAIN");
+        let refused = |error: &str| Expect::Refused { error: vec![Text::Equals(error.into())] };
+        assert_eq!(said(refused("NXDOMAIN").judge(&missing)), "ok");
+        assert_eq!(said(refused("NXDOMAIN").judge(&found(&["1"]))), "expected an error, got 1");
         let value = Expect::Value { exists: false, value: vec![] };
         assert_eq!(
             said(value.judge(&Outcome::Value(Some("1".into())))),
