@@ -145,9 +145,10 @@ impl Expect {
             }
             (Self::Found { records }, Outcome::Found(Ok(found))) => judge_found(records.as_deref(), found),
             (Self::Found { .. }, Outcome::Found(Err(why))) => mismatch(self, why),
-            (Self::Refused { error }, Outcome::Found(Err(why))) => judge_text("error", error, why),
             (Self::Refused { .. }, Outcome::Found(Ok(found))) => mismatch("an error", listed(found)),
-            (Self::Refused { error }, Outcome::Request(Err(why))) => judge_text("error", error, why),
+            (Self::Refused { error }, Outcome::Request(Err(why)) | Outcome::Found(Err(why))) => {
+                judge_text("error", error, why)
+            }
             (Self::Refused { .. }, Outcome::Request(Ok(_))) => mismatch("an error", "success"),
             (Self::Holds, Outcome::Fact(Ok(()))) => Ok(()),
             (Self::Holds, Outcome::Fact(Err(why))) => mismatch("it to hold", why),
@@ -165,7 +166,7 @@ impl fmt::Display for Expect {
                 write!(f, "a loss of {loss}, a median round trip of {rtt}")
             }
             Self::Exit { status, .. } => write!(f, "status {status}"),
-            Self::Answer { came: true, .. } => f.write_str("an answer"),
+            Self::Answer { came: true, .. } | Self::Found { records: None } => f.write_str("an answer"),
             Self::Answer { came: false, .. } => f.write_str("no answer"),
             Self::Value { exists: true, .. } => f.write_str("the key to be there"),
             Self::Value { exists: false, .. } => f.write_str("no such key"),
@@ -177,7 +178,6 @@ impl fmt::Display for Expect {
                 f.write_str(&all.join(", "))
             }
             Self::Found { records: Some(records) } => f.write_str(&listed(records)),
-            Self::Found { records: None } => f.write_str("an answer"),
             Self::Done { .. } => f.write_str("success"),
             Self::Refused { .. } => f.write_str("an error"),
             Self::Holds => f.write_str("it to hold"),

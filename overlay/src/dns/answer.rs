@@ -41,7 +41,7 @@ pub enum Reaction {
 const LONGEST: usize = 65_535;
 
 /// What to do with these bytes. The order of several addresses is drawn by the seed, as Docker shuffles them.
-pub fn react(bytes: &[u8], names: &impl Names, over: Over, seed: u64) -> Reaction {
+pub fn react<N: Names>(bytes: &[u8], names: &N, over: Over, seed: u64) -> Reaction {
     let query = match Query::read(bytes) {
         Ok(query) => query,
         Err(Unfit::Silence) => return Reaction::Ignore,
@@ -50,15 +50,10 @@ pub fn react(bytes: &[u8], names: &impl Names, over: Over, seed: u64) -> Reactio
     let found = if query.is_in() { look(&query, names, seed) } else { None };
     let (code, records) = match found {
         Some(records) => (Rcode::NOERROR, records),
-        None if is_authority(names) => (Rcode::NXDOMAIN, Vec::new()),
+        None if N::IS_AUTHORITY => (Rcode::NXDOMAIN, Vec::new()),
         None => return Reaction::Forward,
     };
-    let limit = limit(&query, over);
-    Reaction::Reply(query.reply(code, is_authority(names), &records, limit))
-}
-
-fn is_authority<N: Names>(_: &N) -> bool {
-    N::IS_AUTHORITY
+    Reaction::Reply(query.reply(code, N::IS_AUTHORITY, &records, limit(&query, over)))
 }
 
 fn limit(query: &Query<'_>, over: Over) -> usize {
@@ -69,25 +64,23 @@ fn limit(query: &Query<'_>, over: Over) -> usize {
 }
 
 /// The records that are asked for; none at all of a name that is known is not the same as an unknown name.
-fn look<N: Names>(query: &Query<'_>, names: &N, seed: u64) -> Option<Vec<Record>> {
+fn look(query: &Query<'_>, names: &impl Names, seed: u64) -> Option<Vec<Record>> {
     let name = query.name.as_deref()?;
     let record = |data| Record { ttl: docker::NAME_TTL, data };
     match query.kind {
-        Type::A => {
+        // Of any type it has, one is enough (RFC 8482, 4.1).
+        Type::A | Type::ANY => {
             let mut addresses = names.addresses(name)?;
             fastrand::Rng::with_seed(seed).shuffle(&mut addresses);
             Some(addresses.into_iter().map(|ip| record(Data::A(ip))).collect())
         }
-        // All addresses are IPv4, and nobody here takes mail (20.10: `handleIPQuery`, `handleMXQuery`).
-        Type::AAAA | Type::MX => names.addresses(name).map(|_| Vec::new()),
         Type::PTR => {
             let known = reversed(name).and_then(|address| names.name_of(address));
             let known = known.filter(|name| message::encode_name(name).is_some());
             known.map(|name| vec![record(Data::Ptr(name))])
         }
-        // Docker leaves all other types to the servers outside.
-        _ if N::IS_AUTHORITY => names.addresses(name).map(|_| Vec::new()),
-        _ => None,
+        // All addresses are IPv4, nobody here takes mail (20.10: `handleIPQuery`, `handleMXQuery`), and there is nothing else.
+        _ => names.addresses(name).map(|_| Vec::new()),
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn forward(upstreams: &[Upstream], query: &[u8], over: Over) ->
                 }
             }
             Ok(Err(error)) => {
-                tracing::debug!(server = %upstream.server, %error, "a name server cannot be asked")
+                tracing::debug!(server = %upstream.server, %error, "a name server cannot be asked");
             }
             Err(_) => tracing::debug!(server = %upstream.server, "a name server does not answer"),
         }

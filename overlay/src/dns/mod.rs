@@ -14,7 +14,8 @@
 //!
 //! The other differences, all on purpose: that no server outside has answered is said (SERVFAIL) where Docker leaves
 //! the client waiting; so is that too many queries are outside at once. Without any server outside, a name that nobody here
-//! has does not exist (NXDOMAIN); Docker would ask 8.8.8.8. A query with EDNS is answered with EDNS (RFC 6891, 6.1.1).
+//! has does not exist (NXDOMAIN); Docker would ask 8.8.8.8. A name that somebody here has exists, whichever type is asked for; Docker
+//! asks outside for other types than A, AAAA, MX and PTR, where it does not exist. A query with EDNS is answered with EDNS (RFC 6891, 6.1.1).
 
 mod answer;
 mod ask;

@@ -2,12 +2,12 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::IN;
 use super::name::{encode_name, labels, number, text};
 use super::word::Type;
-use super::{HEADER, IN};
 
-/// The name at the beginning of the question, as a pointer (RFC 1035, 4.1.4).
-const QUESTION_NAME: [u8; 2] = [0xc0, HEADER as u8];
+/// The name at the beginning of the question, as a pointer: right behind the header (RFC 1035, 4.1.4).
+const QUESTION_NAME: [u8; 2] = [0xc0, 12];
 
 /// A record, or a part of it that is of use here.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,6 +16,8 @@ impl Type {
     pub const MX: Type = Type(15);
     /// A text (RFC 1035, 3.2.2).
     pub const TXT: Type = Type(16);
+    /// Whatever there is (RFC 1035, 3.2.3).
+    pub const ANY: Type = Type(255);
     /// An IPv6 address (RFC 3596, 2.1).
     pub const AAAA: Type = Type(28);
 
