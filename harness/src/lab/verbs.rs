@@ -27,7 +27,6 @@ pub struct Run {
     /// Further names on the first of them.
     pub aliases: Vec<String>,
     /// Who is asked for names that no container has, instead of the host's name server.
-    #[serde(default)]
     pub dns: Vec<Ipv4Addr>,
     /// What runs in it; a bare sandbox if empty.
     pub command: Vec<String>,

@@ -64,9 +64,8 @@ impl Server {
         let serving = || format!("names on {at} in {}", netns.name());
         let socket = UdpSocket::from_std(netns.udp(at)?).doing("serve", serving())?;
         let listener = TcpListener::from_std(netns.listen(at)?).doing("serve", serving())?;
-        let mut rng = fastrand::Rng::with_seed(service.seed);
         let desk = Arc::new(Desk {
-            rng: Mutex::new(rng.fork()),
+            rng: Mutex::new(fastrand::Rng::with_seed(service.seed)),
             outside: Semaphore::new(docker::NAMES_OUTSIDE_AT_ONCE),
             service,
         });

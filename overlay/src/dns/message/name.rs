@@ -29,10 +29,11 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-/// The labels of the name at a place, and where what follows it begins. A pointer leads backwards, so that none is
-/// followed for ever.
+/// The labels of the name at a place, and where what follows it begins. A pointer leads backwards, and not more of them are
+/// followed than a name has labels, so that nobody is kept busy.
 pub(super) fn labels(bytes: &[u8], start: usize) -> Option<(Vec<&[u8]>, usize)> {
     let (mut labels, mut at, mut first, mut next) = (Vec::new(), start, start, None);
+    let mut pointers = 0;
     loop {
         let len = usize::from(*bytes.get(at)?);
         match len {
@@ -47,7 +48,8 @@ pub(super) fn labels(bytes: &[u8], start: usize) -> Option<(Vec<&[u8]>, usize)> 
             0xc0.. => {
                 next.get_or_insert(at + 2);
                 at = usize::from(number(bytes, at)? & 0x3fff);
-                if at >= first {
+                pointers += 1;
+                if at >= first || pointers > LONGEST / 2 {
                     return None;
                 }
                 first = at;

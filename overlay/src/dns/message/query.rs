@@ -9,6 +9,9 @@ use super::{HEADER, IN};
 /// What a UDP message holds without EDNS (RFC 1035, 2.3.4), and at least with it (RFC 6891, 6.2.3).
 pub(in crate::dns) const PLAIN: usize = 512;
 
+/// What a UDP datagram holds at most over IPv4 (RFC 791, 3.1, less both headers).
+const DATAGRAM: usize = 65_507;
+
 /// What we say that we can receive by UDP: what passes any path in one piece (RFC 9715, 3.1).
 const RECEIVABLE: u16 = 1232;
 
@@ -90,7 +93,7 @@ impl<'a> Query<'a> {
 
     /// How long a reply by UDP may be.
     pub(in crate::dns) fn limit(&self) -> usize {
-        self.edns.map_or(PLAIN, |size| usize::from(size).max(PLAIN))
+        self.edns.map_or(PLAIN, |size| usize::from(size).clamp(PLAIN, DATAGRAM))
     }
 
     /// A reply, no longer than `limit`: records that do not fit are left out, and it says so.

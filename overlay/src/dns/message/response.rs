@@ -59,7 +59,7 @@ impl Response {
     /// Reads the reply to a query. None: it is not the reply to this one, or cannot be read.
     pub fn read(query: &[u8], bytes: &[u8]) -> Option<Response> {
         let [questions, answers, ..] = counts(bytes)?;
-        if bytes[..2] != query[..2] || bytes[2] & QR == 0 {
+        if bytes.get(..2) != query.get(..2) || bytes[2] & QR == 0 {
             return None;
         }
         let mut response = Response {
