@@ -10,11 +10,11 @@ use super::attach::Attached;
 use super::counters::Counters;
 use super::gwbridge::{Gateway, Outside};
 use super::plan::Tables;
-use super::sandbox::{BRIDGE_INDEX, Overlay};
+use super::sandbox::Overlay;
 use crate::host::Sandboxes;
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::ledger::View;
-use crate::model::Endpoint;
+use crate::model::{Endpoint, Network};
 
 /// What an engine has in the kernel of its host, and the connections to it.
 ///
@@ -117,12 +117,25 @@ impl Datapath {
             }
         }
         // A network that has endpoints cannot be removed. If it is not there, the store lost it: what stands, stands.
-        let known = self.overlays.iter_mut().filter(|(id, _)| view.networks.contains_key(id));
-        for (id, overlay) in known {
-            let want = Tables::of(&view.peers(*id, self.vtep));
-            report.take("program the peers", overlay.program(want));
+        let known = self.overlays.keys().filter_map(|id| view.networks.get(id));
+        for found in known.collect::<Vec<_>>() {
+            self.program(view, &found.value.network, &mut report);
         }
         report
+    }
+
+    /// All subnets of a network that have been joined anywhere, with their peers: also those that no container here is in, since
+    /// it is here that packets to them are routed.
+    fn program(&mut self, view: &View, network: &Network, report: &mut Report) {
+        let peers = view.peers(network.id, self.vtep);
+        for subnet in network.subnets.iter().filter(|subnet| subnet.vni.is_some()) {
+            report.take("build a subnet", self.extend(network, subnet));
+            let Some(overlay) = self.overlays.get_mut(&network.id) else { continue };
+            let Some(segment) = overlay.segments.get_mut(&subnet.net) else { continue };
+            let within = peers.iter().filter(|(ip, _)| subnet.net.contains(*ip));
+            let want = Tables::of(&within.map(|(ip, peer)| (*ip, *peer)).collect());
+            report.take("program the peers", segment.program(&overlay.rtnl, want));
+        }
     }
 
     /// The endpoints that are to leave this kernel: they are not in the store any more though their network is, or
@@ -146,10 +159,13 @@ impl Datapath {
     fn put_in(&mut self, view: &View, endpoint: &Endpoint) -> Result<(), String> {
         let found = view.networks.get(&endpoint.network).ok_or("its network is not in the store")?;
         let network = found.value.network.clone();
-        let vni = network.vni.ok_or("its network has no vxlan id")?;
+        let subnet = network
+            .subnet_of(endpoint.address.addr())
+            .ok_or("its address is in none of its network's subnets")?;
+        let vni = subnet.vni.ok_or("its network has no vxlan id")?;
         let container = endpoint.sandbox.and_then(|id| self.sandboxes.container(id));
         let container = container.ok_or("its container is gone")?;
-        self.attach(&network, vni, endpoint, &container).map_err(|error| error.to_string())
+        self.attach(&network, (subnet, vni), endpoint, &container).map_err(|error| error.to_string())
     }
 
     /// Looks at the kernel; what is broken there is taken apart, so that it is built again.
@@ -199,7 +215,10 @@ impl Datapath {
                 self.attached.iter().filter(|(_, attached)| attached.endpoint.network == *network)
             {
                 let port = have.as_ref().and_then(|have| have.by_index(attached.pair.outer));
-                let plugged = port.is_some_and(|port| port.master == Some(BRIDGE_INDEX));
+                let segment =
+                    overlay.segments.iter().find(|(net, _)| net.contains(&attached.endpoint.address.addr()));
+                let bridge = segment.map(|(_, segment)| segment.bridge);
+                let plugged = port.is_some_and(|port| bridge.is_some() && port.master == bridge);
                 if !plugged || (attached.outward && cut.contains(&attached.sandbox)) {
                     broken.insert(*id);
                 }
@@ -226,8 +245,11 @@ impl Datapath {
         let addressed = have.addresses.iter().any(|found| found.dev == dev && found.net == address);
         let up = have.by_index(dev).is_some_and(|link| link.up);
         let outside = self.gateway.outsides.get(&attached.sandbox).filter(|_| attached.outward);
-        let leads = |index| have.routes.iter().any(|route| route.to.is_none() && route.dev == Some(index));
-        Ok(addressed && up && outside.is_none_or(|outside| leads(outside.inner)))
+        let leads = |to: Option<IpNet>, index| {
+            have.routes.iter().any(|route| route.to == to && route.dev == Some(index))
+        };
+        let beyond = attached.pair.beyond.iter().all(|(net, _)| leads(Some(IpNet::V4(*net)), dev));
+        Ok(addressed && up && beyond && outside.is_none_or(|outside| leads(None, outside.inner)))
     }
 
     /// The endpoints in the kernel.

@@ -1,7 +1,7 @@
 //! What the kernel has, made to agree with what the store says.
 //!
 //! - [`plan`]: what to change in a sandbox's tables, pure
-//! - `sandbox`: an overlay's namespace, `br0` and `vxlan1`
+//! - `sandbox`: an overlay's namespace; `segment`: a subnet in it, `br0` and `vxlan1`
 //! - `veth`: an endpoint's pair
 //! - `gwbridge`: `docker_gwbridge`, the way outside
 //! - `attach`: a container's join, leave and roll-back
@@ -16,6 +16,7 @@ mod counters;
 mod gwbridge;
 mod plan;
 mod sandbox;
+mod segment;
 mod veth;
 
 pub(crate) use attach::draw_veth;

@@ -11,6 +11,9 @@ use super::answer::Over;
 use super::exchange::exchange;
 use super::message::{Question, Response};
 
+/// Before a datagram without a reply is sent again: as the C library's resolver does (resolv.conf(5), `timeout`).
+const AGAIN: Duration = Duration::from_secs(5);
+
 /// Why there is no response.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
@@ -45,6 +48,6 @@ pub async fn ask(
 }
 
 async fn once(from: &Netns, server: Ipv4Addr, query: &[u8], over: Over) -> io::Result<Response> {
-    let reply = exchange(from, server, query, over).await?;
+    let reply = exchange(from, server, query, over, AGAIN).await?;
     Response::read(query, &reply).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

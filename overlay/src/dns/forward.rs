@@ -28,7 +28,7 @@ pub(super) async fn forward(upstreams: &[Upstream], query: &[u8], over: Over) ->
     }
     let mut last = None;
     for upstream in upstreams.iter().take(docker::NAME_SERVERS_OUTSIDE) {
-        let asked = exchange(&upstream.from, upstream.server, query, over);
+        let asked = exchange(&upstream.from, upstream.server, query, over, docker::NAME_PATIENCE);
         match timeout(docker::NAME_PATIENCE, asked).await {
             Ok(Ok(reply)) => {
                 let settled = Response::read(query, &reply).is_some_and(|response| settles(&response));

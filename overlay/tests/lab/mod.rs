@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use kernel::icmp::{Echo, Pinger};
 use kernel::{Batch, Netns, NewLink, Rtnl, Snapshot};
 use overlay::id::{ContainerId, SandboxId};
+use overlay::ipam::PoolRequest;
 use overlay::kv::{Kv, memory, store};
 use overlay::{Config, ContainerRef, CreateNetwork, Engine, HostEnv, JoinOptions, Sandboxes};
 
@@ -156,9 +157,14 @@ impl Lab {
 }
 
 pub fn network(name: &str, subnet: &str) -> CreateNetwork {
-    let mut request = CreateNetwork { name: name.to_owned(), ..CreateNetwork::default() };
-    request.pool.subnet = Some(subnet.to_owned());
-    request
+    network_of(name, &[subnet])
+}
+
+/// A network of several subnets.
+pub fn network_of(name: &str, subnets: &[&str]) -> CreateNetwork {
+    let pool = |subnet: &&str| PoolRequest { subnet: Some((*subnet).to_owned()), ..PoolRequest::default() };
+    let pools = subnets.iter().map(pool).collect();
+    CreateNetwork { name: name.to_owned(), pools, ..CreateNetwork::default() }
 }
 
 pub fn look(netns: &Netns) -> Snapshot {

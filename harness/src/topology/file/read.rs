@@ -14,12 +14,12 @@ const NOT_YET: [(&str, &[&str]); 9] = [
     ("", &["resolution"]),
     ("kv", &["url"]),
     ("host", &["resolution"]),
-    ("network", &["ipv6", "subnets", "resolution"]),
+    ("network", &["ipv6", "resolution"]),
     ("container", &["publish"]),
     ("container.networks", &["ip6"]),
     ("step", &["throughput"]),
     ("step.network", &["connect", "disconnect"]),
-    ("step.network.create", &["ipv6", "subnets", "resolution"]),
+    ("step.network.create", &["ipv6", "resolution"]),
 ];
 
 /// Keys at the top of a file.

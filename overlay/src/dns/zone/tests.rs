@@ -35,13 +35,19 @@ impl Story {
             id,
             name: name.to_owned(),
             created: String::new(),
-            subnet: Subnet { net, range: None, gateway: net.network(), aux: BTreeMap::new() },
-            vni: None,
+            subnets: vec![Subnet {
+                net,
+                range: None,
+                gateway: net.network(),
+                aux: BTreeMap::new(),
+                vni: None,
+            }],
             internal,
+            attachable: false,
             options: BTreeMap::new(),
             labels: BTreeMap::new(),
         };
-        let value = Found { network, request: PoolRequest::default() };
+        let value = Found { network, requests: vec![PoolRequest::default()] };
         self.view.networks.insert(id, Stored { index: 1, value });
         id
     }
