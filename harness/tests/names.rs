@@ -114,11 +114,12 @@ async fn a_name_that_was_drawn_is_not_found_and_dns_is_ones_own_choice(lab: Lab)
     let name = &report.containers[drawn].name;
     assert!(c1.resolve(name).await.is_err(), "{name} is found");
 
-    // Of two that are asked, the first refuses: nobody listens there.
-    let dns = vec![Ipv4Addr::new(10, 0, 0, 11), Ipv4Addr::new(8, 8, 8, 8)];
+    // Of two that are asked, the first refuses: nobody listens on the host's port.
+    let refuses = lab.host("docker1")?.ip();
+    let dns = vec![refuses, Ipv4Addr::new(8, 8, 8, 8)];
     lab.run(Run { name: Some("own".into()), dns, ..run.clone() }).await?;
     assert_eq!(lab.container("own")?.resolve("example.com").await?, [Ipv4Addr::new(8, 8, 4, 4)]);
-    lab.run(Run { name: Some("wrong".into()), dns: vec![Ipv4Addr::new(10, 0, 0, 11)], ..run }).await?;
+    lab.run(Run { name: Some("wrong".into()), dns: vec![refuses], ..run }).await?;
     let error = lab.container("wrong")?.resolve("example.com").await.unwrap_err();
     assert_eq!(error.to_string(), "wrong does not find example.com: SERVFAIL");
     Ok(())
