@@ -1,7 +1,7 @@
 //! The host that an engine runs on, as the engine is given it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use ipnet::Ipv4Net;
@@ -36,6 +36,8 @@ pub struct ContainerRef {
     pub sandbox: SandboxId,
     /// Its network namespace.
     pub netns: Netns,
+    /// `--dns`: who is asked for names that no container has, instead of the host's name servers.
+    pub dns: Vec<Ipv4Addr>,
 }
 
 /// A namespace of the host.

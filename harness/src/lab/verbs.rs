@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use overlay::{CreateNetwork, JoinOptions};
+use overlay::CreateNetwork;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,6 +26,8 @@ pub struct Run {
     pub ip: Option<Ipv4Addr>,
     /// Further names on the first of them.
     pub aliases: Vec<String>,
+    /// Who is asked for names that no container has, instead of the host's name server.
+    pub dns: Vec<Ipv4Addr>,
     /// What runs in it; a bare sandbox if empty.
     pub command: Vec<String>,
     /// The command's environment.
@@ -89,7 +91,7 @@ impl Lab {
         ip: Option<Ipv4Addr>,
         aliases: Vec<String>,
     ) -> Result<()> {
-        self.known_container(container)?.connect(network, JoinOptions { ip, aliases }).await?;
+        self.known_container(container)?.connect(network, ip, aliases).await?;
         self.changed(container).await?;
         self.events().say("container", format_args!("container {container} joined {network}"));
         Ok(())
@@ -111,6 +113,7 @@ impl Lab {
     /// Runs a container; its id.
     pub async fn run(&self, run: Run) -> Result<String> {
         let bad = |e: topology::NameError| Error::new(Kind::Input, e);
+        let anonymous = run.name.is_none();
         let name = run.name.unwrap_or_else(|| self.draw_name());
         let mut networks = Vec::new();
         for (number, network) in run.networks.iter().enumerate() {
@@ -127,6 +130,8 @@ impl Lab {
             networks,
             command: run.command,
             env: run.env,
+            dns: run.dns,
+            anonymous,
         };
         let container = self.run_container(&spec).await?;
         self.settle().await?;

@@ -24,7 +24,7 @@ pub struct Lab {
 pub struct Host {
     pub env: HostEnv,
     pub engine: Option<Engine>,
-    config: Config,
+    pub config: Config,
 }
 
 /// Short enough for a test to wait for.
@@ -119,6 +119,7 @@ impl Lab {
             name: name.to_owned(),
             sandbox: SandboxId::random(&mut self.rng),
             netns: Netns::new(name).unwrap(),
+            dns: Vec::new(),
         }
     }
 

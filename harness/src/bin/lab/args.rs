@@ -158,7 +158,7 @@ pub(crate) struct Shell {
 pub(crate) struct Ping {
     /// A host or container.
     pub(crate) from: String,
-    /// An address, a host, a container, or a container on a network: `C0@demonet`.
+    /// An address, a host, a container, a container on a network: `C0@demonet`; or a DNS name: `example.com`, `dns:C0`.
     pub(crate) to: String,
     /// How many requests.
     #[arg(long, short = 'c', default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
@@ -333,6 +333,9 @@ pub(crate) struct ContainerRun {
     /// A further name on the first of them.
     #[arg(long)]
     pub(crate) network_alias: Vec<String>,
+    /// A name server that is asked for names that no container has (default: the host's).
+    #[arg(long)]
+    pub(crate) dns: Vec<Ipv4Addr>,
     /// A variable of its environment: `key=value`.
     #[arg(long, short, value_name = "K=V", value_parser = pair)]
     pub(crate) env: Vec<(String, String)>,

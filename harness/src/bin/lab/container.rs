@@ -76,6 +76,7 @@ fn request(run: ContainerRun, on: String) -> Run {
         networks: run.networks,
         ip: run.ip,
         aliases: run.network_alias,
+        dns: run.dns,
         command: run.command,
         env: run.env.into_iter().collect(),
     }

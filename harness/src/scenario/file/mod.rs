@@ -19,5 +19,5 @@ pub(super) use fault::{DropTable, FaultTable, NemesisTable, PartitionTable};
 pub(crate) use step::StepTable;
 pub(super) use step::{
     ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable, RepeatTable,
-    TcpTable, UdpTable,
+    ResolveTable, TcpTable, UdpTable,
 };

@@ -72,7 +72,7 @@ impl EndpointRecord {
         let joined = endpoint.sandbox.is_some();
         let none = || Value::Array(Vec::new());
         EndpointRecord {
-            anonymous: false,
+            anonymous: endpoint.anonymous,
             disable_resolution: false,
             interface: Interface {
                 addr: endpoint.address,
@@ -119,6 +119,7 @@ impl EndpointRecord {
             id: self.id,
             network,
             name: self.name.clone(),
+            anonymous: self.anonymous,
             address: self.interface.addr,
             mac: self.interface.mac,
             sandbox,
