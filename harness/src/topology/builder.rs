@@ -1,8 +1,10 @@
 //! A topology built in Rust.
 
+use overlay::Resolution;
+
 use super::load::parse;
 use super::model::Topology;
-use super::write::{Page, impairment, texts};
+use super::write::{Page, impairment, resolution_word, texts};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Impairment;
 
@@ -46,6 +48,12 @@ impl Builder {
     /// Where everything random starts from; 0 unless said.
     pub fn seed(mut self, seed: u64) -> Builder {
         self.top.key("seed", seed);
+        self
+    }
+
+    /// How kernels get to know peers; all of them from the store, unless said.
+    pub fn resolution(mut self, resolution: Resolution) -> Builder {
+        self.top.text("resolution", resolution_word(resolution));
         self
     }
 
@@ -108,6 +116,14 @@ impl Builder {
         self.tables.table("[[network]]");
         self.tables.text("name", name);
         self.tables.text("subnet", subnet);
+        self
+    }
+
+    /// An overlay network of several subnets.
+    pub fn network_of<'a>(mut self, name: &str, subnets: impl IntoIterator<Item = &'a str>) -> Builder {
+        self.tables.table("[[network]]");
+        self.tables.text("name", name);
+        self.tables.key("subnets", texts(&subnets.into_iter().collect::<Vec<_>>()));
         self
     }
 

@@ -31,6 +31,7 @@ pub use duration::{parse_duration, show_duration};
 pub use load::{Error, load, parse};
 pub use model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
 pub use name::{ContainerName, HostName, NameError, NetworkName};
+pub use overlay::Resolution;
 pub use report::{Mistake, Report};
 pub use schema::schema;
 

@@ -83,8 +83,8 @@ impl Page {
         self.text("name", host.name.as_str());
         self.text("ip", &host.ip.to_string());
         self.key("engine", host.engine);
-        if host.resolution == Resolution::OnMiss {
-            self.text("resolution", "on-miss");
+        if host.resolution != Resolution::default() {
+            self.text("resolution", resolution_word(host.resolution));
         }
         let wire = wire(&host.wire);
         if !wire.is_empty() {
@@ -119,6 +119,13 @@ impl Page {
         if !container.dns.is_empty() {
             self.key("dns", texts(&container.dns));
         }
+    }
+}
+
+pub(super) fn resolution_word(resolution: Resolution) -> &'static str {
+    match resolution {
+        Resolution::Store => "store",
+        Resolution::OnMiss => "on-miss",
     }
 }
 
