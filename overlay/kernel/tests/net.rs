@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use kernel::icmp::{Echo, Pinger};
-use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
+use kernel::nft::{Action, Base, Chain, Family, Hook, Match, Nft, Rule, Table};
 use kernel::packet::Tap;
 use kernel::rtnl::Vxlan;
 use kernel::{Batch, Mac, Netns, NewLink, NewVxlan, Rtnl};
@@ -154,6 +154,12 @@ fn every_kind_of_rule_is_understood_by_the_kernel() {
             [Match::NotIn("x".into()), Match::NotOut("y".into()), Match::Destination(net)],
             Action::Drop,
         ),
+        Rule::when([Match::Redirected, Match::Source(net)], Action::Accept).saying("bent"),
+        Rule::when([Match::EtherType(0x0806)], Action::Drop),
+        Rule::when(
+            [Match::Payload { base: Base::Transport, offset: 4, value: vec![0, 16] }],
+            Action::Accept,
+        ),
     ];
     let dnat = Action::Dnat("172.18.0.2:80".parse().unwrap());
     let published =
@@ -179,12 +185,16 @@ fn every_kind_of_rule_is_understood_by_the_kernel() {
         "docker forward: ct state established,related counter accept".to_owned(),
         "docker forward: iifname \"x\" oifname \"x\" counter drop".to_owned(),
         "docker forward: iifname != \"x\" oifname != \"y\" ip daddr 172.18.0.0/16 counter drop".to_owned(),
+        "docker forward: ct status dnat ip saddr 172.18.0.0/16 counter accept comment \"bent\"".to_owned(),
+        "docker forward: meta protocol 0x806 counter drop".to_owned(),
+        "docker forward: @th,32,16 0x10 counter accept".to_owned(),
         format!("docker prerouting: {published}"),
         format!("docker output: {published}"),
         "docker postrouting: ip saddr 172.18.0.0/16 oifname != \"docker_gwbridge\" counter masquerade"
             .to_owned(),
     ];
     assert_eq!(nft.rules().unwrap(), expected);
+    assert_eq!(table.lines(), expected);
 }
 
 #[kernel::isolate]

@@ -3,7 +3,8 @@
 //! - [`plan`]: what to change in a sandbox's tables, pure
 //! - `sandbox`: an overlay's namespace, `br0` and `vxlan1`
 //! - `veth`: an endpoint's pair
-//! - `gwbridge`: `docker_gwbridge`, the way outside
+//! - `gwbridge`: `docker_gwbridge`, the way outside; `rules`: what it lets through, pure; `ports`: those of the host that containers
+//!   have published
 //! - `attach`: a container's join, leave and roll-back
 //! - `counters`: the numbers in the names, and the indexes
 //! - `adopt`: what an earlier engine left
@@ -15,9 +16,11 @@ mod converge;
 mod counters;
 mod gwbridge;
 mod plan;
+mod ports;
+mod rules;
 mod sandbox;
 mod veth;
 
-pub(crate) use attach::draw_veth;
+pub(crate) use attach::{Refused, draw_veth};
 pub(crate) use converge::{Datapath, Pass, Report};
 pub use plan::{Op, Tables, plan};

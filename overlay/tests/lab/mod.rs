@@ -9,7 +9,7 @@ use kernel::icmp::{Echo, Pinger};
 use kernel::{Batch, Netns, NewLink, Rtnl, Snapshot};
 use overlay::id::{ContainerId, SandboxId};
 use overlay::kv::{Kv, memory, store};
-use overlay::{Config, ContainerRef, CreateNetwork, Engine, HostEnv, JoinOptions, Sandboxes};
+use overlay::{Config, ContainerRef, CreateNetwork, Engine, HostEnv, JoinOptions, Sandboxes, Witness};
 
 /// A lab: a store, a switch, and hosts at it.
 pub struct Lab {
@@ -42,6 +42,13 @@ pub fn run<F: Future<Output = ()>>(test: impl FnOnce(Lab) -> F, hosts: u8) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async move { test(Lab::new(hosts).await).await });
     runtime.shutdown_timeout(Duration::from_secs(5));
+}
+
+impl Host {
+    /// Lets somebody hear the engines that are started from now on.
+    pub fn witness(&mut self, witness: Witness) {
+        self.config.witness = witness;
+    }
 }
 
 impl Lab {
@@ -109,6 +116,7 @@ impl Lab {
             name: name.to_owned(),
             sandbox: SandboxId::random(&mut self.rng),
             netns: Netns::new(name).unwrap(),
+            publish: Vec::new(),
         }
     }
 

@@ -111,6 +111,13 @@ impl<'a> Batch<'a> {
         self.push("isolate", format_args!("bridge port {name}"), 0, message)
     }
 
+    /// Lets a bridge port send back by itself what came in by it.
+    #[must_use]
+    pub fn hairpin(self, index: u32, name: &str) -> Self {
+        let message = RouteNetlinkMessage::SetLink(link::hairpin(index));
+        self.push("let bend back", format_args!("bridge port {name}"), 0, message)
+    }
+
     /// Switches a link on.
     #[must_use]
     pub fn up(self, index: u32, name: &str) -> Self {

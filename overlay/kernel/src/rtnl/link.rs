@@ -109,6 +109,10 @@ pub(super) fn isolated(index: u32) -> LinkMessage {
     LinkBridgePort::new(index).isolated(true).build()
 }
 
+pub(super) fn hairpin(index: u32) -> LinkMessage {
+    LinkBridgePort::new(index).hairpin(true).build()
+}
+
 pub(super) fn up(index: u32, up: bool) -> LinkMessage {
     let builder = LinkUnspec::new_with_index(index);
     if up { builder.up().build() } else { builder.down().build() }
