@@ -360,7 +360,7 @@ fn ports_come_and_go_with_the_way_outside() {
                 }
                 assert_eq!(
                     noted(&lab, "demonet").await,
-                    r#"[{"HostIP":"","HostPort":8080,"HostPortEnd":8080,"IP":"","Port":80,"Proto":6}]"#
+                    r#"[{"Proto":6,"IP":"","Port":80,"HostIP":"","HostPort":8080,"HostPortEnd":8080}]"#
                 );
                 assert_eq!(noted(&lab, "other").await, "[]", "only with the first that leads outside");
                 let first = if last == "demonet" { "other" } else { "demonet" };
