@@ -131,7 +131,7 @@ impl Lab {
     /// Runs a container: its namespace, its networks, its command.
     pub(crate) async fn run_container(&self, spec: &topology::Container) -> Result<Arc<Container>> {
         let host = Arc::clone(self.known_host(spec.on.as_str())?);
-        let this = self.new_container(spec.name.as_str()).await?;
+        let this = self.new_container(spec).await?;
         let container = Arc::new(Container::new(spec.clone(), Arc::clone(&host), this));
         {
             // Looked and listed in one go, or two at once could both have the name. Listed before it is built, so that a
@@ -167,7 +167,8 @@ impl Lab {
     }
 
     /// An id, a sandbox and a namespace with nothing but its loopback.
-    async fn new_container(&self, name: &str) -> Result<ContainerRef> {
+    async fn new_container(&self, spec: &topology::Container) -> Result<ContainerRef> {
+        let name = spec.name.as_str();
         // Counted, so that one that is run again under its old name is another.
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
         let mut rng = fastrand::Rng::with_seed(self.seed_of(&format!("container {name} {number}")));
@@ -182,6 +183,7 @@ impl Lab {
             name: name.to_owned(),
             sandbox: SandboxId::random(&mut rng),
             netns: netns.await?,
+            publish: spec.publish.clone(),
         })
     }
 

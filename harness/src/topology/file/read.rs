@@ -10,16 +10,15 @@ use super::tables::File;
 use crate::topology::report::{Mistake, list, quote};
 
 /// Keys that the format has and this version does not act on. They are refused, never ignored.
-const NOT_YET: [(&str, &[&str]); 10] = [
+const NOT_YET: [(&str, &[&str]); 9] = [
     ("", &["resolution"]),
     ("underlay", &["dns"]),
     ("kv", &["url"]),
     ("host", &["resolution"]),
     ("network", &["ipv6", "subnets", "resolution"]),
-    ("container", &["dns", "publish"]),
+    ("container", &["dns"]),
     ("container.networks", &["ip6"]),
     ("step", &["resolve", "throughput"]),
-    ("step.network", &["connect", "disconnect"]),
     ("step.network.create", &["ipv6", "subnets", "resolution"]),
 ];
 
