@@ -135,6 +135,12 @@ fn a_published_port_leads_to_its_container_from_everywhere() {
                 assert_eq!(tcp(from, to, 8080).await, expected, "TCP from {from:?} to {to}");
                 assert_eq!(udp(from, to, 5353).await, expected, "UDP from {from:?} to {to}");
             }
+            // Where bridged packets do not pass the filter, they are redirected a layer above.
+            host.set_sysctl("bridge/bridge-nf-call-iptables", "0").unwrap();
+            for from in [&c0.netns, &c1.netns] {
+                assert_eq!(tcp(from, DOCKER0, 8080).await, some("C0 172.18.0.1"), "{from:?}");
+            }
+            host.set_sysctl("bridge/bridge-nf-call-iptables", "1").unwrap();
             // Nothing else has opened: no other port, no other protocol, and no way between containers.
             for from in [&lab.switch, &other, &host, &c1.netns] {
                 assert_eq!(tcp(from, DOCKER0, 80).await, None, "{from:?}");
@@ -142,7 +148,11 @@ fn a_published_port_leads_to_its_container_from_everywhere() {
                 assert_eq!(tcp(from, DOCKER0, 5353).await, None, "{from:?}");
                 assert_eq!(udp(from, DOCKER0, 8080).await, None, "{from:?}");
             }
-            assert_eq!(tcp(&other, Ipv4Addr::new(10, 0, 0, 11), 8080).await, None, "another host forwards nothing");
+            assert_eq!(
+                tcp(&other, Ipv4Addr::new(10, 0, 0, 11), 8080).await,
+                None,
+                "another host forwards nothing"
+            );
             let bridged = Ipv4Addr::new(172, 18, 0, 2);
             assert_eq!(tcp(&host, bridged, 80).await, some("C0 172.18.0.1"));
             assert_eq!(tcp(&c1.netns, bridged, 80).await, None);
@@ -185,7 +195,10 @@ fn a_port_is_given_away_once_and_what_fails_leaves_nothing() {
             let own = host.listen(SocketAddr::from((LOCALHOST, 9000))).unwrap();
             for (ports, complaint) in [
                 (&["8080:80"][..], "Bind for 0.0.0.0:8080 failed: port is already allocated"),
-                (&["8081:80", "127.0.0.1:8080:81"], "Bind for 127.0.0.1:8080 failed: port is already allocated"),
+                (
+                    &["8081:80", "127.0.0.1:8080:81"],
+                    "Bind for 127.0.0.1:8080 failed: port is already allocated",
+                ),
                 (&["8081:80", "9000:80"], "listen tcp 0.0.0.0:9000: bind: address already in use"),
                 (&["10.9.9.9:8081:80"], "listen tcp 10.9.9.9:8081: bind: cannot assign requested address"),
                 (&["8080-8080:81"], "Bind for 0.0.0.0:8080 failed: port is already allocated"),
@@ -442,7 +455,9 @@ fn a_container_with_two_networks_and_a_published_port_is_as_one_of_dockers() {
 
             // One port, redirected to the same place; both say it in the words of their tool.
             let to = SocketAddrV4::new(Ipv4Addr::new(172, 18, 0, 8), 80);
-            assert!(OBSERVED.contains(&format!("-p tcp -m tcp --dport 8080 -j DNAT --to-destination {to}\n")));
+            assert!(
+                OBSERVED.contains(&format!("-p tcp -m tcp --dport 8080 -j DNAT --to-destination {to}\n"))
+            );
             let rules = rules(&lab.hosts[0].env.netns);
             assert!(rules.iter().any(|rule| rule.starts_with("docker prerouting:")
                 && rule.ends_with(&format!("meta l4proto 6 th dport 8080 counter dnat to {to}"))));
@@ -461,7 +476,9 @@ fn observed_links() -> Vec<String> {
                 links.push(format!("{} mtu {mtu}", name.split('@').next().unwrap()));
             }
             ["link/ether", mac, ..] => links.last_mut().unwrap().push_str(&format!(" {mac}")),
-            ["inet", address, ..] if !links.is_empty() => links.last_mut().unwrap().push_str(&format!(" {address}")),
+            ["inet", address, ..] if !links.is_empty() => {
+                links.last_mut().unwrap().push_str(&format!(" {address}"))
+            }
             _ => {}
         }
     }

@@ -65,7 +65,8 @@ impl Lab {
     }
 
     fn internet(&self) -> Result<Place> {
-        let none = || Error::new(Kind::NoSuch, "this lab has no outside world; give its underlay an `internet`");
+        let none =
+            || Error::new(Kind::NoSuch, "this lab has no outside world; give its underlay an `internet`");
         self.outside().map(|netns| Place(Which::Internet(netns.clone()))).ok_or_else(none)
     }
 }

@@ -7,8 +7,8 @@ use kernel::Netns;
 use super::expect::Outcome;
 use super::look::look;
 use super::step::{
-    ContainerVerb, Destination, Exec, FaultVerb, HealVerb, INTERNET, KvVerb, Listen, NemesisVerb, NetworkVerb,
-    Ping, Target, Tcp, Udp, Verb, Wait,
+    ContainerVerb, Destination, Exec, FaultVerb, HealVerb, INTERNET, KvVerb, Listen, NemesisVerb,
+    NetworkVerb, Ping, Target, Tcp, Udp, Verb, Wait,
 };
 use crate::error::{Error, Kind, Result};
 use crate::lab::{Echoed, Lab, Place, request};

@@ -9,8 +9,8 @@ use super::file::{
     PingTable, TcpTable, UdpTable,
 };
 use super::step::{
-    ContainerVerb, Destination, Exec, GATEWAY_BRIDGE, INTERNET, KvVerb, Listen, NetworkVerb, Ping, Target, Tcp,
-    Udp, Via,
+    ContainerVerb, Destination, Exec, GATEWAY_BRIDGE, INTERNET, KvVerb, Listen, NetworkVerb, Ping, Target,
+    Tcp, Udp, Via,
 };
 use crate::lab::Connect;
 use crate::topology::{
@@ -91,7 +91,9 @@ fn check_listen(
             if let Some(Destination::Address(address)) = to {
                 let title = format!("the lab cannot listen at {address}");
                 let mistake = Mistake::new(title, &listen.span, "where is that?");
-                checker.mistake(mistake.help("let `to` be a host or a container, or say where: `{ on = \"C0\" }`"));
+                checker.mistake(
+                    mistake.help("let `to` be a host or a container, or say where: `{ on = \"C0\" }`"),
+                );
             }
             Some(Listen::There)
         }

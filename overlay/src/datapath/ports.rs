@@ -147,7 +147,8 @@ impl Ports {
 
     /// The ports of which one is drawn.
     fn ephemeral(&self) -> Result<RangeInclusive<u16>, BadPort> {
-        let text = self.host.sysctl("ipv4/ip_local_port_range").map_err(|why| BadPort::Kernel(why.to_string()))?;
+        let text =
+            self.host.sysctl("ipv4/ip_local_port_range").map_err(|why| BadPort::Kernel(why.to_string()))?;
         let mut numbers = text.split_whitespace().filter_map(|number| number.parse().ok());
         Ok(match (numbers.next(), numbers.next()) {
             (Some(first), Some(last)) if first <= last => first..=last,

@@ -131,7 +131,9 @@ impl Engine {
         if let Some(info) = core.info(who.id).await? {
             if info.outside.is_none() && !container.publish.is_empty() {
                 let name = &container.name;
-                core.config.witness.say(format_args!("{name} has no way outside: none of its ports is published"));
+                core.config
+                    .witness
+                    .say(format_args!("{name} has no way outside: none of its ports is published"));
             }
             return Ok(info);
         }

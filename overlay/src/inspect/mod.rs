@@ -258,7 +258,8 @@ pub(crate) fn container(
 ) -> NetworkSettings {
     let mut ports: BTreeMap<String, Vec<PortBinding>> = BTreeMap::new();
     for binding in bindings {
-        let shown = PortBinding { host_ip: binding.host_ip.to_string(), host_port: binding.host_port.to_string() };
+        let shown =
+            PortBinding { host_ip: binding.host_ip.to_string(), host_port: binding.host_port.to_string() };
         ports.entry(format!("{}/{}", binding.port, binding.protocol)).or_default().push(shown);
     }
     let networks = endpoints.into_iter().map(|(name, endpoint, asked)| {
