@@ -81,13 +81,12 @@ impl Ports {
         {
             return Ok((*before, Some(socket)));
         }
-        let (ports, start) = match &want.host {
-            Some(ports) => (ports.clone(), 0),
-            None => {
-                let ports = self.ephemeral()?;
-                let start = rng.usize(..ports.len().max(1));
-                (ports, start)
-            }
+        let (ports, start) = if let Some(ports) = &want.host {
+            (ports.clone(), 0)
+        } else {
+            let ports = self.ephemeral()?;
+            let start = rng.usize(..ports.len());
+            (ports, start)
         };
         let only = ports.start() == ports.end();
         for port in ports.clone().skip(start).chain(ports.take(start)) {
