@@ -333,6 +333,19 @@ network = [
     { name = \"n5\", subnet = \"8.8.0.0/16\" },
 ]
 "
+    several_subnets_are_a_list: "
+host = [{ name = \"a\" }]
+network = [
+    { name = \"n1\", subnets = [\"10.70.0.0/24\", { subnet = \"10.71.0.0/24\", gateway = \"10.72.0.1\" }, \"10.70.0.128/25\"] },
+    { name = \"n2\", subnet = \"10.80.0.0/24\", subnets = [\"10.81.0.0/24\"] },
+    { name = \"n3\", gateway = \"10.82.0.1\", subnets = [\"10.82.0.0/24\"] },
+    { name = \"n4\", subnets = [\"10.71.0.0/16\"] },
+]
+container = [
+    { name = \"c1\", networks = [{ name = \"n1\", ip = \"10.70.0.7\" }] },
+    { name = \"c2\", networks = [{ name = \"n1\", ip = \"10.99.0.7\" }] },
+]
+"
     gateways_ranges_and_aux_addresses_lie_in_their_subnet: "
 host = [{ name = \"a\" }]
 
@@ -449,7 +462,6 @@ name = \"a\"
 [[network]]
 name = \"n\"
 ipv6 = true
-subnets = []
 
 [[container]]
 name = \"C0\"
@@ -742,6 +754,10 @@ mod properties {
             }
             topology.networks[0].subnets[0].subnet =
                 ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(192, 168, subnet, 0), 24);
+            let second = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 99, subnet, 0), 24);
+            let gateway = internal.then(|| std::net::Ipv4Addr::new(10, 99, subnet, 254));
+            let aux = [("a".to_owned(), std::net::Ipv4Addr::new(10, 99, subnet, 9))].into_iter().collect();
+            topology.networks[0].subnets.push(harness::topology::Subnet { subnet: second, gateway, ip_range: None, aux });
             topology.networks[0].internal = internal;
             topology.networks[0].labels = labels;
             topology.containers[0].networks[0].ip = Some(std::net::Ipv4Addr::new(192, 168, subnet, 77));

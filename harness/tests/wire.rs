@@ -113,6 +113,49 @@ async fn frames_are_late_by_the_delay_and_nobody_elses_are(lab: Lab) -> Result {
     Ok(())
 }
 
+#[harness::test(topology = plain(), limit = "2m")]
+async fn whatever_a_wire_does_is_over_when_it_is_healed_and_others_never_notice(lab: Lab) -> Result {
+    let (a, c) = (lab.host("a")?, lab.host("c")?);
+    expect!(a.ping("b")).await?;
+    expect!(c.ping("b")).await?;
+    let delay = Duration::from_millis(30);
+    let spread = harness::fault::Jitter { spread: delay, ..Default::default() };
+    let slow = || Impairment { delay, ..Impairment::default() };
+    let rate = Some(Rate { bits_per_second: 8_000, queue: Queue::Packets(1) });
+    for impairment in [
+        slow(),
+        Impairment { jitter: spread, ..slow() },
+        Impairment { reorder: Pick::Every(2), ..slow() },
+        Impairment { loss: Pick::Every(2), ..Impairment::default() },
+        Impairment { loss: Pick::Chance(0.9), ..Impairment::default() },
+        Impairment { duplicate: Pick::Every(1), ..Impairment::default() },
+        Impairment { corrupt: Pick::Every(1), ..Impairment::default() },
+        Impairment { rate, ..Impairment::default() },
+        Impairment { mtu: Some(68), ..Impairment::default() },
+        Impairment { hold: true, ..Impairment::default() },
+    ] {
+        let shown = impairment.to_string();
+        let guard = impair(&lab, Way::Up, impairment).await;
+        // It is noticed by whom it is for: something was seen to happen to what a sends.
+        a.ping("b").count(4).interval(Duration::from_millis(1)).await?;
+        let (up, netem) = (lab.wires()[0].up.observed, lab.wires()[0].backend == Backend::Netem);
+        let happened =
+            [up.lost, up.too_long, up.overflowed, up.duplicated, up.reordered, up.corrupted, up.held];
+        let late = up.delays.is_some_and(|delays| delays.max >= Duration::from_millis(1));
+        assert!(netem || late || happened.iter().any(|count| *count > 0), "{shown}: {up}");
+        // And not by others.
+        let others = c.ping("b").count(4).interval(Duration::from_millis(1)).await?;
+        assert_eq!(others.answered(), 4, "{shown}");
+        assert!(others.median().unwrap() < delay / 2, "{shown}: {others}");
+        guard.heal().await?;
+        assert!(lab.wires().is_empty(), "{shown}");
+        let again = a.ping("b").count(4).interval(Duration::from_millis(1)).await?;
+        assert_eq!(again.answered(), 4, "{shown}");
+        assert!(again.median().unwrap() < delay / 2, "{shown}: {again}");
+    }
+    Ok(())
+}
+
 #[harness::test(topology = plain())]
 async fn exactly_these_are_lost(lab: Lab) -> Result {
     let loss = Pick::Exactly(BTreeSet::from([3, 7, 19]));

@@ -49,6 +49,8 @@ pub(crate) enum Cause {
     Mtu(#[from] BadMtu),
     #[error("invalid vxlan id value {0:?} passed")]
     BadVni(String),
+    #[error("insufficient vnis({0}) passed to overlay")]
+    TooFewVnis(usize),
     #[error("vxlan id {0} is in use by another network")]
     VniTaken(u32),
     #[error("no vxlan id is left")]

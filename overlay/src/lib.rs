@@ -54,6 +54,7 @@ pub mod ledger;
 pub mod model;
 mod witness;
 
+pub use datapath::{MissCounts, Resolution};
 pub use engine::{Config, EndpointInfo, Engine, JoinOptions, NetworkSummary};
 pub use error::{Error, Result};
 pub use gate::Gate;

@@ -16,6 +16,9 @@ use crate::topology::{HostName, NetworkName};
 
 /// The table's name.
 pub(crate) const TABLE: &str = "faults";
+/// The conventional priority of filters in bridges (`NF_BR_PRI_FILTER_BRIDGED`, `linux/netfilter_bridge.h`). Not 0: there
+/// br_netfilter takes frames over, and kernels before 6.18 or so go on behind it.
+const PRIORITY: i32 = -200;
 /// `EtherType`s: IPv4 (RFC 894), ARP (RFC 826).
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
@@ -79,7 +82,8 @@ pub(crate) fn table(faults: &[Active], names: &Names) -> Result<Option<Table>> {
     if rules.is_empty() {
         return Ok(None);
     }
-    let chain = Chain { name: "forward".into(), hook: Hook::Forward, priority: 0, accept: true, rules };
+    let chain =
+        Chain { name: "forward".into(), hook: Hook::Forward, priority: PRIORITY, accept: true, rules };
     Ok(Some(Table { family: Family::Bridge, name: TABLE.into(), chains: vec![chain] }))
 }
 

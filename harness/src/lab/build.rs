@@ -355,16 +355,17 @@ fn names_of(hosts: &[topology::Host]) -> String {
 /// The engine's request for a network of the file.
 pub(crate) fn request(network: &topology::Network) -> overlay::CreateNetwork {
     let text = |(name, ip): (&String, &Ipv4Addr)| (name.clone(), ip.to_string());
-    let subnet = network.subnets.first();
+    let pool = |subnet: &topology::Subnet| overlay::ipam::PoolRequest {
+        subnet: Some(subnet.subnet.to_string()),
+        gateway: subnet.gateway.map(|ip| ip.to_string()),
+        ip_range: subnet.ip_range.map(|range| range.to_string()),
+        aux: subnet.aux.iter().map(text).collect(),
+    };
     overlay::CreateNetwork {
         name: network.name.to_string(),
-        pool: overlay::ipam::PoolRequest {
-            subnet: subnet.map(|subnet| subnet.subnet.to_string()),
-            gateway: subnet.and_then(|subnet| subnet.gateway).map(|ip| ip.to_string()),
-            ip_range: subnet.and_then(|subnet| subnet.ip_range).map(|range| range.to_string()),
-            aux: subnet.map(|subnet| subnet.aux.iter().map(text).collect()).unwrap_or_default(),
-        },
+        pools: network.subnets.iter().map(pool).collect(),
         internal: network.internal,
+        attachable: network.attachable,
         options: network.options.clone(),
         labels: network.labels.clone(),
     }

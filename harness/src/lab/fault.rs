@@ -198,7 +198,7 @@ impl Lab {
                     let known = summaries.iter().map(|network| network.name.as_str());
                     return Err(Error::no_such("network", name.as_str(), known));
                 };
-                vnis.insert(name.clone(), found.vni.map(overlay::model::Vni::get).into_iter().collect());
+                vnis.insert(name.clone(), found.vnis.iter().map(|vni| vni.get()).collect());
             }
             return Ok(());
         }

@@ -10,7 +10,7 @@ use super::file::{AttachmentEntry, ContainerTable};
 use super::hosts::misplaced;
 use super::model::{Attachment, Container, Subnet};
 use super::name::{ContainerName, HostName};
-use super::report::{Mistake, quote};
+use super::report::{Mistake, list, quote};
 
 /// Checks a container. `None`: it has no valid name, or one that is taken.
 pub(crate) fn check_container(checker: &mut Checker, table: &At<ContainerTable>) -> Option<At<Container>> {
@@ -132,10 +132,20 @@ pub(crate) fn check_place(
     let network = checker.network(network)?;
     let ip = ip.and_then(|text| {
         let address = checker.address(text)?;
-        let Some(pool) = network.subnets.first() else {
-            let mistake = Mistake::new("an address needs a subnet", &text.span, "of which subnet?");
-            checker.mistake(mistake.help(format!("give `{}` a `subnet`", network.name)));
-            return None;
+        let its = network.subnets.iter().find(|pool| pool.subnet.contains(&address));
+        let pool = match (its, &network.subnets[..]) {
+            (Some(pool), _) | (None, [pool]) => pool,
+            (None, []) => {
+                let mistake = Mistake::new("an address needs a subnet", &text.span, "of which subnet?");
+                checker.mistake(mistake.help(format!("give `{}` a `subnet`", network.name)));
+                return None;
+            }
+            (None, several) => {
+                let title = format!("{address} is in no subnet of `{}`", network.name);
+                let help = format!("they are {}", list(several.iter().map(|pool| pool.subnet.to_string())));
+                checker.mistake(Mistake::new(title, &text.span, "outside of them").help(help));
+                return None;
+            }
         };
         let whose = format!("the subnet of `{}`", network.name);
         if let Some(mistake) = misplaced(pool.subnet, address, &text.span, &whose) {

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 
 use super::check::{Checker, taken};
 use super::file::At;
-use super::file::NetworkTable;
+use super::file::{NetworkTable, SubnetTable, WordOr};
 use super::hosts::{misplaced, overlap, usable};
 use super::model::{Network, Subnet};
 use super::name::NetworkName;
@@ -28,7 +28,7 @@ pub(crate) fn check_network(checker: &mut Checker, table: &At<NetworkTable>) -> 
         return None;
     }
     let on = checker.engine_or_first(table.on.as_ref(), &table.name.span);
-    let subnets = check_subnet(checker, &name, table);
+    let subnets = check_subnets(checker, &name, table);
     for (key, value) in &table.options {
         let mtu = value.parse().ok().filter(|mtu| MTUS.contains(mtu));
         if key == MTU_OPTION && mtu.is_none() {
@@ -48,18 +48,72 @@ pub(crate) fn check_network(checker: &mut Checker, table: &At<NetworkTable>) -> 
     Some(table.name.with(network))
 }
 
-fn check_subnet(checker: &mut Checker, name: &NetworkName, table: &NetworkTable) -> Vec<Subnet> {
-    let Some(text) = &table.subnet else {
-        let alone = [&table.gateway, &table.ip_range].into_iter().flatten().chain(table.aux.values()).next();
-        if let Some(text) = alone {
-            let mistake = Mistake::new("this needs a `subnet`", &text.span, "an address of which subnet?");
-            checker.mistake(mistake.help(format!("add `subnet = …` to `{name}`")));
+/// The subnets that a network says it has, by its own keys or by a list; those that are right.
+fn check_subnets(checker: &mut Checker, name: &NetworkName, table: &NetworkTable) -> Vec<Subnet> {
+    let others = [&table.gateway, &table.ip_range].into_iter().flatten().chain(table.aux.values()).next();
+    match (&table.subnet, &table.subnets[..]) {
+        (None, []) => {
+            if let Some(text) = others {
+                let mistake =
+                    Mistake::new("this needs a `subnet`", &text.span, "an address of which subnet?");
+                checker.mistake(mistake.help(format!("add `subnet = …` to `{name}`")));
+            }
+            Vec::new()
         }
-        return Vec::new();
-    };
-    let Some(subnet) = checker.net(text) else { return Vec::new() };
+        (Some(subnet), []) => {
+            let one = SubnetTable {
+                subnet: subnet.clone(),
+                gateway: table.gateway.clone(),
+                ip_range: table.ip_range.clone(),
+                aux: table.aux.clone(),
+            };
+            check_subnet(checker, name, &one, &[]).into_iter().collect()
+        }
+        (subnet, several) => {
+            let title = if subnet.is_some() {
+                "a network has `subnet` or `subnets`"
+            } else {
+                "this belongs to one of the `subnets`"
+            };
+            if let Some(text) = subnet.as_ref().or(others) {
+                let mistake = Mistake::new(title, &text.span, "not beside the list");
+                let help = "put it into the list: `subnets = [{ subnet = …, gateway = … }, …]`";
+                checker.mistake(mistake.beside(&several[0].span, "the list").help(help));
+            }
+            let mut subnets = Vec::new();
+            for entry in several {
+                let one = match &entry.value {
+                    WordOr::Table(table) => table.clone(),
+                    WordOr::Word(text) => SubnetTable {
+                        subnet: entry.with(text.clone()),
+                        gateway: None,
+                        ip_range: None,
+                        aux: BTreeMap::new(),
+                    },
+                };
+                subnets.extend(check_subnet(checker, name, &one, &subnets));
+            }
+            subnets
+        }
+    }
+}
+
+/// A subnet of a network that has those `before` it.
+fn check_subnet(
+    checker: &mut Checker,
+    name: &NetworkName,
+    table: &SubnetTable,
+    before: &[Subnet],
+) -> Option<Subnet> {
+    let text = &table.subnet;
+    let subnet = checker.net(text)?;
     if !usable(checker, subnet, text) || !alone(checker, subnet, text) {
-        return Vec::new();
+        return None;
+    }
+    if let Some(other) = before.iter().find(|other| overlap(other.subnet, subnet)) {
+        let title = format!("{subnet} overlaps {}", other.subnet);
+        checker.mistake(Mistake::new(title, &text.span, format!("`{name}` has both")));
+        return None;
     }
     let whose = format!("the subnet of `{name}`");
     let mut taken: BTreeMap<Ipv4Addr, &At<String>> = BTreeMap::new();
@@ -90,7 +144,7 @@ fn check_subnet(checker: &mut Checker, name: &NetworkName, table: &NetworkTable)
         }
         Some(range)
     });
-    vec![Subnet { subnet, gateway, ip_range, aux }]
+    Some(Subnet { subnet, gateway, ip_range, aux })
 }
 
 /// Whether a subnet overlaps nothing that was declared before it; notes what it overlaps.

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use super::duration::show_duration;
 use super::load::digest;
-use super::model::{Attachment, Container, Host, Kv, Network, Topology, Underlay, Wire};
+use super::model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
 use crate::fault::{Filter, Impairment, Tunnel};
 
 impl Topology {
@@ -63,9 +63,7 @@ impl Page {
 
     fn map<V: Display>(&mut self, key: &str, map: &BTreeMap<String, V>) {
         if !map.is_empty() {
-            let pairs =
-                map.iter().map(|(name, value)| format!("{} = {}", quoted(name), quoted(&value.to_string())));
-            self.key(key, format!("{{ {} }}", pairs.collect::<Vec<_>>().join(", ")));
+            self.key(key, inline(pairs(map)));
         }
     }
 
@@ -92,15 +90,9 @@ impl Page {
         self.table("[[network]]");
         self.text("name", network.name.as_str());
         self.text("on", network.on.as_str());
-        for pool in &network.subnets {
-            self.text("subnet", &pool.subnet.to_string());
-            if let Some(gateway) = pool.gateway {
-                self.text("gateway", &gateway.to_string());
-            }
-            if let Some(range) = pool.ip_range {
-                self.text("ip_range", &range.to_string());
-            }
-            self.map("aux", &pool.aux);
+        if !network.subnets.is_empty() {
+            let subnets: Vec<String> = network.subnets.iter().map(subnet).collect();
+            self.key("subnets", format!("[{}]", subnets.join(", ")));
         }
         self.key("internal", network.internal);
         self.key("attachable", network.attachable);
@@ -122,6 +114,22 @@ impl Page {
         }
         self.map("env", &container.env);
     }
+}
+
+/// A subnet of a network, as a table.
+fn subnet(subnet: &Subnet) -> String {
+    let mut keys = vec![format!("subnet = {}", quoted(&subnet.subnet.to_string()))];
+    keys.extend(subnet.gateway.map(|gateway| format!("gateway = {}", quoted(&gateway.to_string()))));
+    keys.extend(subnet.ip_range.map(|range| format!("ip_range = {}", quoted(&range.to_string()))));
+    if !subnet.aux.is_empty() {
+        keys.push(format!("aux = {}", inline(pairs(&subnet.aux))));
+    }
+    inline(keys.into_iter())
+}
+
+/// The keys of a table, with their values as text.
+fn pairs<V: Display>(map: &BTreeMap<String, V>) -> impl Iterator<Item = String> {
+    map.iter().map(|(name, value)| format!("{} = {}", quoted(name), quoted(&value.to_string())))
 }
 
 /// Both directions alike are said once; bare is nothing.

@@ -187,10 +187,10 @@ pub(crate) fn report(what: &str, worst: Duration) {
     println!("{what}: {:.1} ms at worst", worst.as_secs_f64() * 1000.0);
 }
 
-/// A measurement made many times.
+/// A measurement made many times, and of what the longest was.
 #[expect(clippy::print_stdout, reason = "a measurement, for those who look")]
-pub(crate) fn spread(what: &str, mut times: Vec<Duration>) {
+pub(crate) fn spread(what: &str, mut times: Vec<(Duration, String)>) {
     times.sort_unstable();
-    let (middle, last) = (times[times.len() / 2], times[times.len() - 1]);
-    println!("{what}, {} times: {middle:.1?} (median), {last:.1?} (max)", times.len());
+    let ((middle, _), (last, whose)) = (&times[times.len() / 2], &times[times.len() - 1]);
+    println!("{what}, {} times: {middle:.1?} (median), {last:.1?} (max: {whose})", times.len());
 }

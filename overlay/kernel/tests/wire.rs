@@ -130,8 +130,13 @@ fn a_bridge_loses_what_a_rule_says_and_counts_it() {
     let nft = Nft::new(&lab.between).unwrap();
     let matches = [Match::In("pa".into()), Match::EtherType(0x0800)];
     let icmp = Rule::when(matches, Action::Drop).saying("the reason");
-    let chain =
-        Chain { name: "forward".into(), hook: Hook::Forward, priority: 0, accept: true, rules: vec![icmp] };
+    let chain = Chain {
+        name: "forward".into(),
+        hook: Hook::Forward,
+        priority: -200,
+        accept: true,
+        rules: vec![icmp],
+    };
     let table = Table { family: Family::Bridge, name: "cuts".into(), chains: vec![chain] };
     nft.replace(&table).unwrap();
     assert!(lab.stay_away());

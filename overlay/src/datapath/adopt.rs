@@ -33,7 +33,9 @@ impl Datapath {
             let known = view.networks.keys().find_map(|id| Some((*id, id.epoch_of(&name)?)));
             let whole = Overlay::found(&name, &netns)?;
             match (known, whole) {
-                (Some((network, epoch)), Some((overlay, have))) => {
+                (Some((network, epoch)), Some((mut overlay, have))) => {
+                    self.listen(&mut overlay, network);
+                    self.resolved.insert(network, overlay.known());
                     self.counters.beyond(&have);
                     self.counters.beyond_epoch(network, epoch);
                     self.overlays.insert(network, overlay);
@@ -83,7 +85,8 @@ impl Datapath {
     }
 
     fn adopt_endpoints(&mut self, view: &View, network: NetworkId, have: &Snapshot) -> Result<()> {
-        let outward = view.networks.get(&network).is_some_and(|found| !found.value.network.internal);
+        let known = view.networks.get(&network).map(|found| &found.value.network);
+        let outward = known.is_some_and(|network| !network.internal);
         for endpoint in view.endpoints_on(self.vtep).filter(|endpoint| endpoint.network == network) {
             let Some(container) = endpoint.sandbox.and_then(|id| self.sandboxes.container(id)) else {
                 continue;
@@ -98,6 +101,7 @@ impl Datapath {
                 inner_name: inner.name.clone(),
                 outer: outer.index,
                 outer_name: outer.name.clone(),
+                beyond: known.map(|network| network.beyond(endpoint.address.addr())).unwrap_or_default(),
             };
             let attached = Attached { endpoint: endpoint.clone(), sandbox: container.sandbox, outward, pair };
             self.attached.insert(endpoint.id, attached);

@@ -9,12 +9,12 @@ use kernel::{Batch, Error, Mac, Result, Rtnl};
 use super::converge::Datapath;
 use super::gwbridge::Outside;
 use super::ports::BadPort;
-use super::sandbox::{self, Overlay};
+use super::sandbox::{self, BRIDGE_INDEX, Overlay};
 use super::veth::Pair;
 use crate::docker;
 use crate::host::{ContainerRef, LocalNetwork};
 use crate::id::{EndpointId, NetworkId, SandboxId};
-use crate::model::{Endpoint, Network, Vni};
+use crate::model::{Endpoint, Network, Subnet, Vni};
 
 /// How long the kernel may take until links that were made carry frames; it is a matter of milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -60,14 +60,19 @@ impl Datapath {
     pub(super) fn attach(
         &mut self,
         network: &Network,
-        vni: Vni,
+        subnet: (&Subnet, Vni),
         endpoint: &Endpoint,
         container: &ContainerRef,
     ) -> Result<(), Refused> {
         let counters = self.counters.clone();
-        // The indexes in the order in which Docker makes the links, so that they are the article's.
-        let is_there = self.overlays.contains_key(&network.id);
-        let fresh = if is_there { None } else { Some(self.new_overlay(network.id)?) };
+        let fresh = match self.overlays.get(&network.id) {
+            Some(_) => {
+                self.extend(network, subnet.0)?;
+                None
+            }
+            // The indexes in the order in which Docker makes the links, so that they are the article's.
+            None => Some(self.new_overlay(network.id, subnet.0)?),
+        };
         let (inner, outer) = (self.counters.index(), self.counters.index());
         let inner_name = self.counters.interface(container.sandbox);
         let needs_outside = !network.internal && !self.gateway.outsides.contains_key(&container.sandbox);
@@ -78,7 +83,7 @@ impl Datapath {
         let outside = if needs_outside { Some(self.new_outside(container)?) } else { None };
 
         let mut built = Built { fresh, bridge, outside, pair: None };
-        let result = self.build(&mut built, network, vni, endpoint, container, (inner, inner_name, outer));
+        let result = self.build(&mut built, network, subnet, endpoint, container, (inner, inner_name, outer));
         if result.is_ok() {
             self.keep(built, network, endpoint, container);
         } else {
@@ -95,7 +100,7 @@ impl Datapath {
         &mut self,
         built: &mut Built,
         network: &Network,
-        vni: Vni,
+        (subnet, vni): (&Subnet, Vni),
         endpoint: &Endpoint,
         container: &ContainerRef,
         (inner, inner_name, outer): (u32, String, u32),
@@ -118,23 +123,26 @@ impl Datapath {
             None => self.overlays.get_mut(&network.id).expect("attach looked whether it is there"),
         };
         let outer_name = overlay.next_veth();
-        let pair = Pair { inner, inner_name, outer, outer_name };
+        let beyond = network.beyond(endpoint.address.addr());
+        let pair = Pair { inner, inner_name, outer, outer_name, beyond };
+        let gone = || Error::other("plug", &pair.outer_name, "its subnet is not there");
+        let segment = overlay.segments.get(&subnet.net).ok_or_else(gone)?;
         let mut batch = Batch::new();
         if is_fresh {
-            batch = Overlay::inside(batch, network);
+            let mac = bridge_mac(&mut self.rng, network);
+            batch = segment.inside(batch.up(1, "lo"), subnet, network.mtu(), mac);
         }
-        batch = pair.outside(batch, &container.netns, endpoint, network.mtu());
+        batch = pair.outside(batch, segment.bridge, &container.netns, endpoint, network.mtu());
         built.pair = Some(pair.clone());
         overlay.rtnl.apply(&batch)?;
 
         // From the host: the vxlan device, the gateway bridge and its pair.
         let mut batch = Batch::new();
         if is_fresh {
-            batch = overlay.tunnel(batch, network, vni);
+            batch = segment.tunnel(batch, &overlay.netns, vni, network.mtu());
         }
         if let Some(index) = built.bridge {
-            let [_, _, a, b, c, d] = self.rng.u64(..).to_le_bytes()[..6].try_into().expect("six of eight");
-            batch = self.gateway.bridge(batch, index, Mac([0x02, 0x42, a, b, c, d]));
+            batch = self.gateway.bridge(batch, index, draw_mac(&mut self.rng));
         }
         if let (Some(outside), Some(bridge)) = (&built.outside, built.bridge.or(self.gateway.bridge)) {
             let publishes = !container.publish.is_empty();
@@ -167,7 +175,8 @@ impl Datapath {
     }
 
     fn keep(&mut self, built: Built, network: &Network, endpoint: &Endpoint, container: &ContainerRef) {
-        if let Some(overlay) = built.fresh {
+        if let Some(mut overlay) = built.fresh {
+            self.listen(&mut overlay, network.id);
             self.sandboxes.insert(&overlay.name, overlay.netns.clone());
             self.overlays.insert(network.id, overlay);
         }
@@ -199,8 +208,10 @@ impl Datapath {
         if let (Some(overlay), Some(pair)) = (overlay, &built.pair) {
             removed(&overlay.rtnl, pair.outer, &pair.outer_name);
         }
-        if let Some(overlay) = &built.fresh {
-            removed(&overlay.rtnl, overlay.vxlan, "vxlan1");
+        for segment in built.fresh.iter().flat_map(|overlay| overlay.segments.values()) {
+            if let Some(overlay) = &built.fresh {
+                removed(&overlay.rtnl, segment.vxlan, &segment.vxlan_name);
+            }
         }
         if let Some(outside) = &built.outside {
             removed(&self.rtnl, outside.outer, &outside.outer_name);
@@ -249,14 +260,47 @@ impl Datapath {
             overlay.dismantle()?;
             self.sandboxes.remove(&overlay.name);
             self.overlays.remove(&network);
+            self.resolved.remove(&network);
         }
         Ok(())
     }
 
-    fn new_overlay(&mut self, network: NetworkId) -> Result<Overlay> {
+    /// Lets somebody hear what is missed in an overlay's namespace. Without, peers are programmed all the same.
+    pub(super) fn listen(&self, overlay: &mut Overlay, network: NetworkId) {
+        if let Err(error) = overlay.listen(network, &self.tell) {
+            tracing::warn!(host = self.host.name(), %error, "nobody hears what is missed");
+        }
+    }
+
+    /// A new namespace, and a subnet in it that is not made yet.
+    fn new_overlay(&mut self, network: NetworkId, subnet: &Subnet) -> Result<Overlay> {
         let name = network.namespace(self.counters.epoch(network));
-        let index = self.counters.index();
-        Overlay::new(&name, index)
+        let vxlan = self.counters.index();
+        let mut overlay = Overlay::new(&name)?;
+        let segment = overlay.next_segment(BRIDGE_INDEX, vxlan);
+        overlay.segments.insert(subnet.net, segment);
+        Ok(overlay)
+    }
+
+    /// Makes a subnet in an overlay's namespace that is there, if it is not.
+    pub(super) fn extend(&mut self, network: &Network, subnet: &Subnet) -> Result<()> {
+        let (Some(overlay), Some(vni)) = (self.overlays.get_mut(&network.id), subnet.vni) else {
+            return Ok(());
+        };
+        if overlay.segments.contains_key(&subnet.net) {
+            return Ok(());
+        }
+        let segment = overlay.next_segment(self.counters.index(), self.counters.index());
+        let mac = bridge_mac(&mut self.rng, network);
+        overlay.rtnl.apply(&segment.inside(Batch::new(), subnet, network.mtu(), mac))?;
+        let tunnel = segment.tunnel(Batch::new(), &overlay.netns, vni, network.mtu());
+        if let Err(error) = self.rtnl.apply(&tunnel) {
+            // What went wrong is said; that it cannot be undone, too, would say less.
+            let _ = remove(&overlay.rtnl, segment.bridge, &segment.bridge_name);
+            return Err(error);
+        }
+        overlay.segments.insert(subnet.net, segment);
+        Ok(())
     }
 
     fn new_outside(&mut self, container: &ContainerRef) -> Result<Outside> {
@@ -314,6 +358,18 @@ fn remove(rtnl: &Rtnl, index: u32, name: &str) -> Result<()> {
         Err(error) if !error.is_missing() => Err(error),
         _ => Ok(()),
     }
+}
+
+/// A MAC for a bridge that containers send to, since it routes: theirs would be stale whenever a port comes or goes. Docker gives
+/// none, also then.
+fn bridge_mac(rng: &mut fastrand::Rng, network: &Network) -> Option<Mac> {
+    (network.subnets.len() > 1).then(|| draw_mac(rng))
+}
+
+/// A MAC as Docker draws them for a bridge (20.10: `netutils.GenerateRandomMAC`).
+fn draw_mac(rng: &mut fastrand::Rng) -> Mac {
+    let [a, b, c, d] = rng.u32(..).to_le_bytes();
+    Mac([0x02, 0x42, a, b, c, d])
 }
 
 /// A name as Docker draws them for a veth on the host.

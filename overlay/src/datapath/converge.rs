@@ -9,12 +9,13 @@ use kernel::{Netns, Result, Rtnl, Snapshot};
 use super::attach::{Attached, Refused};
 use super::counters::Counters;
 use super::gwbridge::{Gateway, Outside};
+use super::miss::{MissCounts, Resolution, Tell};
 use super::plan::Tables;
-use super::sandbox::{BRIDGE_INDEX, Overlay};
+use super::sandbox::Overlay;
 use crate::host::Sandboxes;
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::ledger::View;
-use crate::model::Endpoint;
+use crate::model::{Endpoint, Network};
 
 /// What an engine has in the kernel of its host, and the connections to it.
 ///
@@ -32,6 +33,12 @@ pub(crate) struct Datapath {
     pub(super) gateway: Gateway,
     /// Connections to the containers that are attached.
     pub(super) inside: BTreeMap<SandboxId, Rtnl>,
+    /// How peers get into the kernel, and where it is told what the kernel misses.
+    resolution: Resolution,
+    pub(super) tell: Tell,
+    /// The peers that were missed and made known, by network.
+    pub(super) resolved: BTreeMap<NetworkId, BTreeSet<Ipv4Addr>>,
+    pub(super) misses: MissCounts,
     /// What came of the documents that were last applied.
     last: Report,
     /// What an earlier engine left has been looked at.
@@ -68,6 +75,7 @@ impl Datapath {
         vtep: Ipv4Addr,
         underlay: &[Ipv4Net],
         rng: fastrand::Rng,
+        (resolution, tell): (Resolution, Tell),
     ) -> Result<Datapath> {
         let rtnl = Rtnl::new(host)?;
         Ok(Datapath {
@@ -81,6 +89,10 @@ impl Datapath {
             attached: BTreeMap::new(),
             gateway: Gateway::new(host, underlay),
             inside: BTreeMap::new(),
+            resolution,
+            tell,
+            resolved: BTreeMap::new(),
+            misses: MissCounts::default(),
             last: Report::default(),
             adopted: false,
         })
@@ -122,12 +134,31 @@ impl Datapath {
             }
         }
         // A network that has endpoints cannot be removed. If it is not there, the store lost it: what stands, stands.
-        let known = self.overlays.iter_mut().filter(|(id, _)| view.networks.contains_key(id));
-        for (id, overlay) in known {
-            let want = Tables::of(&view.peers(*id, self.vtep));
-            report.take("program the peers", overlay.program(want));
+        let known = self.overlays.keys().filter_map(|id| view.networks.get(id));
+        for found in known.collect::<Vec<_>>() {
+            self.program(view, &found.value.network, &mut report);
         }
         report
+    }
+
+    /// All subnets of a network that have been joined anywhere, with their peers: also those that no container here is in, since
+    /// it is here that packets to them are routed.
+    pub(super) fn program(&mut self, view: &View, network: &Network, report: &mut Report) {
+        let mut peers = view.peers(network.id, self.vtep);
+        if self.resolution == Resolution::OnMiss {
+            let resolved = self.resolved.entry(network.id).or_default();
+            // One that goes is missed again when it comes back.
+            resolved.retain(|ip| peers.contains_key(ip));
+            peers.retain(|ip, _| resolved.contains(ip));
+        }
+        for subnet in network.subnets.iter().filter(|subnet| subnet.vni.is_some()) {
+            report.take("build a subnet", self.extend(network, subnet));
+            let Some(overlay) = self.overlays.get_mut(&network.id) else { continue };
+            let Some(segment) = overlay.segments.get_mut(&subnet.net) else { continue };
+            let within = peers.iter().filter(|(ip, _)| subnet.net.contains(*ip));
+            let want = Tables::of(&within.map(|(ip, peer)| (*ip, *peer)).collect());
+            report.take("program the peers", segment.program(&overlay.rtnl, want));
+        }
     }
 
     /// The endpoints that are to leave this kernel: they are not in the store any more though their network is, or
@@ -152,10 +183,13 @@ impl Datapath {
         let refused = |why: &str| Refused::Join(why.to_owned());
         let found = view.networks.get(&endpoint.network);
         let network = found.ok_or_else(|| refused("its network is not in the store"))?.value.network.clone();
-        let vni = network.vni.ok_or_else(|| refused("its network has no vxlan id"))?;
+        let subnet = network
+            .subnet_of(endpoint.address.addr())
+            .ok_or_else(|| refused("its address is in none of its network's subnets"))?;
+        let vni = subnet.vni.ok_or_else(|| refused("its network has no vxlan id"))?;
         let container = endpoint.sandbox.and_then(|id| self.sandboxes.container(id));
         let container = container.ok_or_else(|| refused("its container is gone"))?;
-        self.attach(&network, vni, endpoint, &container)
+        self.attach(&network, (subnet, vni), endpoint, &container)
     }
 
     /// Looks at the kernel; what is broken there is taken apart, so that it is built again.
@@ -205,7 +239,10 @@ impl Datapath {
                 self.attached.iter().filter(|(_, attached)| attached.endpoint.network == *network)
             {
                 let port = have.as_ref().and_then(|have| have.by_index(attached.pair.outer));
-                let plugged = port.is_some_and(|port| port.master == Some(BRIDGE_INDEX));
+                let segment =
+                    overlay.segments.iter().find(|(net, _)| net.contains(&attached.endpoint.address.addr()));
+                let bridge = segment.map(|(_, segment)| segment.bridge);
+                let plugged = port.is_some_and(|port| bridge.is_some() && port.master == bridge);
                 if !plugged || (attached.outward && cut.contains(&attached.sandbox)) {
                     broken.insert(*id);
                 }
@@ -232,8 +269,11 @@ impl Datapath {
         let addressed = have.addresses.iter().any(|found| found.dev == dev && found.net == address);
         let up = have.by_index(dev).is_some_and(|link| link.up);
         let outside = self.gateway.outsides.get(&attached.sandbox).filter(|_| attached.outward);
-        let leads = |index| have.routes.iter().any(|route| route.to.is_none() && route.dev == Some(index));
-        Ok(addressed && up && outside.is_none_or(|outside| leads(outside.inner)))
+        let leads = |to: Option<IpNet>, index| {
+            have.routes.iter().any(|route| route.to == to && route.dev == Some(index))
+        };
+        let beyond = attached.pair.beyond.iter().all(|(net, _)| leads(Some(IpNet::V4(*net)), dev));
+        Ok(addressed && up && beyond && outside.is_none_or(|outside| leads(None, outside.inner)))
     }
 
     /// The endpoints in the kernel.
@@ -256,6 +296,11 @@ impl Datapath {
         (self.gateway.subnet(), self.gateway.address())
     }
 
+    /// What the kernel has missed so far.
+    pub(crate) fn misses(&self) -> MissCounts {
+        self.misses
+    }
+
     /// The name of the overlay's namespace, if it is there.
     pub(crate) fn overlay(&self, network: NetworkId) -> Option<&str> {
         self.overlays.get(&network).map(|overlay| overlay.name.as_str())
@@ -263,7 +308,7 @@ impl Datapath {
 }
 
 impl Report {
-    fn take(&mut self, what: &str, result: Result<()>) {
+    pub(super) fn take(&mut self, what: &str, result: Result<()>) {
         if let Err(error) = result {
             self.faults.push(format!("cannot {what}: {error}"));
         }

@@ -1,8 +1,9 @@
 //! What the kernel has, made to agree with what the store says.
 //!
 //! - [`plan`]: what to change in a sandbox's tables, pure
-//! - `sandbox`: an overlay's namespace, `br0` and `vxlan1`
+//! - `sandbox`: an overlay's namespace; `segment`: a subnet in it, `br0` and `vxlan1`
 //! - `veth`: an endpoint's pair
+//! - `miss`: what vxlan devices miss, and what is done about it
 //! - `gwbridge`: `docker_gwbridge`, the way outside; `rules`: what it lets through, pure; `ports`: those of the host that containers
 //!   have published
 //! - `attach`: a container's join, leave and roll-back
@@ -15,12 +16,15 @@ mod attach;
 mod converge;
 mod counters;
 mod gwbridge;
+mod miss;
 mod plan;
 mod ports;
 mod rules;
 mod sandbox;
+mod segment;
 mod veth;
 
 pub(crate) use attach::{Refused, draw_veth};
 pub(crate) use converge::{Datapath, Pass, Report};
+pub use miss::{MissCounts, Resolution};
 pub use plan::{Op, Tables, plan};

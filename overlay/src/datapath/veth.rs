@@ -2,10 +2,11 @@
 
 use std::os::fd::AsFd;
 
-use ipnet::IpNet;
+use std::net::Ipv4Addr;
+
+use ipnet::{IpNet, Ipv4Net};
 use kernel::{Batch, Netns, NewLink};
 
-use super::sandbox::BRIDGE_INDEX;
 use crate::model::Endpoint;
 
 /// An endpoint's pair of links.
@@ -19,6 +20,8 @@ pub(super) struct Pair {
     pub(super) outer: u32,
     /// Its name there: `veth2`.
     pub(super) outer_name: String,
+    /// The network's other subnets, and the address on the overlay's bridge that leads there.
+    pub(super) beyond: Vec<(Ipv4Net, Ipv4Addr)>,
 }
 
 impl Pair {
@@ -26,6 +29,7 @@ impl Pair {
     pub(super) fn outside<'a>(
         &self,
         batch: Batch<'a>,
+        bridge: u32,
         container: &'a Netns,
         endpoint: &Endpoint,
         mtu: u32,
@@ -34,7 +38,7 @@ impl Pair {
             index: self.outer,
             name: self.outer_name.clone(),
             mtu: Some(mtu),
-            master: Some(BRIDGE_INDEX),
+            master: Some(bridge),
             ..NewLink::default()
         };
         let inner = NewLink {
@@ -47,8 +51,10 @@ impl Pair {
         batch.veth(&outer, &inner, Some(container.as_fd()))
     }
 
-    /// What is to be done in the container: the address, without a broadcast address (article; 20.10 sets one).
+    /// What is to be done in the container: the address, without a broadcast address (article; 20.10 sets one), and the routes
+    /// to other subnets.
     pub(super) fn inside<'a>(&self, batch: Batch<'a>, endpoint: &Endpoint) -> Batch<'a> {
-        batch.address(self.inner, IpNet::V4(endpoint.address)).up(self.inner, &self.inner_name)
+        let batch = batch.address(self.inner, IpNet::V4(endpoint.address)).up(self.inner, &self.inner_name);
+        self.beyond.iter().fold(batch, |batch, (net, gateway)| batch.route(*net, *gateway, self.inner))
     }
 }

@@ -7,13 +7,15 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kernel::rtnl::Missed;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::Core;
 use crate::datapath::{Pass, draw_veth};
 use crate::discovery::Absences;
 use crate::error::Result;
-use crate::id::EndpointId;
+use crate::id::{EndpointId, NetworkId};
 use crate::kv::{self, Kv, Listing, TxnOp, keys};
 use crate::ledger::{self, View};
 use crate::model::Endpoint;
@@ -26,7 +28,7 @@ const RETRY: Duration = Duration::from_millis(500);
 
 impl Core {
     /// Follows the store for ever: on each change, and from time to time without one, the kernel is made to agree.
-    pub(super) async fn follow(self: Arc<Core>) {
+    pub(super) async fn follow(self: Arc<Core>, mut told: UnboundedReceiver<(NetworkId, Missed)>) {
         let mut sandboxes = self.env.sandboxes.subscribe();
         let mut mend = interval(self.config.mend);
         mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -65,6 +67,10 @@ impl Core {
                 },
                 _ = mend.tick() => Some((self.seen(), Pass::Mend)),
                 Ok(()) = sandboxes.changed() => Some((self.seen(), Pass::Change)),
+                Some((network, missed)) = told.recv() => {
+                    self.answer(network, missed).await;
+                    continue;
+                }
                 () = given_up => None,
             };
             // Before the first answer there is nothing to agree with.
@@ -87,6 +93,16 @@ impl Core {
             if reached && let Ok(Err(error)) = collect.await {
                 tracing::debug!(host = self.env.name, %error, "stale endpoints remain in the store for now");
             }
+        }
+    }
+
+    /// Makes known what the kernel has missed.
+    async fn answer(&self, network: NetworkId, missed: Missed) {
+        let view = self.seen();
+        let answered = self.with_datapath(move |datapath| datapath.answer(&view, network, &missed)).await;
+        for fault in answered.iter().flat_map(|report| &report.faults) {
+            tracing::warn!(host = self.env.name, "{fault}");
+            self.config.witness.say(fault);
         }
     }
 

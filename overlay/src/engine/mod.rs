@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::AbortHandle;
 
-use crate::datapath::{Datapath, Pass, Report};
+use crate::datapath::{Datapath, MissCounts, Pass, Report, Resolution};
 use crate::discovery::Membership;
 use crate::error::{Cause, Result};
 use crate::gate::Gate;
@@ -39,6 +39,8 @@ pub struct Config {
     pub peer_grace: Duration,
     /// How often the kernel is looked at, and mended.
     pub mend: Duration,
+    /// How peers get into the kernel.
+    pub resolution: Resolution,
     /// Ids and names are drawn from it.
     pub seed: u64,
     /// Who hears what it does of its own accord.
@@ -52,6 +54,7 @@ impl Default for Config {
             session_ttl: Duration::from_secs(10),
             peer_grace: Duration::from_secs(20),
             mend: Duration::from_secs(2),
+            resolution: Resolution::Store,
             seed: 0,
             witness: Witness::default(),
         }
@@ -126,7 +129,9 @@ impl Engine {
         let vtep = keys::host_of(env.advertise).ok_or(Cause::Advertise(env.advertise))?;
         // Hosts that were given one seed draw differently.
         let mut rng = fastrand::Rng::with_seed(config.seed ^ u64::from(u32::from(vtep)) << 32);
-        let datapath = Datapath::new(&env.netns, &env.sandboxes, vtep, &env.underlay, rng.fork())?;
+        let (tell, told) = mpsc::unbounded_channel();
+        let misses = (config.resolution, tell);
+        let datapath = Datapath::new(&env.netns, &env.sandboxes, vtep, &env.underlay, rng.fork(), misses)?;
         let core = Arc::new(Core {
             vtep,
             membership: Membership::new(kv.clone(), env.advertise, config.session_ttl),
@@ -149,7 +154,7 @@ impl Engine {
         let keep = Arc::clone(&core.membership).keep();
         let member = tokio::spawn(async move { gate.run(keep).await });
         let gate = core.gate.clone();
-        let following = Arc::clone(&core).follow();
+        let following = Arc::clone(&core).follow(told);
         let follow = tokio::spawn(async move { gate.run(following).await });
         let tasks = Arc::new(Tasks(vec![member.abort_handle(), follow.abort_handle()]));
         Ok(Engine { core, tasks })
@@ -214,6 +219,11 @@ impl Engine {
     /// What keeps the kernel from agreeing with the store, now.
     pub fn faults(&self) -> Vec<String> {
         self.core.applied.borrow().faults.clone()
+    }
+
+    /// What the kernel has missed so far, and what came of it.
+    pub async fn misses(&self) -> Result<MissCounts> {
+        self.core.with_datapath(|datapath| datapath.misses()).await
     }
 
     /// The host that the engine is on.

@@ -19,8 +19,8 @@ pub struct NetworkSummary {
     pub driver: &'static str,
     /// `global` or `local`.
     pub scope: &'static str,
-    /// Its VNI; none before the first container has joined it, and for a bridge.
-    pub vni: Option<Vni>,
+    /// The VNIs of its subnets; one has none before the first container has joined it, nor has a bridge.
+    pub vnis: Vec<Vni>,
 }
 
 impl Engine {
@@ -34,7 +34,7 @@ impl Engine {
                 name: network.name.clone(),
                 driver: "overlay",
                 scope: "global",
-                vni: network.vni,
+                vnis: network.vnis().collect(),
             })
             .collect();
         all.extend(self.core.env.sandboxes.gateway().map(|gateway| NetworkSummary {
@@ -42,7 +42,7 @@ impl Engine {
             name: docker::GWBRIDGE.to_owned(),
             driver: "bridge",
             scope: "local",
-            vni: None,
+            vnis: Vec::new(),
         }));
         all.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(all)

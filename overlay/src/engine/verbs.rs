@@ -123,9 +123,9 @@ impl Engine {
         }
 
         let view = core.look().await?;
-        if let Some(vni) = view.networks.get(&id).and_then(|found| found.value.network.vni) {
+        if let Some(found) = view.networks.get(&id) {
             let mut drawn = core.drawn();
-            drawn.last_vni = drawn.last_vni.max(Some(vni));
+            drawn.last_vni = drawn.last_vni.max(found.value.network.vnis().max());
         }
         let report = core.settle(view, Pass::Change).await?;
         if let Some(info) = core.info(who.id).await? {

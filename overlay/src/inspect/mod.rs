@@ -172,9 +172,17 @@ pub struct Asked {
 
 /// An overlay, as this host shows it.
 pub(crate) fn overlay(view: &View, found: &Found, here: &Sandboxes) -> NetworkDetails {
-    let (network, request) = (&found.network, found.request.clone());
-    // A gateway that nobody asked for is shown only with a pool that nobody asked for (observed).
-    let drawn = request.subnet.is_none().then(|| network.subnet.gateway.to_string());
+    let network = &found.network;
+    let config = found.requests.iter().zip(&network.subnets).map(|(request, subnet)| {
+        // A gateway that nobody asked for is shown only with a pool that nobody asked for (observed).
+        let drawn = request.subnet.is_none().then(|| subnet.gateway.to_string());
+        IpamConfig {
+            subnet: request.subnet.clone().unwrap_or_else(|| subnet.net.to_string()),
+            ip_range: request.ip_range.clone(),
+            gateway: request.gateway.clone().or(drawn),
+            auxiliary_addresses: request.aux.clone(),
+        }
+    });
     let members = view.endpoints_of(network.id).filter(|endpoint| endpoint.sandbox.is_some());
     NetworkDetails {
         name: network.name.clone(),
@@ -183,18 +191,9 @@ pub(crate) fn overlay(view: &View, found: &Found, here: &Sandboxes) -> NetworkDe
         scope: "global",
         driver: "overlay",
         enable_ipv6: false,
-        ipam: Ipam {
-            driver: "default",
-            options: Some(BTreeMap::new()),
-            config: vec![IpamConfig {
-                subnet: request.subnet.unwrap_or_else(|| network.subnet.net.to_string()),
-                ip_range: request.ip_range,
-                gateway: request.gateway.or(drawn),
-                auxiliary_addresses: request.aux,
-            }],
-        },
+        ipam: Ipam { driver: "default", options: Some(BTreeMap::new()), config: config.collect() },
         internal: network.internal,
-        attachable: false,
+        attachable: network.attachable,
         ingress: false,
         config_from: ConfigFrom::default(),
         config_only: false,

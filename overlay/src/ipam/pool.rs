@@ -52,6 +52,23 @@ pub enum PoolError {
     /// A gateway or a range needs a subnet.
     #[error("every ip-range or gateway must have a corresponding subnet")]
     SubnetNeeded,
+    /// The subnets of one network cover each other.
+    #[error("multiple overlapping subnet configuration is not supported")]
+    OverlapsItself,
+    /// A subnet has one gateway and one range.
+    #[error("cannot configure multiple {what} ({second}, {first}) {whose} the same subnet ({subnet})")]
+    Twice {
+        /// `gateways` or `ranges`.
+        what: &'static str,
+        /// `for` or `on`.
+        whose: &'static str,
+        /// As it was typed.
+        first: String,
+        /// As it was typed.
+        second: String,
+        /// Of which.
+        subnet: String,
+    },
     /// Somebody has these addresses.
     #[error("Pool overlaps with other one on this address space")]
     Overlap,
@@ -128,7 +145,7 @@ pub fn reserve(request: &PoolRequest, used: &[Ipv4Net], avoid: &[Ipv4Net]) -> Re
     for (name, ip) in &aux {
         take(&mut bits, net, range, Some(*ip)).map_err(|_| PoolError::Aux { name: name.clone(), ip: *ip })?;
     }
-    Ok(Reserved { subnet: Subnet { net, gateway, range, aux }, bits })
+    Ok(Reserved { subnet: Subnet { net, gateway, range, aux, vni: None }, bits })
 }
 
 /// Takes an address for an endpoint: the one that was asked for, else the lowest that is free.

@@ -21,10 +21,12 @@ use crate::model::{Network, Subnet, Vni, pool_id, underlay_mtu};
 pub struct CreateNetwork {
     /// What people will call it.
     pub name: String,
-    /// `--subnet`, `--gateway`, `--ip-range`, `--aux-address`
-    pub pool: PoolRequest,
+    /// `--subnet`, `--gateway`, `--ip-range`, `--aux-address`, a subnet each; none: one of the default pools.
+    pub pools: Vec<PoolRequest>,
     /// `--internal`: no way to the outside.
     pub internal: bool,
+    /// `--attachable`: stored and shown. It says something only to a Swarm.
+    pub attachable: bool,
     /// `--opt`
     pub options: BTreeMap<String, String>,
     /// `--label`
@@ -41,50 +43,53 @@ pub(crate) fn create(
 ) -> Result<Vec<TxnOp>> {
     check_name(view, &request.name)?;
     let mtu = underlay_mtu(&request.options).map_err(Cause::from)?;
-    let chosen = chosen_vni(&request.options)?;
+    let requests =
+        if request.pools.is_empty() { vec![PoolRequest::default()] } else { request.pools.clone() };
+    let chosen = chosen_vnis(&request.options, requests.len())?;
 
     let (pools_index, mut pools) =
         view.pools.as_ref().map_or((0, PoolsRecord::empty()), |pools| (pools.index, pools.value.clone()));
-    let used: Vec<Ipv4Net> = pools.nets().collect();
-    let ipam::Reserved { subnet, bits } = ipam::reserve(&request.pool, &used, avoid).map_err(Cause::from)?;
-    pools.add(&subnet);
+    let mut reserved = Vec::new();
+    for (place, request) in requests.iter().enumerate() {
+        let used: Vec<Ipv4Net> = pools.nets().collect();
+        let mut found = ipam::reserve(request, &used, avoid).map_err(Cause::from)?;
+        found.subnet.vni = chosen.get(place).copied();
+        pools.add(&found.subnet);
+        reserved.push(found);
+    }
 
     let (vnis_index, mut vnis) = vnis(view);
-    if let Some(vni) = chosen
-        && !vnis.take(number(vni))
-    {
-        return Err(Cause::VniTaken(vni.get()).into());
+    for vni in &chosen {
+        if !vnis.take(number(*vni)) {
+            return Err(Cause::VniTaken(vni.get()).into());
+        }
     }
 
     let driver = DriverRecord {
         mtu: mtu.unwrap_or(0),
         secure: request.options.contains_key(docker::OPTION_ENCRYPTED),
-        subnets: vec![DriverSubnet {
-            subnet: subnet.net,
-            gateway: subnet.with_len(subnet.gateway),
-            vni: chosen.map_or(0, Vni::get),
-        }],
+        subnets: reserved.iter().map(|found| DriverSubnet::of(&found.subnet)).collect(),
     };
     let network = Network {
         id,
         name: request.name.clone(),
         created,
-        subnet,
-        vni: chosen,
+        subnets: reserved.iter().map(|found| found.subnet.clone()).collect(),
         internal: request.internal,
+        attachable: request.attachable,
         options: request.options.clone(),
         labels: request.labels.clone(),
     };
     // Parents first, and the network last, as Docker writes them.
     let mut ops = parents(view, [keys::NETWORKS.to_owned(), keys::COUNTS.to_owned()]);
     ops.push(cas(keys::POOLS.to_owned(), &pools, pools_index));
-    ops.push(put_bitmap(view, &network.subnet, &bits));
-    if vnis_index == 0 || chosen.is_some() {
+    ops.extend(reserved.iter().map(|found| put_bitmap(view, &found.subnet, &found.bits)));
+    if vnis_index == 0 || !chosen.is_empty() {
         ops.push(put_vnis(&vnis, vnis_index));
     }
     ops.push(cas(keys::driver(id), &driver, 0));
     ops.push(cas(keys::endpoint_count(id), &EndpointCount { count: 0 }, 0));
-    ops.push(cas(keys::network(id), &NetworkRecord::of(&request.pool, &network), 0));
+    ops.push(cas(keys::network(id), &NetworkRecord::of(&requests, &network), 0));
     Ok(ops)
 }
 
@@ -102,12 +107,20 @@ fn check_name(view: &View, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The VNI that the options name. Docker neither checks it against those in use nor marks it as used.
-fn chosen_vni(options: &BTreeMap<String, String>) -> Result<Option<Vni>> {
-    let Some(list) = options.get(docker::OPTION_VNIS) else { return Ok(None) };
-    let first = list.split(',').next().unwrap_or_default().trim();
-    let vni = first.parse().ok().and_then(Vni::new);
-    Ok(Some(vni.ok_or_else(|| Cause::BadVni(first.to_owned()))?))
+/// The VNIs that the options name, one a subnet; those beyond are passed over. Docker neither checks them against those in use
+/// nor marks them as used.
+fn chosen_vnis(options: &BTreeMap<String, String>, subnets: usize) -> Result<Vec<Vni>> {
+    let Some(list) = options.get(docker::OPTION_VNIS) else { return Ok(Vec::new()) };
+    let number = |text: &str| {
+        let vni = text.trim().parse().ok().and_then(Vni::new);
+        vni.ok_or_else(|| Cause::BadVni(text.trim().to_owned()))
+    };
+    let mut vnis = list.split(',').map(number).collect::<Result<Vec<Vni>, Cause>>()?;
+    if vnis.len() < subnets {
+        return Err(Cause::TooFewVnis(vnis.len()).into());
+    }
+    vnis.truncate(subnets);
+    Ok(vnis)
 }
 
 /// The VNIs in use, and the index to write them with.

@@ -7,11 +7,11 @@ use super::{Stored, View};
 use crate::docker;
 use crate::error::{Cause, Result};
 use crate::id::{EndpointId, NetworkId, SandboxId};
-use crate::ipam::{self, PoolError};
+use crate::ipam::{self, Bits, PoolError};
 use crate::kv::TxnOp;
 use crate::kv::keys;
 use crate::kv::record::{EndpointCount, EndpointRecord};
-use crate::model::{Endpoint, Mac, Network, Publish, Vni};
+use crate::model::{Endpoint, Mac, Network, Publish, Subnet, Vni};
 
 /// Who joins, and how.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub(crate) struct Joining {
 pub(crate) fn join(view: &View, network: NetworkId, who: &Joining) -> Result<(Endpoint, Vec<TxnOp>)> {
     let Stored { value: found, .. } =
         view.networks.get(&network).ok_or_else(|| Cause::NoSuchNetwork(network.to_string()))?;
-    let (name, subnet) = (&found.network.name, &found.network.subnet);
+    let name = &found.network.name;
     let damaged = |what| Cause::Damaged { network: name.clone(), what };
     let driver = view.drivers.get(&network).ok_or_else(|| damaged("the driver's record is missing"))?;
     if driver.value.secure {
@@ -49,16 +49,10 @@ pub(crate) fn join(view: &View, network: NetworkId, who: &Joining) -> Result<(En
     if view.endpoints_of(network).any(|other| other.name == who.name) {
         return Err(Cause::EndpointExists { name: who.name.clone(), network: name.clone() }.into());
     }
-    if who.ip.is_some() && found.request.subnet.is_none() {
+    if who.ip.is_some() && found.requests.iter().all(|request| request.subnet.is_none()) {
         return Err(Cause::AddressOnDefaultPool.into());
     }
-
-    let bitmap = view.bitmaps.get(&subnet.net).ok_or_else(|| damaged("the pool's addresses are missing"))?;
-    let mut bits = bitmap.value.clone();
-    let ip = ipam::allocate(&mut bits, subnet, who.ip).map_err(|error| match error {
-        PoolError::NoRoom => Cause::NoAddress { name: name.clone(), id: network },
-        other => other.into(),
-    })?;
+    let Seat { subnet, ip, bits } = seat(view, &found.network, who.ip)?;
     let endpoint = Endpoint {
         id: who.id,
         network,
@@ -79,13 +73,13 @@ pub(crate) fn join(view: &View, network: NetworkId, who: &Joining) -> Result<(En
         0,
     ));
     ops.push(count(view, network, 1));
-    if found.network.vni.is_none() {
+    if subnet.vni.is_none() {
         let (index, mut vnis) = vnis(view);
         let free = vnis.next_free(who.last_vni.map(number), 0..=vnis.len()).ok_or(Cause::NoVni)?;
         vnis.take(free);
         let mut record = driver.value.clone();
-        for subnet in &mut record.subnets {
-            subnet.vni = docker::VNI_FIRST + u32::try_from(free).map_err(|_| Cause::NoVni)?;
+        for its in record.subnets.iter_mut().filter(|its| its.subnet.trunc() == subnet.net) {
+            its.vni = docker::VNI_FIRST + u32::try_from(free).map_err(|_| Cause::NoVni)?;
         }
         ops.push(put_vnis(&vnis, index));
         ops.push(cas(keys::driver(network), &record, driver.index));
@@ -99,15 +93,46 @@ fn carries_ports(view: &View, network: &Network, who: &Joining) -> bool {
     !network.internal && its.all(|other| other.publish.is_empty())
 }
 
+/// An address for an endpoint.
+struct Seat<'a> {
+    subnet: &'a Subnet,
+    ip: Ipv4Addr,
+    /// The subnet's addresses, with this one taken.
+    bits: Bits,
+}
+
+/// Finds an address: the one that is asked for, else the lowest one of the first subnet that has room, as Docker does.
+fn seat<'a>(view: &View, network: &'a Network, asked: Option<Ipv4Addr>) -> Result<Seat<'a>> {
+    let candidates: Vec<&Subnet> = match asked {
+        Some(ip) => vec![network.subnet_of(ip).ok_or(PoolError::Foreign(ip)).map_err(Cause::from)?],
+        None => network.subnets.iter().collect(),
+    };
+    for subnet in candidates {
+        let bitmap = view.bitmaps.get(&subnet.net).ok_or_else(|| Cause::Damaged {
+            network: network.name.clone(),
+            what: "the pool's addresses are missing",
+        })?;
+        let mut bits = bitmap.value.clone();
+        match ipam::allocate(&mut bits, subnet, asked) {
+            Ok(ip) => return Ok(Seat { subnet, ip, bits }),
+            Err(PoolError::NoRoom) => {}
+            Err(error) => return Err(Cause::from(error).into()),
+        }
+    }
+    Err(Cause::NoAddress { name: network.name.clone(), id: network.id }.into())
+}
+
 /// Crosses an endpoint out and gives its address back. None: it is not there (any more).
 pub(crate) fn leave(view: &View, network: NetworkId, id: EndpointId) -> Option<Vec<TxnOp>> {
     let stored = view.endpoints.get(&network)?.get(&id)?;
     let mut ops = vec![TxnOp::DeleteCas { key: keys::endpoint(network, id), index: stored.index }];
     if let Some(found) = view.networks.get(&network) {
-        let subnet = &found.value.network.subnet;
-        if let Some(bitmap) = view.bitmaps.get(&subnet.net) {
+        let ip = stored.value.address.addr();
+        if let Some(subnet) = found.value.network.subnet_of(ip)
+            && let Some(bitmap) = view.bitmaps.get(&subnet.net)
+        {
             let mut bits = bitmap.value.clone();
-            ipam::release(&mut bits, subnet, stored.value.address.addr());
+            ipam::release(&mut bits, subnet, ip);
             ops.push(put_bitmap(view, subnet, &bits));
         }
         ops.push(count(view, network, -1));
@@ -119,9 +144,9 @@ pub(crate) fn leave(view: &View, network: NetworkId, id: EndpointId) -> Option<V
 pub(crate) fn reclaim(view: &View, endpoint: &Endpoint, half: &str) -> Result<Vec<TxnOp>> {
     let (network, ip) = (endpoint.network, endpoint.address.addr());
     let missing = || Cause::NoSuchNetwork(network.to_string());
-    let subnet = &view.networks.get(&network).ok_or_else(missing)?.value.network.subnet;
-    let mut bits = view.bitmaps.get(&subnet.net).ok_or_else(missing)?.value.clone();
-    ipam::allocate(&mut bits, subnet, Some(ip)).map_err(|_| Cause::AddressLost(ip))?;
+    let found = &view.networks.get(&network).ok_or_else(missing)?.value;
+    let Seat { subnet, bits, .. } =
+        seat(view, &found.network, Some(ip)).map_err(|_| Cause::AddressLost(ip))?;
     let record = EndpointRecord::of(endpoint, &subnet.pool_id(), half);
     let mut ops = parents(view, [keys::endpoints(network)]);
     ops.push(put_bitmap(view, subnet, &bits));

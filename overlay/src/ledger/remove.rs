@@ -1,12 +1,14 @@
 //! A network that goes.
 
+use ipnet::Ipv4Net;
+
 use super::create::{cas, number, put_vnis};
 use super::{Found, View};
 use crate::error::{Cause, Result};
 use crate::kv::TxnOp;
 use crate::kv::keys;
 
-/// Crosses a network out, with its pool, its addresses and its VNI.
+/// Crosses a network out, with its pools, their addresses and its VNIs.
 pub(crate) fn remove(view: &View, found: &Found) -> Result<Vec<TxnOp>> {
     let network = &found.network;
     let id = network.id;
@@ -16,18 +18,23 @@ pub(crate) fn remove(view: &View, found: &Found) -> Result<Vec<TxnOp>> {
     let mut ops = Vec::new();
     if let Some(pools) = &view.pools {
         let mut record = pools.value.clone();
-        let unused = record.remove(&network.subnet);
+        let unused = network.subnets.iter().filter(|subnet| record.remove(subnet));
+        let unused: Vec<Ipv4Net> = unused.map(|subnet| subnet.net).collect();
         ops.push(cas(keys::POOLS.to_owned(), &record, pools.index));
-        if let Some(bitmap) = view.bitmaps.get(&network.subnet.net).filter(|_| unused) {
-            ops.push(TxnOp::DeleteCas { key: keys::bitmap(network.subnet.net), index: bitmap.index });
+        for net in unused {
+            if let Some(bitmap) = view.bitmaps.get(&net) {
+                ops.push(TxnOp::DeleteCas { key: keys::bitmap(net), index: bitmap.index });
+            }
         }
     }
     if let Some(driver) = view.drivers.get(&id) {
         ops.push(TxnOp::DeleteCas { key: keys::driver(id), index: driver.index });
     }
-    if let (Some(vni), Some(stored)) = (network.vni, &view.vnis) {
+    if let (Some(_), Some(stored)) = (network.vnis().next(), &view.vnis) {
         let mut vnis = stored.value.clone();
-        vnis.release(number(vni));
+        for vni in network.vnis() {
+            vnis.release(number(vni));
+        }
         ops.push(put_vnis(&vnis, stored.index));
     }
     if let Some(count) = view.counts.get(&id) {

@@ -9,9 +9,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::error::Result;
 use crate::id::{EndpointId, NetworkId, SandboxId};
+use crate::ipam::PoolRequest;
 use crate::kv::store::{Config, Op, Store, Verb};
 use crate::kv::{FLAGS, Listing, Pair, TxnOp, keys};
-use crate::model::Endpoint;
+use crate::model::{Endpoint, Vni};
 
 /// A store, and one who writes to it.
 struct Scene {
@@ -99,9 +100,13 @@ impl Scene {
 }
 
 fn asked(name: &str, subnet: &str) -> CreateNetwork {
-    let mut request = CreateNetwork { name: name.to_owned(), ..CreateNetwork::default() };
-    request.pool.subnet = (!subnet.is_empty()).then(|| subnet.to_owned());
-    request
+    asked_in(name, if subnet.is_empty() { &[] } else { std::slice::from_ref(&subnet) })
+}
+
+fn asked_in(name: &str, subnets: &[&str]) -> CreateNetwork {
+    let pool = |subnet: &&str| PoolRequest { subnet: Some((*subnet).to_owned()), ..PoolRequest::default() };
+    let pools = subnets.iter().map(pool).collect();
+    CreateNetwork { name: name.to_owned(), pools, ..CreateNetwork::default() }
 }
 
 fn option(name: &str, subnet: &str, key: &str, value: &str) -> CreateNetwork {
@@ -225,13 +230,61 @@ fn chosen_vnis_are_kept_apart_from_drawn_ones() {
     scene.create(&option("chosen", "10.1.0.0/24", list, "256")).unwrap();
     let drawn = scene.create(&asked("drawn", "10.2.0.0/24")).unwrap();
     scene.join(drawn, "C0", None).unwrap();
-    let vni = scene.view().networks[&drawn].value.network.vni.unwrap();
+    let vni = scene.view().networks[&drawn].value.network.subnets[0].vni.unwrap();
     assert_eq!(vni.get(), 257);
     let error = scene.create(&option("thief", "10.3.0.0/24", list, "257")).unwrap_err();
     assert_eq!(error.to_string(), "vxlan id 257 is in use by another network");
     scene.remove("chosen").unwrap();
     let again = scene.create(&option("again", "10.1.0.0/24", list, "256,300")).unwrap();
-    assert_eq!(scene.view().networks[&again].value.network.vni.unwrap().get(), 256);
+    assert_eq!(scene.view().networks[&again].value.network.subnets[0].vni.unwrap().get(), 256);
+}
+
+#[test]
+fn a_network_of_two_subnets_has_a_vni_for_each_that_was_joined() {
+    let mut scene = Scene::new();
+    let id = scene.create(&asked_in("wide", &["10.70.0.0/30", "10.71.0.0/24"])).unwrap();
+    let vnis = |scene: &Scene| {
+        let subnets = scene.view().networks[&id].value.network.subnets.clone();
+        subnets.iter().map(|subnet| subnet.vni.map(Vni::get)).collect::<Vec<_>>()
+    };
+    assert_eq!(vnis(&scene), [None, None]);
+    // The first subnet that has room, in their order.
+    assert_eq!(scene.join(id, "C0", None).unwrap().address.to_string(), "10.70.0.2/30");
+    assert_eq!(vnis(&scene), [Some(256), None]);
+    assert_eq!(scene.join(id, "C1", None).unwrap().address.to_string(), "10.71.0.2/24");
+    assert_eq!(vnis(&scene), [Some(256), Some(257)]);
+    let asked = scene.join(id, "C2", Some(Ipv4Addr::new(10, 71, 0, 9))).unwrap();
+    assert_eq!(asked.address.to_string(), "10.71.0.9/24");
+    let driver = r#"{"mtu":0,"secure":false,"subnets":[{"SubnetIP":"10.70.0.0/30","GwIP":"10.70.0.1/30","Vni":256},{"SubnetIP":"10.71.0.0/24","GwIP":"10.71.0.1/24","Vni":257}]}"#;
+    assert_eq!(scene.text(&keys::driver(id)).unwrap(), driver);
+    let foreign = scene.join(id, "C3", Some(Ipv4Addr::new(10, 72, 0, 9))).unwrap_err();
+    assert_eq!(
+        foreign.to_string(),
+        "Invalid address 10.72.0.9: It does not belong to any of this network's subnets"
+    );
+    for endpoint in scene.view().endpoints_of(id).cloned().collect::<Vec<_>>() {
+        scene.leave(&endpoint);
+    }
+    scene.remove("wide").unwrap();
+    assert!(scene.view().bitmaps.is_empty() && scene.view().pools.unwrap().value.nets().next().is_none());
+    assert_eq!(scene.view().vnis.map(|vnis| vnis.value.len() - vnis.value.free()), Some(0));
+}
+
+#[test]
+fn every_subnet_needs_a_vni_if_any_is_chosen() {
+    let list = |vnis: &str| CreateNetwork {
+        options: BTreeMap::from([(
+            "com.docker.network.driver.overlay.vxlanid_list".to_owned(),
+            vnis.to_owned(),
+        )]),
+        ..asked_in("wide", &["10.70.0.0/24", "10.71.0.0/24"])
+    };
+    let mut scene = Scene::new();
+    let error = scene.create(&list("300")).unwrap_err();
+    assert_eq!(error.to_string(), "insufficient vnis(1) passed to overlay");
+    let id = scene.create(&list("300, 301")).unwrap();
+    let vnis: Vec<u32> = scene.view().networks[&id].value.network.vnis().map(Vni::get).collect();
+    assert_eq!(vnis, [300, 301]);
 }
 
 #[test]
@@ -284,8 +337,8 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         (0_u8..4).prop_map(Step::Create),
-        (0_u8..4, 0_u8..6).prop_map(|(net, name)| Step::Join(net, name)),
-        (0_u8..4, 0_u8..6).prop_map(|(net, name)| Step::Leave(net, name)),
+        (0_u8..4, 0_u8..8).prop_map(|(net, name)| Step::Join(net, name)),
+        (0_u8..4, 0_u8..8).prop_map(|(net, name)| Step::Leave(net, name)),
         (0_u8..4).prop_map(Step::Remove),
     ]
 }
@@ -301,7 +354,7 @@ proptest! {
         let mut ids: BTreeMap<u8, NetworkId> = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Create(net) => match scene.create(&asked(&format!("n{net}"), &format!("10.{}.0.0/29", net + 1))) {
+                Step::Create(net) => match scene.create(&asked_in(&format!("n{net}"), &[&format!("10.{}.0.0/30", net + 1), &format!("10.{}.1.0/29", net + 1)])) {
                     Ok(id) => prop_assert!(ids.insert(net, id).is_none()),
                     Err(error) => prop_assert!(error.is_conflict() && ids.contains_key(&net)),
                 },
@@ -310,7 +363,7 @@ proptest! {
                     let all = members.entry(net).or_default();
                     match scene.join(*id, &format!("c{name}"), None) {
                         Ok(endpoint) => prop_assert!(all.insert(name, endpoint).is_none()),
-                        Err(_) => prop_assert!(all.contains_key(&name) || all.len() == 5),
+                        Err(_) => prop_assert!(all.contains_key(&name) || all.len() == 6),
                     }
                 }
                 Step::Leave(net, name) => {
@@ -329,19 +382,22 @@ proptest! {
             }
             let view = scene.view();
             prop_assert_eq!(view.networks.len(), ids.len());
-            prop_assert_eq!(view.bitmaps.len(), ids.len());
+            prop_assert_eq!(view.bitmaps.len(), 2 * ids.len());
             let mut vnis = BTreeSet::new();
             for (net, id) in &ids {
                 let found = &view.networks[id].value;
                 let all: Vec<&Endpoint> = view.endpoints_of(*id).collect();
                 prop_assert_eq!(all.len(), members.get(net).map_or(0, BTreeMap::len));
                 prop_assert_eq!(view.counts[id].value.count, all.len() as u64);
-                // Network, broadcast, gateway, and one for each endpoint.
-                let bits = &view.bitmaps[&found.network.subnet.net].value;
-                prop_assert_eq!(bits.len() - bits.free(), 3 + all.len() as u64);
+                for subnet in &found.network.subnets {
+                    // Network, broadcast, gateway, and one for each endpoint.
+                    let bits = &view.bitmaps[&subnet.net].value;
+                    let its = all.iter().filter(|endpoint| subnet.net.contains(&endpoint.address.addr()));
+                    prop_assert_eq!(bits.len() - bits.free(), 3 + its.count() as u64);
+                }
                 let addresses: BTreeSet<_> = all.iter().map(|endpoint| endpoint.address).collect();
                 prop_assert_eq!(addresses.len(), all.len());
-                if let Some(vni) = found.network.vni {
+                for vni in found.network.vnis() {
                     prop_assert!(vnis.insert(vni), "{vni} twice");
                 }
             }

@@ -28,10 +28,10 @@ pub struct Stored<T> {
 /// A network as the store has it.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The network, its VNI included.
+    /// The network, its VNIs included.
     pub network: Network,
-    /// Its subnet as it was asked for.
-    pub request: PoolRequest,
+    /// Its subnets as they were asked for.
+    pub requests: Vec<PoolRequest>,
 }
 
 /// All documents, read.
@@ -66,9 +66,10 @@ impl View {
             }
         }
         for (id, driver) in &view.drivers {
-            let vni = driver.value.subnets.first().and_then(|subnet| Vni::new(subnet.vni));
-            if let Some(found) = view.networks.get_mut(id) {
-                found.value.network.vni = vni;
+            let Some(found) = view.networks.get_mut(id) else { continue };
+            for subnet in &mut found.value.network.subnets {
+                let its = driver.value.subnets.iter().find(|its| its.subnet.trunc() == subnet.net);
+                subnet.vni = its.and_then(|its| Vni::new(its.vni));
             }
         }
         view
@@ -90,7 +91,7 @@ impl View {
                 let record: NetworkRecord = record::decode(&pair.value)?;
                 // Whoever is deleting it has half of it gone already (a Docker; here it is one step).
                 if record.is_overlay() && !record.in_delete() {
-                    let value = Found { network: record.meaning()?, request: record.request()? };
+                    let value = Found { network: record.meaning()?, requests: record.requests()? };
                     self.networks.insert(id, Stored { index, value });
                 }
             }

@@ -1,6 +1,9 @@
 //! An overlay network.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
 
 use super::{Subnet, Vni};
 use crate::docker;
@@ -15,12 +18,13 @@ pub struct Network {
     pub name: String,
     /// When it was made, as RFC 3339 text.
     pub created: String,
-    /// Its addresses.
-    pub subnet: Subnet,
-    /// Its number on the wire; none until the first join anywhere.
-    pub vni: Option<Vni>,
+    /// Its subnets, in the order in which they were asked for; never none. Each is a broadcast domain of its own, with a VNI of
+    /// its own; the overlay's namespace routes between them.
+    pub subnets: Vec<Subnet>,
     /// Whether its containers are kept from the outside.
     pub internal: bool,
+    /// Docker's flag of that name.
+    pub attachable: bool,
     /// What the creator asked of the driver.
     pub options: BTreeMap<String, String>,
     /// What the creator noted on it.
@@ -39,6 +43,23 @@ pub enum BadMtu {
 }
 
 impl Network {
+    /// The subnet that an address is in.
+    pub fn subnet_of(&self, ip: Ipv4Addr) -> Option<&Subnet> {
+        self.subnets.iter().find(|subnet| subnet.net.contains(&ip))
+    }
+
+    /// The subnets other than an address's own, and its own gateway, which leads there.
+    pub fn beyond(&self, ip: Ipv4Addr) -> Vec<(Ipv4Net, Ipv4Addr)> {
+        let Some(own) = self.subnet_of(ip) else { return Vec::new() };
+        let others = self.subnets.iter().filter(|subnet| subnet.net != own.net);
+        others.map(|subnet| (subnet.net, own.gateway)).collect()
+    }
+
+    /// The VNIs that its subnets have so far.
+    pub fn vnis(&self) -> impl Iterator<Item = Vni> {
+        self.subnets.iter().filter_map(|subnet| subnet.vni)
+    }
+
     /// The MTU of the overlay's interfaces: the underlay's, which an option may state, less what VXLAN adds.
     pub fn mtu(&self) -> u32 {
         overlay_mtu(underlay_mtu(&self.options).ok().flatten())

@@ -5,9 +5,10 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use super::Vni;
 use crate::docker;
 
-/// A network's subnet, checked: whatever lies in it does lie in it.
+/// A subnet of a network, checked: whatever lies in it does lie in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
     /// The network address and length.
@@ -18,6 +19,8 @@ pub struct Subnet {
     pub range: Option<Ipv4Net>,
     /// Addresses kept from containers, by name.
     pub aux: BTreeMap<String, Ipv4Addr>,
+    /// Its number on the wire; none until the first join of it anywhere.
+    pub vni: Option<Vni>,
 }
 
 impl Subnet {

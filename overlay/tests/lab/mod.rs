@@ -8,8 +8,11 @@ use std::time::{Duration, Instant};
 use kernel::icmp::{Echo, Pinger};
 use kernel::{Batch, Netns, NewLink, Rtnl, Snapshot};
 use overlay::id::{ContainerId, SandboxId};
+use overlay::ipam::PoolRequest;
 use overlay::kv::{Kv, memory, store};
-use overlay::{Config, ContainerRef, CreateNetwork, Engine, HostEnv, JoinOptions, Sandboxes, Witness};
+use overlay::{
+    Config, ContainerRef, CreateNetwork, Engine, HostEnv, JoinOptions, Resolution, Sandboxes, Witness,
+};
 
 /// A lab: a store, a switch, and hosts at it.
 pub struct Lab {
@@ -39,8 +42,13 @@ pub fn config(seed: u64) -> Config {
 
 /// Runs a lab's test on a runtime of its own.
 pub fn run<F: Future<Output = ()>>(test: impl FnOnce(Lab) -> F, hosts: u8) {
+    run_with(Resolution::Store, test, hosts);
+}
+
+/// The same, with engines that learn of peers so.
+pub fn run_with<F: Future<Output = ()>>(resolution: Resolution, test: impl FnOnce(Lab) -> F, hosts: u8) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async move { test(Lab::new(hosts).await).await });
+    runtime.block_on(async move { test(Lab::new(hosts, resolution).await).await });
     runtime.shutdown_timeout(Duration::from_secs(5));
 }
 
@@ -53,7 +61,7 @@ impl Host {
 
 impl Lab {
     /// Hosts 10.0.0.10, .11 and so on, each with an engine that is ready.
-    pub async fn new(count: u8) -> Lab {
+    pub async fn new(count: u8, resolution: Resolution) -> Lab {
         let switch = Netns::new("switch").unwrap();
         let rtnl = Rtnl::new(&switch).unwrap();
         let bridge = NewLink { index: 2, name: "sw0".into(), ..NewLink::default() };
@@ -84,7 +92,11 @@ impl Lab {
                 sandboxes: Sandboxes::new(),
                 underlay: vec!["10.0.0.0/24".parse().unwrap()],
             };
-            lab.hosts.push(Host { env, engine: None, config: config(u64::from(number)) });
+            lab.hosts.push(Host {
+                env,
+                engine: None,
+                config: Config { resolution, ..config(u64::from(number)) },
+            });
             lab.start(usize::from(number)).await;
         }
         lab
@@ -163,9 +175,14 @@ impl Lab {
 }
 
 pub fn network(name: &str, subnet: &str) -> CreateNetwork {
-    let mut request = CreateNetwork { name: name.to_owned(), ..CreateNetwork::default() };
-    request.pool.subnet = Some(subnet.to_owned());
-    request
+    network_of(name, &[subnet])
+}
+
+/// A network of several subnets.
+pub fn network_of(name: &str, subnets: &[&str]) -> CreateNetwork {
+    let pool = |subnet: &&str| PoolRequest { subnet: Some((*subnet).to_owned()), ..PoolRequest::default() };
+    let pools = subnets.iter().map(pool).collect();
+    CreateNetwork { name: name.to_owned(), pools, ..CreateNetwork::default() }
 }
 
 pub fn look(netns: &Netns) -> Snapshot {

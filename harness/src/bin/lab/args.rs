@@ -262,21 +262,24 @@ pub(crate) struct NetworkCreate {
     /// The driver; `overlay` is the only one.
     #[arg(long, short, default_value = "overlay")]
     pub(crate) driver: String,
-    /// The subnet, in CIDR notation.
+    /// A subnet, in CIDR notation; as often as there are to be subnets.
     #[arg(long)]
-    pub(crate) subnet: Option<String>,
-    /// The gateway of the subnet.
+    pub(crate) subnet: Vec<String>,
+    /// The gateway of a subnet.
     #[arg(long)]
-    pub(crate) gateway: Option<String>,
-    /// Give out addresses from this part of the subnet only.
+    pub(crate) gateway: Vec<String>,
+    /// Give out addresses from this part of a subnet only.
     #[arg(long)]
-    pub(crate) ip_range: Option<String>,
+    pub(crate) ip_range: Vec<String>,
     /// Addresses never given out: `name=address`.
     #[arg(long, value_name = "NAME=IP", value_parser = pair)]
     pub(crate) aux_address: Vec<(String, String)>,
     /// No way out of the network.
     #[arg(long)]
     pub(crate) internal: bool,
+    /// Docker's flag of that name: stored and shown.
+    #[arg(long)]
+    pub(crate) attachable: bool,
     /// A driver option: `key=value`.
     #[arg(long, short, value_name = "K=V", value_parser = pair)]
     pub(crate) opt: Vec<(String, String)>,

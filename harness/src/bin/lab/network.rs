@@ -8,7 +8,7 @@ use harness::control::{Client, Request};
 use harness::lab::{Connect, NetworkLine, Report};
 use harness::{Error, Kind};
 use overlay::CreateNetwork;
-use overlay::ipam::PoolRequest;
+use overlay::ipam::PoolFlags;
 use serde_json::{Value, json};
 
 use crate::args::{Network, NetworkCreate, On, Where};
@@ -125,15 +125,17 @@ fn request(create: NetworkCreate) -> anyhow::Result<CreateNetwork> {
         bail!(Error::new(Kind::Refused, format_args!("plugin \"{}\" not found", create.driver)));
     }
     let map = |pairs: Vec<(String, String)>| pairs.into_iter().collect::<BTreeMap<_, _>>();
+    let flags = PoolFlags {
+        subnets: create.subnet,
+        gateways: create.gateway,
+        ranges: create.ip_range,
+        aux: map(create.aux_address),
+    };
     Ok(CreateNetwork {
         name: create.name,
-        pool: PoolRequest {
-            subnet: create.subnet,
-            gateway: create.gateway,
-            ip_range: create.ip_range,
-            aux: map(create.aux_address),
-        },
+        pools: flags.requests().map_err(|why| Error::new(Kind::Refused, why))?,
         internal: create.internal,
+        attachable: create.attachable,
         options: map(create.opt),
         labels: map(create.label),
     })

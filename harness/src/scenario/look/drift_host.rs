@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
+use kernel::rtnl::Link;
 use kernel::{Mac, Snapshot};
 use overlay::datapath::Tables;
 use overlay::docker;
 use overlay::id::{NetworkId, SandboxId};
 use overlay::ledger::View;
-use overlay::model::{Endpoint, Network, Vni};
+use overlay::model::{Endpoint, Network, Peers, Subnet, Vni};
 
 use super::path::{on_gateway_bridge, other_end};
 
@@ -51,8 +52,7 @@ pub(super) fn differences(view: &View, vtep: Ipv4Addr, held: &Held) -> Vec<Strin
         overlays = others;
         match &its[..] {
             [(_, sandbox)] => {
-                let want = Tables::of(&view.peers(*id, vtep));
-                compare_overlay(network, sandbox, &want, &mut found);
+                compare_overlay(network, sandbox, &view.peers(*id, vtep), &mut found);
                 compare_endpoints(network, sandbox, endpoints, held, &mut found);
             }
             [] => found.push(format!("{} has endpoints here, and no sandbox", network.name)),
@@ -69,19 +69,38 @@ pub(super) fn differences(view: &View, vtep: Ipv4Addr, held: &Held) -> Vec<Strin
     found
 }
 
-/// Bridge, vxlan device and the tables of peers.
-fn compare_overlay(network: &Network, sandbox: &Snapshot, want: &Tables, found: &mut Vec<String>) {
-    let name = &network.name;
-    let Some((link, vxlan)) = sandbox.links.iter().find_map(|link| Some((link, link.vxlan.as_ref()?))) else {
-        return found.push(format!("{name} has no vxlan device"));
-    };
-    if network.vni.map(Vni::get) != Some(vxlan.vni) {
-        found.push(format!("{name} has the VNI {}, which the store does not say", vxlan.vni));
+/// What each subnet has that was joined anywhere, and nothing else.
+fn compare_overlay(network: &Network, sandbox: &Snapshot, peers: &Peers, found: &mut Vec<String>) {
+    for subnet in network.subnets.iter().filter(|subnet| subnet.vni.is_some()) {
+        let within = peers.iter().filter(|(ip, _)| subnet.net.contains(*ip));
+        let want = Tables::of(&within.map(|(ip, peer)| (*ip, *peer)).collect());
+        compare_subnet(network, subnet, sandbox, &want, found);
     }
+    for vxlan in sandbox.links.iter().filter_map(|link| link.vxlan.as_ref()) {
+        if network.vnis().all(|vni| vni.get() != vxlan.vni) {
+            found.push(format!("{} has the VNI {}, which the store does not say", network.name, vxlan.vni));
+        }
+    }
+}
+
+/// Bridge, vxlan device and the tables of peers.
+fn compare_subnet(
+    network: &Network,
+    subnet: &Subnet,
+    sandbox: &Snapshot,
+    want: &Tables,
+    found: &mut Vec<String>,
+) {
+    let name = &network.name;
+    let vni = subnet.vni.map(Vni::get);
+    let its = |link: &&Link| link.vxlan.as_ref().map(|vxlan| vxlan.vni) == vni;
+    let Some(link) = sandbox.links.iter().find(its) else {
+        return found.push(format!("{name} has no vxlan device for {}", subnet.net));
+    };
     let bridge = link.master.and_then(|master| sandbox.by_index(master));
     match bridge {
         Some(bridge) if bridge.up && link.up => {
-            let gateway = IpNet::V4(network.subnet.with_len(network.subnet.gateway));
+            let gateway = IpNet::V4(subnet.with_len(subnet.gateway));
             if !sandbox.addresses_of(&bridge.name).contains(&gateway) {
                 found.push(format!("{} of {name} has not the address {gateway}", bridge.name));
             }
@@ -177,7 +196,7 @@ fn compare_container(view: &View, container: &Sandboxed, host: &Snapshot, found:
     }
     let macs: BTreeSet<Mac> = its.iter().map(|endpoint| endpoint.mac).collect();
     let veths = container.holds.links.iter().filter(|link| link.kind.as_deref() == Some("veth"));
-    let known = |link: &kernel::rtnl::Link| {
+    let known = |link: &Link| {
         link.mac.is_some_and(|mac| macs.contains(&mac))
             || outside.is_some_and(|outside| outside.index == link.index)
     };

@@ -63,13 +63,15 @@ fn compare(holds: &Snapshot, links: &[String], (vni, port): (Option<u32>, Option
     if vni.is_none() && port.is_none() {
         return Ok(());
     }
-    let Some(vxlan) = holds.links.iter().find_map(|link| link.vxlan.as_ref()) else {
-        return Err("it has no vxlan device".to_owned());
-    };
-    if vni.is_none_or(|vni| vni == vxlan.vni) && port.is_none_or(|port| port == vxlan.port) {
-        return Ok(());
+    // One for each of the network's subnets.
+    let mut seen = Vec::new();
+    for vxlan in holds.links.iter().filter_map(|link| link.vxlan.as_ref()) {
+        if vni.is_none_or(|vni| vni == vxlan.vni) && port.is_none_or(|port| port == vxlan.port) {
+            return Ok(());
+        }
+        seen.push(format!("its vxlan device has the VNI {} and the port {}", vxlan.vni, vxlan.port));
     }
-    Err(format!("its vxlan device has the VNI {} and the port {}", vxlan.vni, vxlan.port))
+    Err(if seen.is_empty() { "it has no vxlan device".to_owned() } else { seen.join(", ") })
 }
 
 #[cfg(test)]

@@ -19,5 +19,5 @@ pub(super) use impairment::{JitterTable, PickTable, RateTable};
 pub(super) use near::nearest;
 pub(super) use read::read_tables;
 pub(super) use tables::{AttachmentEntry, File, HostTable, StoreTable, UnderlayTable};
-pub(crate) use tables::{ContainerTable, NetworkTable};
+pub(crate) use tables::{ContainerTable, NetworkTable, SubnetTable};
 pub(crate) use word_or::{Example, WordOr};

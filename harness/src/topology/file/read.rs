@@ -15,11 +15,11 @@ const NOT_YET: [(&str, &[&str]); 9] = [
     ("underlay", &["dns"]),
     ("kv", &["url"]),
     ("host", &["resolution"]),
-    ("network", &["ipv6", "subnets", "resolution"]),
+    ("network", &["ipv6", "resolution"]),
     ("container", &["dns"]),
     ("container.networks", &["ip6"]),
     ("step", &["resolve", "throughput"]),
-    ("step.network.create", &["ipv6", "subnets", "resolution"]),
+    ("step.network.create", &["ipv6", "resolution"]),
 ];
 
 /// Keys at the top of a file.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::at::At;
 use super::impairment::ImpairmentTable;
+use super::word_or::{Example, WordOr};
 use crate::scenario::{CheckTable, StepTable};
 
 /// A lab and the scenario played on it.
@@ -97,6 +98,9 @@ pub(crate) struct NetworkTable {
     pub(crate) on: Option<At<String>>,
     /// Its addresses; the engine chooses unless said.
     pub(crate) subnet: Option<At<String>>,
+    /// Its subnets, if there are several: in CIDR notation, or tables that say more.
+    #[serde(default)]
+    pub(crate) subnets: Vec<At<WordOr<SubnetTable>>>,
     /// The gateway's address; the first free one unless said.
     pub(crate) gateway: Option<At<String>>,
     /// The part of the subnet that addresses are given out from.
@@ -116,6 +120,25 @@ pub(crate) struct NetworkTable {
     /// Labels.
     #[serde(default)]
     pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// One of several subnets of a network.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubnetTable {
+    /// Its addresses.
+    pub(crate) subnet: At<String>,
+    /// The gateway's address; the first free one unless said.
+    pub(crate) gateway: Option<At<String>>,
+    /// The part of the subnet that addresses are given out from.
+    pub(crate) ip_range: Option<At<String>>,
+    /// Addresses never given out, by name.
+    #[serde(default)]
+    pub(crate) aux: BTreeMap<String, At<String>>,
+}
+
+impl Example for SubnetTable {
+    const EXAMPLE: &'static str = "a subnet such as \"10.70.0.0/24\", or a table such as { subnet = \"10.70.0.0/24\", gateway = \"10.70.0.254\" }";
 }
 
 /// A container.

@@ -8,6 +8,7 @@ mod batch;
 mod delay;
 mod dump;
 mod link;
+mod miss;
 mod running;
 
 use std::io;
@@ -27,6 +28,7 @@ pub use batch::Batch;
 pub use delay::Delayed;
 pub use dump::{Address, FdbEntry, Link, Neighbour, Route, Snapshot, Vxlan};
 pub use link::{NewLink, NewVxlan};
+pub use miss::{Miss, MissStream, Missed, Misses};
 
 /// Requests in one datagram: their acknowledgements, about 800 bytes each in the kernel's books, have
 /// to fit the default receive buffer (212,992 bytes).

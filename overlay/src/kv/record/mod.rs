@@ -89,10 +89,10 @@ mod tests {
         let record: NetworkRecord = decode(observed!("network").as_bytes()).unwrap();
         let network = record.meaning().unwrap();
         assert_eq!(network.name, "demonet");
-        assert_eq!(network.subnet.gateway.to_string(), "192.168.0.1");
+        assert_eq!(network.subnets[0].gateway.to_string(), "192.168.0.1");
         assert_eq!(network.mtu(), 1450);
         assert_eq!(
-            String::from_utf8(encode(&NetworkRecord::of(&record.request().unwrap(), &network))).unwrap(),
+            String::from_utf8(encode(&NetworkRecord::of(&record.requests().unwrap(), &network))).unwrap(),
             observed!("network")
         );
     }

@@ -1,7 +1,6 @@
 //! A network's value, with the JSON that stands as text inside it.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
@@ -88,27 +87,13 @@ struct IpamData {
 }
 
 impl NetworkRecord {
-    /// What to write for a network that was asked for in these words.
-    pub fn of(request: &PoolRequest, network: &Network) -> NetworkRecord {
-        let subnet = &network.subnet;
-        let aux = |empty: bool| (!empty).then(|| subnet.aux.clone());
-        let config = V4Config {
-            preferred_pool: request.subnet.clone().unwrap_or_default(),
-            sub_pool: request.ip_range.clone().unwrap_or_default(),
-            gateway: request.gateway.clone().unwrap_or_default(),
-            aux_addresses: (!request.aux.is_empty()).then(|| request.aux.clone()),
-        };
-        let data = IpamData {
-            address_space: docker::ADDRESS_SPACE.to_owned(),
-            aux_addresses: aux(subnet.aux.is_empty())
-                .map(|aux| aux.into_iter().map(|(name, ip)| (name, subnet.with_len(ip))).collect()),
-            gateway: subnet.with_len(subnet.gateway),
-            pool: subnet.net,
-        };
-        let info = V4Info { data: text(&data), pool_id: subnet.pool_id() };
+    /// What to write for a network whose subnets were asked for in these words.
+    pub fn of(requests: &[PoolRequest], network: &Network) -> NetworkRecord {
+        let configs: Vec<V4Config> = requests.iter().map(V4Config::of).collect();
+        let infos: Vec<V4Info> = network.subnets.iter().map(V4Info::of).collect();
         NetworkRecord {
             addr_space: docker::ADDRESS_SPACE.to_owned(),
-            attachable: false,
+            attachable: network.attachable,
             config_from: String::new(),
             config_only: false,
             created: network.created.clone(),
@@ -124,8 +109,8 @@ impl NetworkRecord {
             internal: network.internal,
             ipam_options: BTreeMap::new(),
             ipam_type: "default".to_owned(),
-            ipam_v4_config: text(&[config]),
-            ipam_v4_info: Some(text(&[info])),
+            ipam_v4_config: text(&configs),
+            ipam_v4_info: Some(text(&infos)),
             labels: network.labels.clone(),
             load_balancer_ip: String::new(),
             load_balancer_mode: "NAT".to_owned(),
@@ -147,52 +132,85 @@ impl NetworkRecord {
         self.in_delete
     }
 
-    /// The network, but for its VNI, which is in the driver's record.
+    /// The network, but for its VNIs, which are in the driver's record.
     pub fn meaning(&self) -> Result<Network, BadRecord> {
         let text = self.ipam_v4_info.as_deref().ok_or_else(|| BadRecord::field("ipamV4Info", "missing"))?;
         let infos: Vec<V4Info> = serde_json::from_str(text)?;
-        let info = infos.first().ok_or_else(|| BadRecord::field("ipamV4Info", text))?;
-        let data: IpamData = serde_json::from_str(&info.data)?;
-        let range = self.request()?.ip_range.map(|range| {
-            range
-                .parse::<Ipv4Net>()
-                .map(|range| range.trunc())
-                .map_err(|_| BadRecord::field("SubPool", range))
-        });
-        let aux = data.aux_addresses.unwrap_or_default();
+        let requests = self.requests()?;
+        let mut subnets = Vec::new();
+        for (number, info) in infos.iter().enumerate() {
+            subnets.push(info.meaning(requests.get(number))?);
+        }
+        if subnets.is_empty() {
+            return Err(BadRecord::field("ipamV4Info", text));
+        }
         Ok(Network {
             id: self.id,
             name: self.name.clone(),
             created: self.created.clone(),
-            subnet: Subnet {
-                net: data.pool.trunc(),
-                gateway: data.gateway.addr(),
-                range: range.transpose()?,
-                aux: aux
-                    .into_iter()
-                    .map(|(name, net)| (name, net.addr()))
-                    .collect::<BTreeMap<String, Ipv4Addr>>(),
-            },
-            vni: None,
+            subnets,
             internal: self.internal,
+            attachable: self.attachable,
             options: self.generic.options.clone(),
             labels: self.labels.clone(),
         })
     }
 
-    /// The subnet in the words in which it was asked for: what `inspect` echoes.
-    pub fn request(&self) -> Result<PoolRequest, BadRecord> {
-        let mut configs: Vec<V4Config> = serde_json::from_str(&self.ipam_v4_config)?;
-        if configs.len() > 1 {
-            return Err(BadRecord::field("ipamV4Config", self.ipam_v4_config.clone()));
+    /// The subnets in the words in which they were asked for: what `inspect` echoes.
+    pub fn requests(&self) -> Result<Vec<PoolRequest>, BadRecord> {
+        let configs: Vec<V4Config> = serde_json::from_str(&self.ipam_v4_config)?;
+        Ok(configs.into_iter().map(V4Config::meaning).collect())
+    }
+}
+
+impl V4Config {
+    fn of(request: &PoolRequest) -> V4Config {
+        V4Config {
+            preferred_pool: request.subnet.clone().unwrap_or_default(),
+            sub_pool: request.ip_range.clone().unwrap_or_default(),
+            gateway: request.gateway.clone().unwrap_or_default(),
+            aux_addresses: (!request.aux.is_empty()).then(|| request.aux.clone()),
         }
+    }
+
+    fn meaning(self) -> PoolRequest {
         let said = |text: String| (!text.is_empty()).then_some(text);
-        Ok(configs.pop().map_or_else(PoolRequest::default, |config| PoolRequest {
-            subnet: said(config.preferred_pool),
-            ip_range: said(config.sub_pool),
-            gateway: said(config.gateway),
-            aux: config.aux_addresses.unwrap_or_default(),
-        }))
+        PoolRequest {
+            subnet: said(self.preferred_pool),
+            ip_range: said(self.sub_pool),
+            gateway: said(self.gateway),
+            aux: self.aux_addresses.unwrap_or_default(),
+        }
+    }
+}
+
+impl V4Info {
+    fn of(subnet: &Subnet) -> V4Info {
+        let aux = subnet.aux.iter().map(|(name, ip)| (name.clone(), subnet.with_len(*ip)));
+        let data = IpamData {
+            address_space: docker::ADDRESS_SPACE.to_owned(),
+            aux_addresses: (!subnet.aux.is_empty()).then(|| aux.collect()),
+            gateway: subnet.with_len(subnet.gateway),
+            pool: subnet.net,
+        };
+        V4Info { data: text(&data), pool_id: subnet.pool_id() }
+    }
+
+    /// The subnet; the range, which is not written here, is as it was asked for.
+    fn meaning(&self, request: Option<&PoolRequest>) -> Result<Subnet, BadRecord> {
+        let data: IpamData = serde_json::from_str(&self.data)?;
+        let range = request.and_then(|request| request.ip_range.as_ref()).map(|range| {
+            let parsed = range.parse::<Ipv4Net>().map(|range| range.trunc());
+            parsed.map_err(|_| BadRecord::field("SubPool", range.clone()))
+        });
+        let aux = data.aux_addresses.unwrap_or_default();
+        Ok(Subnet {
+            net: data.pool.trunc(),
+            gateway: data.gateway.addr(),
+            range: range.transpose()?,
+            aux: aux.into_iter().map(|(name, net)| (name, net.addr())).collect(),
+            vni: None,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::docker;
-use crate::model::Subnet;
+use crate::model::{Subnet, Vni};
 
 /// All pools of the address space.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +148,17 @@ pub struct DriverSubnet {
     pub vni: u32,
 }
 
+impl DriverSubnet {
+    /// What to write for a subnet.
+    pub fn of(subnet: &Subnet) -> DriverSubnet {
+        DriverSubnet {
+            subnet: subnet.net,
+            gateway: subnet.with_len(subnet.gateway),
+            vni: subnet.vni.map_or(0, Vni::get),
+        }
+    }
+}
+
 /// Which number an address of a subnet has in its bitmap.
 pub(crate) fn ordinal(net: Ipv4Net, ip: Ipv4Addr) -> u64 {
     u64::from(u32::from(ip).wrapping_sub(u32::from(net.network())))
@@ -164,6 +175,7 @@ mod tests {
             gateway: Ipv4Addr::new(10, 77, 0, 128),
             range: Some(Ipv4Net::new_assert(Ipv4Addr::new(10, 77, 0, 128), 25)),
             aux: BTreeMap::new(),
+            vni: None,
         };
         let mut pools = PoolsRecord::empty();
         pools.add(&subnet);
