@@ -111,13 +111,12 @@ impl Gateway {
     pub(super) fn mend_rules(&mut self) -> Result<()> {
         self.ports.hold_all();
         let Some(nft) = &self.nft else { return Ok(()) };
-        let is_there = nft.tables()?.iter().any(|name| name == TABLE);
         let mut have = nft.rules()?;
         have.retain(|line| line.split_once(' ').is_some_and(|(table, _)| table == TABLE));
-        if is_there && have == self.table(None).lines() { Ok(()) } else { self.write_rules() }
+        if have == self.table(None).lines() { Ok(()) } else { self.write_rules() }
     }
 
-    pub(super) fn write_rules(&self) -> Result<()> {
+    fn write_rules(&self) -> Result<()> {
         self.replace(&self.table(None))
     }
 
