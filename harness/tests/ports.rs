@@ -5,10 +5,9 @@
 use harness::fault::Fault;
 use harness::lab::{Connect, Run};
 use harness::topology::Topology;
-use harness::{Lab, Result, expect};
+use harness::{Error, Kind, Lab, Result, expect};
 use overlay::model::Publish;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 /// `web` on `a`, with port 80 at a drawn one of the host and at 8080; `late` beside it.
@@ -19,20 +18,26 @@ fn publishing() -> Topology {
     topology.container("late", "b", ["red"]).build().unwrap()
 }
 
-/// Answers one caller at port 80 of a container.
-async fn answer_once(listener: TcpListener) -> std::io::Result<()> {
-    let (mut stream, _) = listener.accept().await?;
-    stream.write_all(b"hello").await
+/// Says hello to every caller, as long as somebody waits for it.
+async fn greet(listener: TcpListener) -> std::io::Result<String> {
+    loop {
+        listener.accept().await?.0.write_all(b"hello").await?;
+    }
 }
 
-/// What `b` hears at a port of `a`, while `web` answers.
+/// What `b` hears at a port of `a`, while `web` greets at its port 80.
 async fn heard(lab: &Lab, port: u16) -> Result<String> {
-    let answer = tokio::spawn(answer_once(lab.container("web")?.listen(80).await?));
-    let mut text = String::new();
+    let greeting = greet(lab.container("web")?.listen(80).await?);
     let mut stream = lab.host("b")?.connect("a", port).await?;
-    stream.read_to_string(&mut text).await.map_err(|why| harness::Error::new(harness::Kind::Machine, why))?;
-    answer.abort();
-    Ok(text)
+    let hear = async {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.map(|_| text)
+    };
+    let said = tokio::select! {
+        said = hear => said,
+        failed = greeting => failed,
+    };
+    said.map_err(|why| Error::new(Kind::Machine, why))
 }
 
 #[harness::test(topology = publishing())]
@@ -75,7 +80,7 @@ async fn a_container_that_cannot_have_its_port_is_not_there(lab: Lab) -> Result 
         ..Run::default()
     };
     let refused = lab.run(run("second", "127.0.0.1:8080:80")).await.unwrap_err();
-    assert_eq!(refused.kind(), harness::Kind::Refused);
+    assert_eq!(refused.kind(), Kind::Refused);
     assert!(refused.to_string().ends_with("failed: port is already allocated"), "{refused}");
     // A process of the host has its ports, too.
     let own = lab.host("a")?.listen(9000).await?;
