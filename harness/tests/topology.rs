@@ -448,8 +448,6 @@ parallel = [{ repeat = { count = 2, step = [{ nemesis = { for = \"60s\", faults 
 expect = { loss = \"0%\" }
 "
     what_is_not_there_yet_is_refused: "
-resolution = \"on-miss\"
-
 [underlay]
 dns = { \"example.com\" = \"8.8.8.8\" }
 

@@ -71,6 +71,11 @@ pub enum Request {
         /// Where.
         target: Option<String>,
     },
+    /// Whether store and kernels agree.
+    Check {
+        /// Put right what does not.
+        repair: bool,
+    },
     /// Creates a network, as `docker network create` does.
     CreateNetwork {
         /// The host whose engine is asked.

@@ -134,6 +134,7 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
             End::of(to)
         }
         Request::Inspect { target } => End::of(lab.inspect(target.as_deref()).await?),
+        Request::Check { repair } => End::of(lab.check(repair).await?),
         Request::CreateNetwork { on, request } => End::of(lab.create_network(&on, request).await?),
         Request::Networks { on } => End::of(lab.networks(&on).await?),
         Request::InspectNetwork { on, name } => End::of(lab.inspect_network(&on, &name).await?),

@@ -107,7 +107,8 @@ impl Lab {
         let witness =
             overlay::Witness::new(move |text| journal.say("engine", format_args!("{name}: {text}")));
         let seed = self.seed_of(host.name());
-        let config = overlay::Config { seed, witness, ..overlay::Config::default() };
+        let config =
+            overlay::Config { seed, witness, resolution: host.spec.resolution, ..overlay::Config::default() };
         alive.set_engine(Engine::start(env, kv, config)?);
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! What the kernels of a lab hold.
 
+use std::fmt;
+
 use kernel::nft::Nft;
 use kernel::{Netns, Rtnl, Snapshot};
+use overlay::MissCounts;
 use serde::{Deserialize, Serialize};
 
 use super::{Lab, WireReport};
@@ -18,6 +21,38 @@ pub struct Inspection {
     /// The wires of these hosts that are not bare.
     #[serde(default)]
     pub wires: Vec<WireReport>,
+    /// What the kernels of these hosts have missed, where they have.
+    #[serde(default)]
+    pub misses: Vec<MissReport>,
+}
+
+/// What vxlan devices of a host were asked for and did not know, since its engine began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissReport {
+    /// The host.
+    pub host: String,
+    /// Addresses whose MAC was not known (`l3miss`).
+    pub addresses: u64,
+    /// MACs of which it was not known where they are (`l2miss`).
+    pub macs: u64,
+    /// Peers that were made known because of it.
+    pub answered: u64,
+    /// Of those missed, how many are no peer's.
+    pub strangers: u64,
+    /// How often the kernel had more to say than it had room for.
+    pub overflows: u64,
+}
+
+/// `misses of docker0: 2 addresses, 0 MACs; 1 answered, 1 of no peer`.
+impl fmt::Display for MissReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let MissReport { host, addresses, macs, answered, strangers, overflows } = self;
+        write!(
+            f,
+            "misses of {host}: {addresses} addresses, {macs} MACs; {answered} answered, {strangers} of no peer"
+        )?;
+        if *overflows > 0 { write!(f, ", {overflows} overflows") } else { Ok(()) }
+    }
 }
 
 /// What a namespace holds.
@@ -47,7 +82,23 @@ impl Lab {
             wanted.into_iter().map(look).collect::<kernel::Result<Vec<_>>>()
         });
         let wires = self.wires().into_iter().filter(|wire| target.is_none_or(|target| target == wire.host));
-        Ok(Inspection { version: VERSION, namespaces: namespaces.await?, wires: wires.collect() })
+        let (wires, misses) = (wires.collect(), self.misses(target).await);
+        Ok(Inspection { version: VERSION, namespaces: namespaces.await?, wires, misses })
+    }
+
+    /// What was missed on a host; on all of them, if none is named. Those that have missed nothing are left out.
+    async fn misses(&self, target: Option<&str>) -> Vec<MissReport> {
+        let mut all = Vec::new();
+        for host in self.hosts().filter(|host| target.is_none_or(|target| target == host.name())) {
+            let Ok(engine) = host.engine() else { continue };
+            let Ok(counts) = engine.misses().await else { continue };
+            if counts != MissCounts::default() {
+                let MissCounts { addresses, macs, answered, strangers, overflows } = counts;
+                let host = host.name().to_owned();
+                all.push(MissReport { host, addresses, macs, answered, strangers, overflows });
+            }
+        }
+        all
     }
 
     /// The namespaces of a host (its own and its overlays') or of a container; all of them, the switch's and the outside

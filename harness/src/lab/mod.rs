@@ -1,6 +1,7 @@
 //! A lab: its hosts and containers on a switch, alive.
 
 mod build;
+mod check;
 mod crash;
 mod describe;
 mod fault;
@@ -29,9 +30,10 @@ use crate::underlay::{Fabric, Outside, Port};
 
 pub use crate::underlay::{Backend, Direction};
 pub(crate) use build::request;
+pub use check::Checked;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
 pub use fault::Taken;
-pub use inspect::{Held, Inspection};
+pub use inspect::{Held, Inspection, MissReport};
 pub use ping::Echoed;
 pub use place::Place;
 pub use verbs::{Connect, NetworkLine, Run};

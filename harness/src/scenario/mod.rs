@@ -42,4 +42,5 @@ pub use text::Text;
 
 pub(crate) use check::check_scenario;
 pub(crate) use file::{CheckTable, StepTable};
+pub(crate) use look::findings;
 pub(crate) use patience::{Next, Patience};

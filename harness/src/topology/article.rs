@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use overlay::Resolution;
 
 use super::model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
 use super::name::{ContainerName, HostName, NetworkName};
@@ -17,6 +18,7 @@ impl Topology {
             ip: Ipv4Addr::new(10, 0, 0, last),
             engine,
             wire: Wire::default(),
+            resolution: Resolution::Store,
         };
         let subnet = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 24);
         let container = |name, on, ip| Container {

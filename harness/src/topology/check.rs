@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use overlay::Resolution;
 
 use super::containers::check_container;
 use super::duration::parse_duration;
@@ -56,7 +57,8 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
     }
     let name = file.name.map_or_else(|| Some(stem.to_owned()), |name| checker.lab_name(&name));
     let timeout = checker.duration_or(file.timeout.as_ref(), TIMEOUT);
-    let underlay = check_hosts(checker, file.underlay.as_deref(), &file.host);
+    let resolution = file.resolution.map_or(Resolution::Store, Into::into);
+    let underlay = check_hosts(checker, file.underlay.as_deref(), &file.host, resolution);
     checker.underlay.clone_from(&underlay);
     let kv = check_kv(checker, file.kv.as_ref());
     for table in &file.network {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use overlay::Resolution;
 
 use super::check::{Checker, taken};
 use super::file::At;
@@ -40,6 +41,7 @@ pub(super) fn check_hosts(
     checker: &mut Checker,
     underlay: Option<&UnderlayTable>,
     hosts: &[At<HostTable>],
+    resolution: Resolution,
 ) -> Option<Underlay> {
     let unsaid = UnderlayTable::default();
     let table = underlay.unwrap_or(&unsaid);
@@ -51,7 +53,7 @@ pub(super) fn check_hosts(
         used.claim(checker, address, &text.span, "the gateway").then_some(address)
     });
     for table in hosts {
-        declare(checker, &mut used, &table.value);
+        declare(checker, &mut used, &table.value, resolution);
     }
     let internet = check_internet(checker, subnet, &table.internet);
     let subnet = subnet?;
@@ -194,7 +196,7 @@ pub(super) fn misplaced(
     None
 }
 
-fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable) {
+fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable, resolution: Resolution) {
     let ip = table.ip.as_ref().and_then(|text| {
         let address = checker.address(text)?;
         let whose = quote(&table.name);
@@ -211,6 +213,7 @@ fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable) {
         ip: ip.unwrap_or(Ipv4Addr::UNSPECIFIED),
         engine: table.engine.unwrap_or(true),
         wire: Wire::default(),
+        resolution: table.resolution.map_or(resolution, Into::into),
     };
     checker.hosts.push(table.name.with(host));
 }
@@ -258,7 +261,13 @@ fn add_store(checker: &mut Checker) -> Option<HostName> {
     };
     let name: HostName = STORE.parse().ok()?;
     checker.hosts.push(At {
-        value: Host { name: name.clone(), ip, engine: false, wire: Wire::default() },
+        value: Host {
+            name: name.clone(),
+            ip,
+            engine: false,
+            wire: Wire::default(),
+            resolution: Resolution::Store,
+        },
         span: 0..0,
     });
     Some(name)

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use ipnet::{Ipv4AddrRange, Ipv4Net};
+use overlay::Resolution;
 use overlay::model::Publish;
 
 use super::name::{ContainerName, HostName, NetworkName};
@@ -79,6 +80,8 @@ pub struct Host {
     pub engine: bool,
     /// What its wire is like when nothing is wrong.
     pub wire: Wire,
+    /// How its engine's kernel gets to know peers.
+    pub resolution: Resolution,
 }
 
 /// Both directions of a host's wire; `None` is bare.

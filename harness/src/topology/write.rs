@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use overlay::Resolution;
+
 use super::duration::show_duration;
 use super::load::digest;
 use super::model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
@@ -80,6 +82,9 @@ impl Page {
         self.text("name", host.name.as_str());
         self.text("ip", &host.ip.to_string());
         self.key("engine", host.engine);
+        if host.resolution == Resolution::OnMiss {
+            self.text("resolution", "on-miss");
+        }
         let wire = wire(&host.wire);
         if !wire.is_empty() {
             self.key("wire", wire);

@@ -164,6 +164,23 @@ impl Engine {
         left
     }
 
+    /// Looks at the kernel now, and mends what somebody broke in it; the loop does so from time to time.
+    pub async fn mend(&self) -> Result<()> {
+        let view = self.core.look().await?;
+        self.core.settle(view, Pass::Mend).await.map(drop)
+    }
+
+    /// Puts right what the store's documents have wrong about one another, such as addresses that a Docker killed between two
+    /// writes has lost; see [`View::contradictions`]. How many documents were.
+    pub async fn correct(&self) -> Result<usize> {
+        self.core
+            .transact(|view| {
+                let ops = view.corrections();
+                Ok((ops.len(), ops))
+            })
+            .await
+    }
+
     /// What a container has on the networks it is on, by the networks' names.
     pub async fn endpoints(&self, sandbox: SandboxId) -> Result<Vec<EndpointInfo>> {
         let ids: Vec<EndpointId> = self

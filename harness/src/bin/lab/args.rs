@@ -62,6 +62,8 @@ pub(crate) enum Verb {
     Ping(Ping),
     /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, rules.
     Inspect(Inspect),
+    /// Say where store and kernels do not agree, and what that does harm to.
+    Check(crate::check::Check),
     /// Docker's network commands, on a host of the lab.
     #[command(subcommand)]
     Network(Network),

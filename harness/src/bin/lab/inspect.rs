@@ -27,6 +27,9 @@ pub(crate) fn main(scope: &Scope, args: &args::Inspect) -> anyhow::Result<ExitCo
     for wire in &inspection.wires {
         print::text(format_args!("\n{wire}\n"))?;
     }
+    for misses in &inspection.misses {
+        print::text(format_args!("\n{misses}\n"))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

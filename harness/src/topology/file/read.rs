@@ -10,25 +10,24 @@ use super::tables::File;
 use crate::topology::report::{Mistake, list, quote};
 
 /// Keys that the format has and this version does not act on. They are refused, never ignored.
-const NOT_YET: [(&str, &[&str]); 9] = [
-    ("", &["resolution"]),
+const NOT_YET: [(&str, &[&str]); 7] = [
     ("underlay", &["dns"]),
     ("kv", &["url"]),
-    ("host", &["resolution"]),
-    ("network", &["ipv6", "resolution"]),
+    ("network", &["ipv6"]),
     ("container", &["dns"]),
     ("container.networks", &["ip6"]),
     ("step", &["resolve", "throughput"]),
-    ("step.network.create", &["ipv6", "resolution"]),
+    ("step.network.create", &["ipv6"]),
 ];
 
 /// Keys at the top of a file.
-const TOP: [&str; 12] = [
+const TOP: [&str; 13] = [
     "schema",
     "name",
     "description",
     "seed",
     "timeout",
+    "resolution",
     "underlay",
     "kv",
     "host",
@@ -84,6 +83,7 @@ impl Reader {
                 "description" => file.description = self.read(key, value),
                 "seed" => file.seed = self.read(key, value),
                 "timeout" => file.timeout = self.read(key, value),
+                "resolution" => file.resolution = self.read(key, value),
                 "underlay" => file.underlay = self.read(key, value),
                 "kv" => file.kv = self.read(key, value),
                 "host" => file.host = self.read_all(key, value),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use overlay::Resolution;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
@@ -28,6 +29,8 @@ pub(crate) struct File {
     pub(crate) seed: Option<At<u64>>,
     /// Time limit of the whole scenario; 60s unless said.
     pub(crate) timeout: Option<At<String>>,
+    /// How engines' kernels get to know peers; `store` unless said.
+    pub(crate) resolution: Option<ResolutionWord>,
     /// The physical network.
     pub(crate) underlay: Option<At<UnderlayTable>>,
     /// The store.
@@ -86,6 +89,27 @@ pub(crate) struct HostTable {
     pub(crate) engine: Option<bool>,
     /// What its wire does to frames; nothing unless said.
     pub(crate) wire: Option<At<ImpairmentTable>>,
+    /// How its engine's kernel gets to know peers; as the file says for all, unless said.
+    pub(crate) resolution: Option<ResolutionWord>,
+}
+
+/// How a kernel gets to know peers.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ResolutionWord {
+    /// All of them, from the store.
+    Store,
+    /// Each when it is missed.
+    OnMiss,
+}
+
+impl From<ResolutionWord> for Resolution {
+    fn from(word: ResolutionWord) -> Resolution {
+        match word {
+            ResolutionWord::Store => Resolution::Store,
+            ResolutionWord::OnMiss => Resolution::OnMiss,
+        }
+    }
 }
 
 /// An overlay network.
