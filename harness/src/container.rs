@@ -2,11 +2,13 @@
 //! first process.
 
 use std::fmt::Write;
+use std::fs;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::{Machine, Netns, Setup};
-use overlay::{ContainerRef, EndpointInfo, JoinOptions};
+use overlay::{ContainerRef, EndpointInfo, JoinOptions, docker};
 
 use crate::error::{Error, Kind, Result};
 use crate::host::{Host, blocking};
@@ -60,10 +62,17 @@ impl Container {
     }
 
     /// Puts it on a network.
-    pub(crate) async fn connect(&self, network: &str, options: JoinOptions) -> Result<EndpointInfo> {
-        let aliases = options.aliases.clone();
+    pub(crate) async fn connect(
+        &self,
+        network: &str,
+        ip: Option<Ipv4Addr>,
+        aliases: Vec<String>,
+    ) -> Result<EndpointInfo> {
+        let given = aliases.clone();
+        let options = JoinOptions { ip, aliases, anonymous: self.spec.anonymous };
         let info = self.host.engine()?.join(&self.this, network, options).await?;
-        self.joined().push(Joined { network: network.to_owned(), info: info.clone(), aliases });
+        self.joined().push(Joined { network: network.to_owned(), info: info.clone(), aliases: given });
+        self.write_files().await?;
         Ok(info)
     }
 
@@ -85,7 +94,22 @@ impl Container {
     pub(crate) async fn disconnect(&self, network: &str) -> Result<()> {
         self.host.engine()?.leave(&self.this, network).await?;
         self.joined().retain(|joined| joined.network != network);
-        Ok(())
+        self.write_files().await
+    }
+
+    /// Brings its files up to date with its networks, if it has a machine.
+    async fn write_files(&self) -> Result<()> {
+        let Some(machine) = self.made_machine().await else { return Ok(()) };
+        let Setup { hosts, resolv, .. } = self.setup();
+        let write = move || {
+            let write =
+                || fs::write("/etc/hosts", hosts).and_then(|()| fs::write("/etc/resolv.conf", resolv));
+            machine.run(write)
+        };
+        let written = blocking(write).await?;
+        written.map_err(|why| {
+            Error::new(Kind::Machine, format_args!("cannot write the files of {}: {why}", self.name()))
+        })
     }
 
     /// The networks that it is on, with what it has there.
@@ -120,7 +144,11 @@ impl Container {
             // Writing to a string cannot fail.
             let _ = writeln!(hosts, "{}\t{}", info.address.addr(), self.name());
         }
-        let resolv = "# There is no name server in this lab; names are in /etc/hosts.\n".to_owned();
+        let resolv = if self.networks().is_empty() {
+            "# On no network there is no name server.\n".to_owned()
+        } else {
+            format!("nameserver {}\noptions ndots:0\n", docker::NAME_SERVER)
+        };
         Setup { hostname: self.name().to_owned(), hosts, resolv }
     }
 

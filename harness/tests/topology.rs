@@ -448,9 +448,6 @@ parallel = [{ repeat = { count = 2, step = [{ nemesis = { for = \"60s\", faults 
 expect = { loss = \"0%\" }
 "
     what_is_not_there_yet_is_refused: "
-[underlay]
-dns = { \"example.com\" = \"8.8.8.8\" }
-
 [kv]
 url = \"http://10.0.0.5:8500\"
 
@@ -466,7 +463,7 @@ name = \"C0\"
 networks = [{ name = \"n\", ip6 = \"::1\" }]
 
 [[step]]
-resolve = { from = \"C0\", name = \"C1\" }
+throughput = { from = \"C0\", to = \"C1\" }
 
 [[step]]
 ping = { from = \"C0\", to = \"fd00::1\" }
@@ -515,6 +512,41 @@ expect.output.contains = \"C1\"
 
 [[step]]
 tcp = { from = \"internet\", to = \"a\", listen = { on = \"C2\" } }
+"
+    names_are_such_as_can_be_asked_for: "
+[underlay]
+dns = { \"Example.com\" = \"8.8.8.8\", \"example.com\" = \"8.8.4.4\", \"a..b\" = \"8.8.8.8\", other = \"8\" }
+
+[[host]]
+name = \"a\"
+
+[[container]]
+name = \"C0\"
+dns = [\"8.8.8\"]
+
+[[step]]
+resolve = { from = \"C0\", name = \"a..b\" }
+
+[[step]]
+resolve = { from = \"C0\", name = \"b\", type = \"ANY\" }
+
+[[step]]
+resolve = { from = \"C0\", name = \"192.168.0.2\", type = \"PTR\" }
+expect = { addresses = [] }
+
+[[step]]
+resolve = { from = \"C0\", name = \"b\" }
+expect = { addresses = [\"b\"] }
+
+[[step]]
+resolve = { from = \"a\", name = \"b\" }
+expect = { error = {} }
+
+[[step]]
+ping = { from = \"C0\", to = \"dns:\" }
+
+[[step]]
+tcp = { from = \"C0\", to = \"a.b\", listen = true }
 "
     a_step_has_one_verb: "
 host = [{ name = \"a\" }]
@@ -676,7 +708,8 @@ mod properties {
 
     #[test]
     fn a_written_topology_is_read_back() {
-        let built = [Topology::two_hosts(), shipped("internal.toml"), shipped("gwbridge-isolation.toml")];
+        let shipped = ["internal.toml", "gwbridge-isolation.toml", "names.toml"].map(shipped);
+        let built = [Topology::two_hosts()].into_iter().chain(shipped);
         for topology in built {
             let topology = Topology { steps: vec![], always: vec![], ..topology }.with_digest();
             assert_eq!(good(&topology.to_toml()), topology);

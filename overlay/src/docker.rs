@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
@@ -102,3 +103,18 @@ pub const PREDEFINED: [&str; 3] = ["bridge", "host", "none"];
 
 /// The port that a daemon advertises (article: `--cluster-advertise=eth0:2376`).
 pub const ADVERTISE_PORT: u16 = 2376;
+
+/// Where a container's name server listens, in the container's own namespace (20.10: `sandbox_dns_unix.go`, `resolverIPSandbox`).
+pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+
+/// Seconds for which a name server's answer holds (20.10: `resolver.go`, `respTTL`).
+pub const NAME_TTL: u32 = 600;
+
+/// How many servers outside are asked for a name, at most (20.10: `resolver.go`, `maxExtDNS`).
+pub const NAME_SERVERS_OUTSIDE: usize = 3;
+
+/// How long one of them may take (20.10: `resolver.go`, `extIOTimeout`).
+pub const NAME_PATIENCE: Duration = Duration::from_secs(4);
+
+/// How many queries may be with servers outside at a time, for each container (20.10: `resolver.go`, `maxConcurrent`).
+pub const NAMES_OUTSIDE_AT_ONCE: usize = 1024;

@@ -1,7 +1,7 @@
 //! The host that an engine runs on, as the engine is given it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ipnet::Ipv4Net;
@@ -39,6 +39,8 @@ pub struct ContainerRef {
     pub netns: Netns,
     /// The ports that its host gives away for it, while one of its networks leads outside.
     pub publish: Vec<Publish>,
+    /// `--dns`: who is asked for names that no container has, instead of the host's name servers.
+    pub dns: Vec<Ipv4Addr>,
 }
 
 /// A namespace of the host.

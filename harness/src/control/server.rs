@@ -126,7 +126,8 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
             Ok(End { value, fds: vec![init], last: false })
         }
         Request::Ping { from, to, count, interval } => {
-            let (from, to) = (lab.place(&from)?, lab.address(&from, &to)?);
+            let to = lab.find(&from, &to).await?;
+            let from = lab.place(&from)?;
             let mut echoes = lab.echoes(&from, to, count, Duration::from_millis(interval))?;
             while let Some(echo) = echoes.recv().await {
                 way.item(echo?).await?;

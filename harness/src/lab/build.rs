@@ -11,7 +11,7 @@ use kernel::{Batch, Netns, Rtnl};
 use overlay::id::{ContainerId, SandboxId};
 use overlay::kv::memory::Shared;
 use overlay::kv::{Kv, consul};
-use overlay::{ContainerRef, Engine, HostEnv, JoinOptions};
+use overlay::{ContainerRef, Engine, HostEnv};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 
@@ -107,8 +107,9 @@ impl Lab {
         let witness =
             overlay::Witness::new(move |text| journal.say("engine", format_args!("{name}: {text}")));
         let seed = self.seed_of(host.name());
-        let config =
-            overlay::Config { seed, witness, resolution: host.spec.resolution, ..overlay::Config::default() };
+        let nameservers = self.topology().underlay.nameserver().into_iter().collect();
+        let resolution = host.spec.resolution;
+        let config = overlay::Config { nameservers, resolution, seed, witness, ..overlay::Config::default() };
         alive.set_engine(Engine::start(env, kv, config)?);
         Ok(())
     }
@@ -160,8 +161,7 @@ impl Lab {
     async fn start_container(&self, container: &Container) -> Result<()> {
         container.host.alive()?.sandboxes.insert_container(container.this.clone());
         for attachment in &container.spec.networks {
-            let options = JoinOptions { ip: attachment.ip, aliases: attachment.aliases.clone() };
-            container.connect(attachment.network.as_str(), options).await?;
+            container.connect(attachment.network.as_str(), attachment.ip, attachment.aliases.clone()).await?;
         }
         container.host.pin()?;
         container.start().await
@@ -185,6 +185,7 @@ impl Lab {
             sandbox: SandboxId::random(&mut rng),
             netns: netns.await?,
             publish: spec.publish.clone(),
+            dns: spec.dns.clone(),
         })
     }
 
@@ -277,12 +278,12 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         move || Fabric::build(&underlay, &plugs)
     });
     let fabric = built.await.map_err(|e| Error::new(Kind::Machine, e))??;
-    let outside = outside.map(|netns| Outside::open(netns, &underlay.internet)).transpose()?;
+    let outside = outside.map(|netns| Outside::open(netns, &underlay)).transpose()?;
     clock.lap("underlay");
 
     let names = names_of(&specs);
     let hosts = specs.into_iter().zip(namespaces).map(|(spec, netns)| {
-        let host = Host::new(spec, netns, names.clone(), died.clone());
+        let host = Host::new(spec, netns, names.clone(), underlay.nameserver(), died.clone());
         (host.name().to_owned(), Arc::new(host))
     });
     Ok(Inner {

@@ -6,6 +6,7 @@ mod crash;
 mod describe;
 mod fault;
 mod inspect;
+mod names;
 mod nemesis;
 mod pause;
 mod ping;

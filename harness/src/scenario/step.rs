@@ -7,6 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use overlay::dns::Question;
+
 use super::expect::Expect;
 use super::fact::Check;
 use crate::fault::{Fault, Nemesis};
@@ -43,6 +45,8 @@ pub enum Verb {
     Tcp(Tcp),
     /// Sends a UDP datagram and waits for an answer.
     Udp(Udp),
+    /// Looks a name up.
+    Resolve(Resolve),
     /// Asks the store.
     Kv(KvVerb),
     /// Asks an engine about its networks.
@@ -117,6 +121,15 @@ pub struct Udp {
     pub send: String,
     /// The lab opens an echo server, for the time of the step.
     pub listen: Option<Listen>,
+}
+
+/// A question to the name server of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolve {
+    /// Who asks.
+    pub from: Target,
+    /// What is asked.
+    pub question: Question,
 }
 
 /// A request to the store, as made from its own host.
@@ -280,6 +293,8 @@ pub enum Destination {
         /// The network; `docker_gwbridge` is its host's gateway bridge.
         network: Option<Via>,
     },
+    /// The address that the sender's name server has for this name.
+    Name(String),
 }
 
 /// The network on which a container is addressed.
@@ -290,6 +305,9 @@ pub enum Via {
     /// The gateway bridge of its host.
     GatewayBridge,
 }
+
+/// What stands before a DNS name that could be taken for something else.
+pub const DNS: &str = "dns:";
 
 /// How the gateway bridge is called where a network is named: Docker's name for it.
 pub const GATEWAY_BRIDGE: &str = "docker_gwbridge";
@@ -321,6 +339,7 @@ impl fmt::Display for Destination {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Host(name) => name.fmt(f),
+            Self::Name(name) => name.fmt(f),
             Self::Container { name, network: None } => name.fmt(f),
             Self::Container { name, network: Some(network) } => write!(f, "{name}@{network}"),
         }
@@ -346,6 +365,9 @@ impl fmt::Display for Verb {
             Self::Exec(exec) => write!(f, "{} on {}", exec.command.join(" "), exec.on),
             Self::Tcp(tcp) => write!(f, "{} connects to {} port {}", tcp.from, tcp.to, tcp.port),
             Self::Udp(udp) => write!(f, "{} sends a datagram to {} port {}", udp.from, udp.to, udp.port),
+            Self::Resolve(Resolve { from, question }) => {
+                write!(f, "{from} looks up {}, {}", question.name, question.kind)
+            }
             Self::Kv(KvVerb::Get { key }) => write!(f, "get {key} from the store"),
             Self::Kv(KvVerb::Ls { prefix }) => write!(f, "list {prefix} in the store"),
             Self::Kv(KvVerb::Put { key, .. }) => write!(f, "put {key} into the store"),

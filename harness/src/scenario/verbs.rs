@@ -4,13 +4,15 @@ use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use overlay::dns::{Question, Type};
+
 use super::file::{
     ConnectTable, ContainerVerbTable, ExecTable, KvTable, ListenEntry, NamedNetworkTable, NetworkVerbTable,
-    PingTable, TcpTable, UdpTable,
+    PingTable, ResolveTable, TcpTable, UdpTable,
 };
 use super::step::{
-    ContainerVerb, Destination, Exec, GATEWAY_BRIDGE, INTERNET, KvVerb, Listen, NetworkVerb, Ping, Target,
-    Tcp, Udp, Via,
+    ContainerVerb, DNS, Destination, Exec, GATEWAY_BRIDGE, INTERNET, KvVerb, Listen, NetworkVerb, Ping,
+    Resolve, Target, Tcp, Udp, Via,
 };
 use crate::lab::Connect;
 use crate::topology::{
@@ -70,6 +72,42 @@ pub(super) fn check_udp(checker: &mut Checker, table: &UdpTable) -> Option<Udp> 
     Some(Udp { from: from?, to: to?, port, send, listen })
 }
 
+pub(super) fn check_resolve(checker: &mut Checker, table: &ResolveTable) -> Option<Resolve> {
+    let from = check_target(checker, &table.from);
+    if let Some(Target::Host(host)) = &from
+        && !checker.has_nameserver()
+    {
+        let mistake = Mistake::new(format!("`{host}` has no name server"), &table.from.span, "asks it");
+        checker.mistake(mistake.help("give the outside world names: `[underlay.dns]`"));
+    }
+    let kind = match &table.kind {
+        None => Type::A,
+        Some(text) => match text.parse() {
+            Ok(kind) => kind,
+            Err(why) => {
+                let title = format!("{} is no type of records", quote(text));
+                checker.mistake(Mistake::new(title, &text.span, "unknown").help(why));
+                return None;
+            }
+        },
+    };
+    let question = match table.name.parse() {
+        Ok(address) if kind == Type::PTR => Question::backwards(address),
+        _ => Question { name: table.name.strip_suffix('.').unwrap_or(&table.name).to_owned(), kind },
+    };
+    if !question.is_sendable() {
+        checker.mistake(not_dns(&table.name));
+    }
+    Some(Resolve { from: from?, question })
+}
+
+/// No server can be asked for such a name.
+fn not_dns(text: &At<String>) -> Mistake {
+    let mistake =
+        Mistake::new(format!("{} is not a DNS name", quote(text)), &text.span, "cannot be asked for");
+    mistake.help("parts of 1 to 63 characters, with dots between them")
+}
+
 fn check_port(checker: &mut Checker, port: Option<&At<u16>>) -> u16 {
     if let Some(port) = port
         && port.value == 0
@@ -88,8 +126,8 @@ fn check_listen(
     match &listen.value {
         ListenEntry::There(false) => None,
         ListenEntry::There(true) => {
-            if let Some(Destination::Address(address)) = to {
-                let title = format!("the lab cannot listen at {address}");
+            if let Some(to @ (Destination::Address(_) | Destination::Name(_))) = to {
+                let title = format!("the lab cannot listen at {to}");
                 let mistake = Mistake::new(title, &listen.span, "where is that?");
                 checker.mistake(
                     mistake.help("let `to` be a host or a container, or say where: `{ on = \"C0\" }`"),
@@ -268,7 +306,8 @@ pub(super) fn check_target(checker: &mut Checker, text: &At<String>) -> Option<T
     }
 }
 
-/// An address, a host, a container, or a container on one of its networks: `C0@demonet`.
+/// An address, a host, a container, a container on one of its networks: `C0@demonet`; or a DNS name: one with a dot that is
+/// nobody's here, or any behind `dns:`.
 pub(super) fn check_destination(checker: &mut Checker, text: &At<String>) -> Option<Destination> {
     match text.parse::<IpAddr>() {
         Ok(IpAddr::V6(_)) => {
@@ -290,6 +329,15 @@ pub(super) fn check_destination(checker: &mut Checker, text: &At<String>) -> Opt
             not_on(checker, &container.name, network, text);
         }
         return Some(Destination::Container { name: container.name, network: Some(network) });
+    }
+    let is_ours = checker.has_host(text) || checker.has_container(text) || text.contains(':');
+    let dns = text.strip_prefix(DNS).or_else(|| (text.contains('.') && !is_ours).then_some(text.as_str()));
+    if let Some(name) = dns {
+        let name = name.strip_suffix('.').unwrap_or(name).to_owned();
+        if !(Question { name: name.clone(), kind: Type::A }).is_sendable() {
+            checker.mistake(not_dns(text));
+        }
+        return Some(Destination::Name(name));
     }
     Some(match check_target(checker, text)? {
         Target::Host(name) => Destination::Host(name),

@@ -67,6 +67,12 @@ impl Builder {
         self
     }
 
+    /// Names that the outside world knows, with their addresses; none unless said.
+    pub fn dns<'a>(mut self, names: impl IntoIterator<Item = (&'a str, &'a str)>) -> Builder {
+        self.underlay.map("dns", &names.into_iter().map(|(name, ip)| (name.to_owned(), ip)).collect());
+        self
+    }
+
     /// Hosts with an engine each, at the first free addresses.
     pub fn hosts<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Builder {
         names.into_iter().for_each(|name| self.push_host(name, true));

@@ -304,6 +304,11 @@ impl Checker {
         self.store
     }
 
+    /// Whether hosts have a name server.
+    pub(crate) fn has_nameserver(&self) -> bool {
+        self.underlay.as_ref().is_none_or(|underlay| underlay.nameserver().is_some())
+    }
+
     /// Whether a host has that name.
     pub(crate) fn has_host(&self, name: &str) -> bool {
         self.hosts.iter().any(|host| host.name == *name)

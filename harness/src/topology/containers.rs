@@ -38,6 +38,8 @@ pub(crate) fn check_container(checker: &mut Checker, table: &At<ContainerTable>)
         on,
         networks,
         command: table.command.as_ref().map(|command| check_command(checker, command)).unwrap_or_default(),
+        dns: table.dns.iter().filter_map(|text| checker.address(text)).collect(),
+        anonymous: false,
         env: table.env.iter().map(|(key, value)| (key.clone(), check_env(checker, key, value))).collect(),
     };
     Some(table.name.with(container))

@@ -55,6 +55,16 @@ pub struct Underlay {
     pub gateway: Ipv4Addr,
     /// Addresses of the outside world, behind the gateway. Empty: there is none.
     pub internet: Vec<Ipv4Addr>,
+    /// The names that the outside world knows, in small letters, asked for at the first address of `internet`. Empty: hosts have
+    /// no name server.
+    pub dns: BTreeMap<String, Ipv4Addr>,
+}
+
+impl Underlay {
+    /// The hosts' name server, if they have one.
+    pub fn nameserver(&self) -> Option<Ipv4Addr> {
+        self.internet.first().copied().filter(|_| !self.dns.is_empty())
+    }
 }
 
 /// The key-value store that the engines share.
@@ -140,6 +150,10 @@ pub struct Container {
     pub command: Vec<String>,
     /// The command's environment, on top of the default one.
     pub env: BTreeMap<String, String>,
+    /// Who is asked for names that no container has. Empty: the host's name server.
+    pub dns: Vec<Ipv4Addr>,
+    /// Its name was drawn, as no file says: others cannot look it up.
+    pub anonymous: bool,
 }
 
 /// A container's place on a network.

@@ -63,7 +63,7 @@ impl Page {
         self.key(key, quoted(value));
     }
 
-    fn map<V: Display>(&mut self, key: &str, map: &BTreeMap<String, V>) {
+    pub(super) fn map<V: Display>(&mut self, key: &str, map: &BTreeMap<String, V>) {
         if !map.is_empty() {
             self.key(key, inline(pairs(map)));
         }
@@ -75,6 +75,7 @@ impl Page {
         self.key("mtu", underlay.mtu);
         self.text("gateway", &underlay.gateway.to_string());
         self.key("internet", texts(&underlay.internet));
+        self.map("dns", &underlay.dns);
     }
 
     fn host(&mut self, host: &Host) {
@@ -118,6 +119,9 @@ impl Page {
             self.key("command", texts(&container.command));
         }
         self.map("env", &container.env);
+        if !container.dns.is_empty() {
+            self.key("dns", texts(&container.dns));
+        }
     }
 }
 

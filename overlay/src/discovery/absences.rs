@@ -53,6 +53,7 @@ mod tests {
             id,
             network,
             name: "C1".to_owned(),
+            anonymous: false,
             address: Ipv4Net::new_assert(ip, 24),
             mac: Mac::of(ip),
             sandbox: None,

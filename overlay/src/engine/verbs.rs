@@ -29,6 +29,8 @@ pub struct JoinOptions {
     pub ip: Option<Ipv4Addr>,
     /// `--network-alias`
     pub aliases: Vec<String>,
+    /// No `--name`: the container's name was drawn, and others cannot look it up (20.10: `CreateOptionAnonymous`).
+    pub anonymous: bool,
 }
 
 /// What a container has got by joining.
@@ -105,6 +107,7 @@ impl Engine {
         let who = Joining {
             id: core.draw(EndpointId::random, |id| view.endpoints.values().any(|all| all.contains_key(id))),
             name: container.name.clone(),
+            anonymous: options.anonymous,
             sandbox: container.sandbox,
             host: core.vtep,
             ip: options.ip,

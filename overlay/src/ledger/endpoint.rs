@@ -20,6 +20,8 @@ pub(crate) struct Joining {
     pub(crate) id: EndpointId,
     /// The container's name.
     pub(crate) name: String,
+    /// Nobody gave it that name.
+    pub(crate) anonymous: bool,
     /// The container's sandbox.
     pub(crate) sandbox: SandboxId,
     /// The underlay address of the host it is on.
@@ -57,6 +59,7 @@ pub(crate) fn join(view: &View, network: NetworkId, who: &Joining) -> Result<(En
         id: who.id,
         network,
         name: who.name.clone(),
+        anonymous: who.anonymous,
         address: subnet.with_len(ip),
         mac: Mac::of(ip),
         sandbox: Some(who.sandbox),

@@ -65,6 +65,7 @@ impl Scene {
         Joining {
             id: EndpointId::random(&mut self.rng),
             name: name.to_owned(),
+            anonymous: false,
             sandbox: SandboxId::random(&mut self.rng),
             host: Ipv4Addr::new(10, 0, 0, 10),
             ip,

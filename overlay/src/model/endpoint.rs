@@ -16,6 +16,8 @@ pub struct Endpoint {
     pub network: NetworkId,
     /// The container's name.
     pub name: String,
+    /// The name was drawn, and not given: others cannot look it up.
+    pub anonymous: bool,
     /// Its address, with the subnet's length.
     pub address: Ipv4Net,
     /// Its hardware address.

@@ -26,7 +26,7 @@ pub struct Lab {
 pub struct Host {
     pub env: HostEnv,
     pub engine: Option<Engine>,
-    config: Config,
+    pub config: Config,
 }
 
 /// Short enough for a test to wait for.
@@ -129,6 +129,7 @@ impl Lab {
             sandbox: SandboxId::random(&mut self.rng),
             netns: Netns::new(name).unwrap(),
             publish: Vec::new(),
+            dns: Vec::new(),
         }
     }
 

@@ -159,7 +159,7 @@ pub(crate) struct Shell {
 pub(crate) struct Ping {
     /// A host or container.
     pub(crate) from: String,
-    /// An address, a host, a container, or a container on a network: `C0@demonet`.
+    /// An address, a host, a container, a container on a network: `C0@demonet`; or a DNS name: `example.com`, `dns:C0`.
     pub(crate) to: String,
     /// How many requests.
     #[arg(long, short = 'c', default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
@@ -337,6 +337,9 @@ pub(crate) struct ContainerRun {
     /// A port that its host gives away: `8080:80`, `127.0.0.1:8080:80/udp`, `80` for one that is drawn.
     #[arg(long, short, value_name = "PORT", value_parser = Publish::parse)]
     pub(crate) publish: Vec<Vec<Publish>>,
+    /// A name server that is asked for names that no container has (default: the host's).
+    #[arg(long)]
+    pub(crate) dns: Vec<Ipv4Addr>,
     /// A variable of its environment: `key=value`.
     #[arg(long, short, value_name = "K=V", value_parser = pair)]
     pub(crate) env: Vec<(String, String)>,

@@ -78,6 +78,7 @@ fn request(run: ContainerRun, on: String) -> Run {
         ip: run.ip,
         aliases: run.network_alias,
         publish: run.publish.into_iter().flatten().collect(),
+        dns: run.dns,
         command: run.command,
         env: run.env.into_iter().collect(),
     }

@@ -12,7 +12,7 @@ use crate::topology::{At, ContainerTable, NetworkTable, WordOr};
 /// One `[[step]]`: exactly one verb, and how it is judged.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["resolve"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }]))]
 pub(crate) struct StepTable {
     /// A sentence that says what holds.
     pub(crate) name: Option<At<String>>,
@@ -36,6 +36,8 @@ pub(crate) struct StepTable {
     pub(crate) tcp: Option<At<TcpTable>>,
     /// A UDP datagram.
     pub(crate) udp: Option<At<UdpTable>>,
+    /// A name looked up.
+    pub(crate) resolve: Option<At<ResolveTable>>,
     /// A request to the store.
     pub(crate) kv: Option<At<KvTable>>,
     /// A request to an engine.
@@ -69,6 +71,19 @@ pub(crate) struct RepeatTable {
     pub(crate) count: At<u32>,
     /// The steps.
     pub(crate) step: Vec<At<StepTable>>,
+}
+
+/// A question to the name server of a host or a container.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResolveTable {
+    /// A host or a container.
+    pub(crate) from: At<String>,
+    /// The name; of type PTR, an address.
+    pub(crate) name: At<String>,
+    /// `A`, `AAAA`, `PTR`, `MX` or `TXT`; A unless said.
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<At<String>>,
 }
 
 /// Echo requests from one place to another.

@@ -65,6 +65,9 @@ pub(crate) struct UnderlayTable {
     /// Addresses of the outside world, behind the gateway.
     #[serde(default)]
     pub(crate) internet: Vec<At<String>>,
+    /// Names that the outside world knows, with their addresses.
+    #[serde(default)]
+    pub(crate) dns: BTreeMap<String, At<String>>,
 }
 
 /// The store.
@@ -184,6 +187,9 @@ pub(crate) struct ContainerTable {
     /// The program's environment.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, At<String>>,
+    /// Name servers that are asked instead of the host's.
+    #[serde(default)]
+    pub(crate) dns: Vec<At<String>>,
 }
 
 /// A network that a container is attached to: its name, or a table that says more.

@@ -84,7 +84,7 @@ impl EndpointRecord {
         let joined = endpoint.sandbox.is_some();
         let exposed_ports: Vec<_> = endpoint.publish.iter().map(TransportPort::of).collect();
         EndpointRecord {
-            anonymous: false,
+            anonymous: endpoint.anonymous,
             disable_resolution: false,
             interface: Interface {
                 addr: endpoint.address,
@@ -132,6 +132,7 @@ impl EndpointRecord {
             id: self.id,
             network,
             name: self.name.clone(),
+            anonymous: self.anonymous,
             address: self.interface.addr,
             mac: self.interface.mac,
             sandbox,
