@@ -23,8 +23,17 @@ pub(crate) struct Container {
     /// What its engine knows it by; holds its namespace.
     pub(crate) this: ContainerRef,
     /// Its networks, in the order in which it was put on them.
-    joined: Mutex<Vec<(String, EndpointInfo)>>,
+    joined: Mutex<Vec<Joined>>,
     running: tokio::sync::Mutex<Running>,
+}
+
+/// A network that a container was put on.
+#[derive(Debug)]
+struct Joined {
+    network: String,
+    info: EndpointInfo,
+    /// Further names that it was given there.
+    aliases: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +57,7 @@ impl Container {
         Ok(self.this.netns.clone())
     }
 
-    fn joined(&self) -> MutexGuard<'_, Vec<(String, EndpointInfo)>> {
+    fn joined(&self) -> MutexGuard<'_, Vec<Joined>> {
         self.joined.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -59,9 +68,10 @@ impl Container {
         ip: Option<Ipv4Addr>,
         aliases: Vec<String>,
     ) -> Result<EndpointInfo> {
+        let given = aliases.clone();
         let options = JoinOptions { ip, aliases, anonymous: self.spec.anonymous };
         let info = self.host.engine()?.join(&self.this, network, options).await?;
-        self.joined().push((network.to_owned(), info.clone()));
+        self.joined().push(Joined { network: network.to_owned(), info: info.clone(), aliases: given });
         self.write_files().await?;
         Ok(info)
     }
@@ -69,26 +79,21 @@ impl Container {
     /// What it would have to be run with, to be again what it is now: on the same networks, with the same addresses.
     pub(crate) fn as_it_stands(&self) -> topology::Container {
         let mut spec = self.spec.clone();
-        let joined = self.networks();
-        spec.networks = joined
-            .into_iter()
-            .filter_map(|(network, info)| {
-                let before = self.spec.networks.iter().find(|attachment| attachment.network == *network);
-                let aliases = before.map(|attachment| attachment.aliases.clone()).unwrap_or_default();
-                Some(topology::Attachment {
-                    network: network.parse().ok()?,
-                    ip: Some(info.address.addr()),
-                    aliases,
-                })
+        let attachment = |joined: &Joined| {
+            Some(topology::Attachment {
+                network: joined.network.parse().ok()?,
+                ip: Some(joined.info.address.addr()),
+                aliases: joined.aliases.clone(),
             })
-            .collect();
+        };
+        spec.networks = self.joined().iter().filter_map(attachment).collect();
         spec
     }
 
     /// Takes it off a network.
     pub(crate) async fn disconnect(&self, network: &str) -> Result<()> {
         self.host.engine()?.leave(&self.this, network).await?;
-        self.joined().retain(|(name, _)| name != network);
+        self.joined().retain(|joined| joined.network != network);
         self.write_files().await
     }
 
@@ -109,7 +114,7 @@ impl Container {
 
     /// The networks that it is on, with what it has there.
     pub(crate) fn networks(&self) -> Vec<(String, EndpointInfo)> {
-        self.joined().clone()
+        self.joined().iter().map(|joined| (joined.network.clone(), joined.info.clone())).collect()
     }
 
     /// Its machine, made now if this is its first process, made anew if its init has been killed.

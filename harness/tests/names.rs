@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use harness::lab::Run;
+use harness::lab::{Connect, Run};
 use harness::topology::Topology;
 use harness::{Container, Kind, Lab, expect};
 
@@ -90,7 +90,7 @@ async fn a_containers_files_are_dockers_and_follow_its_networks(lab: Lab) -> har
     );
     let c0 = lab.container("C0")?;
     assert_eq!(files(&c0).await?, (format!("{localhost}192.168.0.2\tC0\n"), resolv.clone()));
-    lab.connect("C0", "vault", None, vec![]).await?;
+    lab.connect(Connect { container: "C0".into(), network: "vault".into(), ..Connect::default() }).await?;
     let both = format!("{localhost}192.168.0.2\tC0\n10.75.0.3\tC0\n");
     assert_eq!(files(&c0).await?, (both, resolv));
     assert_eq!(c0.resolve("V1").await?, [Ipv4Addr::new(10, 75, 0, 2)]);

@@ -4,6 +4,7 @@
 //! 20.10.24, whose libnetwork is commit c5aa85f9. Where the two differ, the article's is taken.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
@@ -64,6 +65,10 @@ pub const GWBRIDGE_OPTIONS: [(&str, &str); 3] = [
 
 /// MTU of the gateway bridge and of a container's interface on it (article: `eth1 … mtu 1500`).
 pub const GWBRIDGE_MTU: u32 = 1500;
+
+/// The ports that a published one is drawn from where the kernel does not say: the kernel's default (ip-sysctl.rst,
+/// `ip_local_port_range`). 20.10 falls back to 49153 and up (`portallocator`).
+pub const EPHEMERAL_PORTS: RangeInclusive<u16> = 32_768..=60_999;
 
 /// The first interface index that is handed out on a host. Before it a Docker host has `lo` 1, `eth0` 2,
 /// `docker0` 3 and a `testvxlan` 4, made and unmade by the daemon's first join (article: `vxlan1` is 5).

@@ -5,7 +5,7 @@
 //!
 //! - [`docker`]: Docker's names and numbers, each with its source.
 //! - [`id`]: ids, and the names made of them.
-//! - [`model`]: networks, subnets, endpoints, peers, as plain values.
+//! - [`model`]: networks, subnets, endpoints, peers, published ports, as plain values.
 //! - [`ipam`]: which subnet a network gets, which address an endpoint.
 //! - [`kv`]: the store, its keys and the documents in them.
 //! - [`ledger`]: all documents as a whole, and the transactions that change them.

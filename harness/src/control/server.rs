@@ -140,9 +140,7 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
         Request::Networks { on } => End::of(lab.networks(&on).await?),
         Request::InspectNetwork { on, name } => End::of(lab.inspect_network(&on, &name).await?),
         Request::RemoveNetwork { on, name } => End::of(lab.remove_network(&on, &name).await?),
-        Request::Connect { container, network, ip, aliases } => {
-            End::of(lab.connect(&container, &network, ip, aliases).await?)
-        }
+        Request::Connect(connect) => End::of(lab.connect(connect).await?),
         Request::Disconnect { container, network } => End::of(lab.disconnect(&container, &network).await?),
         Request::RunContainer(run) => End::of(lab.run(run).await?),
         Request::InspectContainer { name } => End::of(lab.inspect_container(&name).await?),

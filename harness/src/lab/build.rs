@@ -184,6 +184,7 @@ impl Lab {
             name: name.to_owned(),
             sandbox: SandboxId::random(&mut rng),
             netns: netns.await?,
+            publish: spec.publish.clone(),
             dns: spec.dns.clone(),
         })
     }

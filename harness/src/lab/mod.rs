@@ -37,7 +37,7 @@ pub use fault::Taken;
 pub use inspect::{Held, Inspection, MissReport};
 pub use ping::Echoed;
 pub use place::Place;
-pub use verbs::{NetworkLine, Run};
+pub use verbs::{Connect, NetworkLine, Run};
 pub use wires::WireReport;
 
 /// A lab that is up. Clones are handles to one lab; dropping the last takes it down.

@@ -1,14 +1,16 @@
 //! A verb done on a lab, and what came out of it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use kernel::Netns;
 
 use overlay::dns::{Data, Rcode, Record};
 
 use super::expect::Outcome;
 use super::look::look;
 use super::step::{
-    ContainerVerb, DNS, Destination, Exec, FaultVerb, HealVerb, KvVerb, NemesisVerb, NetworkVerb, Ping,
-    Resolve, Target, Tcp, Udp, Verb, Wait,
+    ContainerVerb, DNS, Destination, Exec, FaultVerb, HealVerb, INTERNET, KvVerb, Listen, NemesisVerb,
+    NetworkVerb, Ping, Resolve, Target, Tcp, Udp, Verb, Wait,
 };
 use crate::error::{Error, Kind, Result};
 use crate::lab::{Echoed, Lab, Place, request};
@@ -66,6 +68,7 @@ fn named(target: &Target) -> String {
     match target {
         Target::Host(name) => format!("host:{name}"),
         Target::Container(name) => format!("container:{name}"),
+        Target::Internet => INTERNET.to_owned(),
     }
 }
 
@@ -130,7 +133,8 @@ async fn tcp(lab: &Lab, tcp: &Tcp) -> Result<Answer> {
         Err(why) if why.kind() == Kind::Refused => return Ok(Err(why.to_string())),
         ends => ends?,
     };
-    let echo = if tcp.listen { Some(Echo::tcp(&far_end(lab, &tcp.to)?.netns()?, to)?) } else { None };
+    let listen = tcp.listen.as_ref().map(|listen| place_to_listen(lab, listen, &tcp.to, to)).transpose()?;
+    let echo = listen.map(|(netns, at)| Echo::tcp(&netns, at)).transpose()?;
     let answer = probe::tcp(&from.netns()?, to, tcp.send.as_deref()).await;
     if let Some(echo) = echo {
         echo.close().await;
@@ -143,7 +147,8 @@ async fn udp(lab: &Lab, udp: &Udp) -> Result<Answer> {
         Err(why) if why.kind() == Kind::Refused => return Ok(Err(why.to_string())),
         ends => ends?,
     };
-    let echo = if udp.listen { Some(Echo::udp(&far_end(lab, &udp.to)?.netns()?, to)?) } else { None };
+    let listen = udp.listen.as_ref().map(|listen| place_to_listen(lab, listen, &udp.to, to)).transpose()?;
+    let echo = listen.map(|(netns, at)| Echo::udp(&netns, at)).transpose()?;
     let answer = probe::udp(&from.netns()?, to, &udp.send).await;
     if let Some(echo) = echo {
         echo.close().await;
@@ -155,6 +160,22 @@ async fn udp(lab: &Lab, udp: &Udp) -> Result<Answer> {
 async fn ends(lab: &Lab, from: &Target, to: &Destination, port: u16) -> Result<(Place, SocketAddr)> {
     let ip = lab.find(&named(from), &addressed(to)).await?;
     Ok((lab.at(from)?, SocketAddr::new(IpAddr::V4(ip), port)))
+}
+
+/// Where the lab listens for what is sent to an address.
+fn place_to_listen(
+    lab: &Lab,
+    listen: &Listen,
+    far: &Destination,
+    to: SocketAddr,
+) -> Result<(Netns, SocketAddr)> {
+    match listen {
+        Listen::There => Ok((far_end(lab, far)?.netns()?, to)),
+        Listen::At { on, port } => {
+            let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), *port);
+            Ok((lab.at(on)?.netns()?, any))
+        }
+    }
 }
 
 /// Where the lab can listen.
@@ -209,6 +230,10 @@ async fn network(lab: &Lab, verb: &NetworkVerb) -> Result<String> {
     match verb {
         NetworkVerb::Create(network) => lab.create_network(network.on.as_str(), request(network)).await,
         NetworkVerb::Rm { on, name } => lab.remove_network(on.as_str(), name.as_str()).await,
+        NetworkVerb::Connect(connect) => lab.connect(connect.clone()).await.map(|()| String::new()),
+        NetworkVerb::Disconnect { container, name } => {
+            lab.disconnect(container.as_str(), name.as_str()).await.map(|()| String::new())
+        }
         NetworkVerb::Inspect { on, name } => json(&lab.inspect_network(on.as_str(), name.as_str()).await?),
         NetworkVerb::Ls { on } => json(&lab.networks(on.as_str()).await?),
     }

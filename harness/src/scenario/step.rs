@@ -12,6 +12,7 @@ use overlay::dns::Question;
 use super::expect::Expect;
 use super::fact::Check;
 use crate::fault::{Fault, Nemesis};
+use crate::lab::Connect;
 use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, show_duration};
 
 /// One step of a scenario.
@@ -103,8 +104,8 @@ pub struct Tcp {
     pub port: u16,
     /// What is sent, once connected; then one answer is read. `None`: nothing is sent nor read.
     pub send: Option<String>,
-    /// The lab opens an echo server at the far end, for the time of the step.
-    pub listen: bool,
+    /// The lab opens an echo server, for the time of the step.
+    pub listen: Option<Listen>,
 }
 
 /// A UDP datagram and the answer to it.
@@ -118,8 +119,8 @@ pub struct Udp {
     pub port: u16,
     /// What is sent.
     pub send: String,
-    /// The lab opens an echo server at the far end, for the time of the step.
-    pub listen: bool,
+    /// The lab opens an echo server, for the time of the step.
+    pub listen: Option<Listen>,
 }
 
 /// A question to the name server of a place.
@@ -169,6 +170,15 @@ pub enum NetworkVerb {
     Rm {
         /// The host whose engine is asked.
         on: HostName,
+        /// Which network.
+        name: NetworkName,
+    },
+    /// Puts a container on one, on the engine of the container's host.
+    Connect(Connect),
+    /// Takes a container off one.
+    Disconnect {
+        /// Which container.
+        container: ContainerName,
         /// Which network.
         name: NetworkName,
     },
@@ -250,6 +260,22 @@ pub enum Target {
     Host(HostName),
     /// A container.
     Container(ContainerName),
+    /// The outside world, which can only send.
+    Internet,
+}
+
+/// Where the lab opens an echo server, for the time of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// At the far end: where the step's packets are sent to.
+    There,
+    /// Somewhere else, since what is sent is redirected.
+    At {
+        /// A host or a container.
+        on: Target,
+        /// Its port.
+        port: u16,
+    },
 }
 
 /// Whom a packet is sent to.
@@ -286,11 +312,15 @@ pub const DNS: &str = "dns:";
 /// How the gateway bridge is called where a network is named: Docker's name for it.
 pub const GATEWAY_BRIDGE: &str = "docker_gwbridge";
 
+/// How the outside world is called where a sender is named. No host has this name.
+pub const INTERNET: &str = "internet";
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(name) => name.fmt(f),
             Self::Container(name) => name.fmt(f),
+            Self::Internet => f.write_str(INTERNET),
         }
     }
 }
@@ -346,6 +376,12 @@ impl fmt::Display for Verb {
                 write!(f, "create network {} on {}", network.name, network.on)
             }
             Self::Network(NetworkVerb::Rm { on, name }) => write!(f, "remove network {name} on {on}"),
+            Self::Network(NetworkVerb::Connect(connect)) => {
+                write!(f, "connect {} to {}", connect.container, connect.network)
+            }
+            Self::Network(NetworkVerb::Disconnect { container, name }) => {
+                write!(f, "disconnect {container} from {name}")
+            }
             Self::Network(NetworkVerb::Inspect { on, name }) => write!(f, "inspect network {name} on {on}"),
             Self::Network(NetworkVerb::Ls { on }) => write!(f, "list the networks of {on}"),
             Self::Container(ContainerVerb::Run(container)) => {

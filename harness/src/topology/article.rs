@@ -25,6 +25,7 @@ impl Topology {
             name: container_name(name),
             on: host_name(on),
             networks: vec![Attachment { network: network_name("demonet"), ip, aliases: Vec::new() }],
+            publish: Vec::new(),
             command: vec!["sleep".into(), "3600".into()],
             env: BTreeMap::new(),
             dns: Vec::new(),

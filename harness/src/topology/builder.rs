@@ -147,6 +147,12 @@ impl Builder {
         self
     }
 
+    /// The ports that the host of the container that was added last gives away for it: `8080:80`, `127.0.0.1:8080:80/udp`.
+    pub fn publishing<'a>(mut self, ports: impl IntoIterator<Item = &'a str>) -> Builder {
+        self.tables.key("publish", texts(&ports.into_iter().collect::<Vec<_>>()));
+        self
+    }
+
     /// What runs in the container that was added last; nothing unless said.
     pub fn running<'a>(mut self, command: impl IntoIterator<Item = &'a str>) -> Builder {
         self.tables.key("command", texts(&command.into_iter().collect::<Vec<_>>()));

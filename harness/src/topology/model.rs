@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::{Ipv4AddrRange, Ipv4Net};
 use overlay::Resolution;
+use overlay::model::Publish;
 
 use super::name::{ContainerName, HostName, NetworkName};
 use crate::fault::Impairment;
@@ -143,6 +144,8 @@ pub struct Container {
     pub on: HostName,
     /// The networks it is attached to, in the order of its interfaces. Empty: a loopback only.
     pub networks: Vec<Attachment>,
+    /// The ports that its host gives away for it, while one of its networks leads outside.
+    pub publish: Vec<Publish>,
     /// What runs in it. Empty: nothing, a bare sandbox.
     pub command: Vec<String>,
     /// The command's environment, on top of the default one.

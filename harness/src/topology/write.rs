@@ -112,6 +112,9 @@ impl Page {
         self.text("on", container.on.as_str());
         let networks: Vec<String> = container.networks.iter().map(attachment).collect();
         self.key("networks", format!("[{}]", networks.join(", ")));
+        if !container.publish.is_empty() {
+            self.key("publish", texts(&container.publish));
+        }
         if !container.command.is_empty() {
             self.key("command", texts(&container.command));
         }

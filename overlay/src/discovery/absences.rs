@@ -59,6 +59,7 @@ mod tests {
             sandbox: None,
             host,
             aliases: vec![],
+            publish: vec![],
         };
         let mut view = View::default();
         view.endpoints.entry(network).or_default().insert(id, Stored { index: 1, value });

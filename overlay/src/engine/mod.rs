@@ -280,7 +280,8 @@ impl Core {
         let (name, witness) = (self.env.name.clone(), self.config.witness.clone());
         self.with_datapath(move |datapath| {
             let report = datapath.converge(&view, pass).clone();
-            let faults: Vec<String> = report.failed.values().chain(&report.faults).cloned().collect();
+            let failed = report.failed.values().map(ToString::to_string);
+            let faults: Vec<String> = failed.chain(report.faults.iter().cloned()).collect();
             for fault in &faults {
                 tracing::warn!(host = name, "{fault}");
                 witness.say(fault);

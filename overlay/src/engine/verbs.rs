@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::{Core, Engine};
-use crate::datapath::{Pass, draw_veth};
+use crate::datapath::{Pass, Refused, draw_veth};
 use crate::docker;
 use crate::error::{Cause, Result};
 use crate::host::ContainerRef;
@@ -112,6 +112,7 @@ impl Engine {
             host: core.vtep,
             ip: options.ip,
             aliases,
+            publish: container.publish.clone(),
             half,
             last_vni,
         };
@@ -131,10 +132,16 @@ impl Engine {
         }
         let report = core.settle(view, Pass::Change).await?;
         if let Some(info) = core.info(who.id).await? {
+            if info.outside.is_none() && !container.publish.is_empty() {
+                let name = &container.name;
+                core.config
+                    .witness
+                    .say(format_args!("{name} has no way outside: none of its ports is published"));
+            }
             return Ok(info);
         }
-        let why =
-            report.failed.get(&who.id).cloned().unwrap_or_else(|| "it was taken away meanwhile".to_owned());
+        let meanwhile = || Refused::Join("it was taken away meanwhile".to_owned());
+        let why = report.failed.get(&who.id).cloned().unwrap_or_else(meanwhile);
         core.cross_out(id, who.id).await?;
         // So that the loop, which may be at the documents that still have it, passes them over as old ones.
         // What the join failed for is what counts.

@@ -70,6 +70,7 @@ impl Scene {
             host: Ipv4Addr::new(10, 0, 0, 10),
             ip,
             aliases: vec!["bae778722477".to_owned()],
+            publish: vec![],
             half: "veth94f8360".to_owned(),
             last_vni: None,
         }

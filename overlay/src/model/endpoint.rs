@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::Mac;
+use super::{Mac, Publish};
 use crate::id::{EndpointId, NetworkId, SandboxId};
 
 /// An endpoint as the store has it.
@@ -28,4 +28,6 @@ pub struct Endpoint {
     pub host: Ipv4Addr,
     /// Further names, the container's short id among them.
     pub aliases: Vec<String>,
+    /// The ports that its container asked to be published. Only the first endpoint that leads outside has them.
+    pub publish: Vec<Publish>,
 }

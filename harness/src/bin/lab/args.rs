@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use overlay::model::Publish;
 
 /// What the codes mean, for people; `main` has the numbers.
 const EXIT_CODES: &str = "\
@@ -333,6 +334,9 @@ pub(crate) struct ContainerRun {
     /// A further name on the first of them.
     #[arg(long)]
     pub(crate) network_alias: Vec<String>,
+    /// A port that its host gives away: `8080:80`, `127.0.0.1:8080:80/udp`, `80` for one that is drawn.
+    #[arg(long, short, value_name = "PORT", value_parser = Publish::parse)]
+    pub(crate) publish: Vec<Vec<Publish>>,
     /// A name server that is asked for names that no container has (default: the host's).
     #[arg(long)]
     pub(crate) dns: Vec<Ipv4Addr>,

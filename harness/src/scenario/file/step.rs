@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::expect::ExpectTable;
 use super::fact::CheckTable;
 use super::fault::{FaultTable, NemesisTable};
+use super::listen::ListenEntry;
 use crate::topology::{At, ContainerTable, NetworkTable, WordOr};
 
 /// One `[[step]]`: exactly one verb, and how it is judged.
@@ -89,7 +90,7 @@ pub(crate) struct ResolveTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PingTable {
-    /// A host or a container.
+    /// A host, a container, or `internet`.
     pub(crate) from: At<String>,
     /// An address, a container (`C0`, `C0@demonet`) or a host.
     pub(crate) to: At<String>,
@@ -115,7 +116,7 @@ pub(crate) struct ExecTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TcpTable {
-    /// A host or a container.
+    /// A host, a container, or `internet`.
     pub(crate) from: At<String>,
     /// An address, a container or a host.
     pub(crate) to: At<String>,
@@ -123,15 +124,15 @@ pub(crate) struct TcpTable {
     pub(crate) port: Option<At<u16>>,
     /// What is sent once connected; then one answer is read.
     pub(crate) send: Option<String>,
-    /// The lab opens an echo server at the far end for the step.
-    pub(crate) listen: Option<At<bool>>,
+    /// The lab opens an echo server for the step.
+    pub(crate) listen: Option<At<ListenEntry>>,
 }
 
 /// A UDP datagram and the answer to it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UdpTable {
-    /// A host or a container.
+    /// A host, a container, or `internet`.
     pub(crate) from: At<String>,
     /// An address, a container or a host.
     pub(crate) to: At<String>,
@@ -139,8 +140,8 @@ pub(crate) struct UdpTable {
     pub(crate) port: Option<At<u16>>,
     /// What is sent; `ping` unless said.
     pub(crate) send: Option<String>,
-    /// The lab opens an echo server at the far end for the step.
-    pub(crate) listen: Option<At<bool>>,
+    /// The lab opens an echo server for the step.
+    pub(crate) listen: Option<At<ListenEntry>>,
 }
 
 /// A request to the store.
@@ -202,6 +203,10 @@ pub(crate) enum NetworkVerbTable {
     Create(Box<At<NetworkTable>>),
     /// Removes one.
     Rm(NamedNetworkTable),
+    /// Puts a container on one.
+    Connect(ConnectTable),
+    /// Takes a container off one.
+    Disconnect(DisconnectTable),
     /// Shows one.
     Inspect(NamedNetworkTable),
     /// Lists them.
@@ -216,6 +221,31 @@ pub(crate) struct NamedNetworkTable {
     pub(crate) name: At<String>,
     /// The host whose engine is asked; the first one with an engine unless said.
     pub(crate) on: Option<At<String>>,
+}
+
+/// A container that is put on a network.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectTable {
+    /// The network.
+    pub(crate) name: At<String>,
+    /// The container.
+    pub(crate) container: At<String>,
+    /// The address asked for; the engine chooses unless said.
+    pub(crate) ip: Option<At<String>>,
+    /// Further names of the container on that network.
+    #[serde(default)]
+    pub(crate) aliases: Vec<String>,
+}
+
+/// A container that is taken off a network.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DisconnectTable {
+    /// The network.
+    pub(crate) name: At<String>,
+    /// The container.
+    pub(crate) container: At<String>,
 }
 
 /// Whose engine is asked.

@@ -10,13 +10,11 @@ use super::tables::File;
 use crate::topology::report::{Mistake, list, quote};
 
 /// Keys that the format has and this version does not act on. They are refused, never ignored.
-const NOT_YET: [(&str, &[&str]); 7] = [
+const NOT_YET: [(&str, &[&str]); 5] = [
     ("kv", &["url"]),
     ("network", &["ipv6"]),
-    ("container", &["publish"]),
     ("container.networks", &["ip6"]),
     ("step", &["throughput"]),
-    ("step.network", &["connect", "disconnect"]),
     ("step.network.create", &["ipv6"]),
 ];
 

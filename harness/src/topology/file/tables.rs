@@ -179,6 +179,9 @@ pub(crate) struct ContainerTable {
     /// The networks it is attached to, names and tables alike.
     #[serde(default)]
     pub(crate) networks: Vec<At<AttachmentEntry>>,
+    /// Its ports that its host gives away: `8080:80`, `127.0.0.1:8080:80/udp`, `80`.
+    #[serde(default)]
+    pub(crate) publish: Vec<At<String>>,
     /// The program that runs in it and its arguments; nothing runs unless said.
     pub(crate) command: Option<At<Vec<String>>>,
     /// The program's environment.

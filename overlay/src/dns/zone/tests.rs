@@ -72,6 +72,7 @@ impl Story {
             sandbox: Some(SandboxId::random(&mut self.rng)),
             host,
             aliases: aliases.iter().map(ToString::to_string).collect(),
+            publish: vec![],
         };
         self.view.endpoints.entry(network).or_default().insert(id, Stored { index: 1, value });
         id
