@@ -107,6 +107,9 @@ pub const ADVERTISE_PORT: u16 = 2376;
 /// Where a container's name server listens, in the container's own namespace (20.10: `sandbox_dns_unix.go`, `resolverIPSandbox`).
 pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 
+/// The port at which it is asked (RFC 1035, 4.2).
+pub const NAME_PORT: u16 = 53;
+
 /// Seconds for which a name server's answer holds (20.10: `resolver.go`, `respTTL`).
 pub const NAME_TTL: u32 = 600;
 

@@ -11,6 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 use kernel::{Batch, Netns, Rtnl};
 use overlay::Gate;
 use overlay::dns::{Names, Server, Service};
+use overlay::docker::NAME_PORT;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
@@ -78,7 +79,7 @@ fn serve_names(netns: &Netns, at: Ipv4Addr, names: &BTreeMap<String, Ipv4Addr>) 
     let world = World(Arc::new(names.clone()));
     let names = move || world.clone();
     let service = Service { names, upstreams: Vec::new(), seed: 0, gate: Gate::default() };
-    Ok(Server::start(netns, at, service)?)
+    Ok(Server::start(netns, (at, NAME_PORT).into(), service)?)
 }
 
 fn machine(error: &io::Error) -> Error {

@@ -11,9 +11,7 @@ use tokio::time::timeout;
 
 use super::answer::Over;
 use super::message::Response;
-
-/// The port of name servers (RFC 1035, 4.2).
-pub(super) const PORT: u16 = 53;
+use crate::docker;
 
 /// Largest UDP datagram.
 const DATAGRAM: usize = 65_535;
@@ -27,7 +25,7 @@ pub(super) async fn exchange(
     over: Over,
     again: Duration,
 ) -> io::Result<Vec<u8>> {
-    let to = SocketAddr::new(IpAddr::V4(server), PORT);
+    let to = SocketAddr::new(IpAddr::V4(server), docker::NAME_PORT);
     match over {
         Over::Udp => by_udp(from, to, query, again).await,
         Over::Tcp => by_tcp(from, to, query).await,

@@ -8,9 +8,8 @@
 //! - `serve`: the sockets of a server, UDP and TCP
 //! - `ask`: a client of our own
 //!
-//! Docker's daemon listens on two random ports of 127.0.0.11 and lets iptables in the container's namespace lead port 53 there. This
-//! one listens on port 53 itself: 127.0.0.0/8 is local as soon as the loopback is up, and the container's namespace stays
-//! without rules. The price: a program in a container that wants port 53 of *all* addresses finds it taken.
+//! As Docker's, it listens on two ports that are free, and a rule in the container's namespace leads port 53 there: so a program in
+//! a container may have port 53 of all addresses for itself.
 //!
 //! The other differences, all on purpose: that no server outside has answered is said (SERVFAIL) where Docker leaves
 //! the client waiting; so is that too many queries are outside at once. Without any server outside, a name that nobody here

@@ -1,7 +1,7 @@
 //! The sockets of a name server, UDP and TCP.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::answer::{Names, Over, Reaction, react};
-use super::exchange::{PORT, read, write};
+use super::exchange::{read, write};
 use super::forward::{Upstream, forward};
 use super::message::{self, Rcode};
 use crate::docker;
@@ -45,25 +45,30 @@ pub struct Service<S> {
 
 /// A name server that runs. Dropping it ends it: its sockets are closed, and what it has asked outside is forgotten.
 #[derive(Debug)]
-pub struct Server(AbortHandle);
+pub struct Server {
+    task: AbortHandle,
+    /// Of UDP and of TCP.
+    ports: (u16, u16),
+}
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
 impl Server {
-    /// Starts one at an address of a namespace, on the current runtime.
-    pub fn start<S, N>(netns: &Netns, address: Ipv4Addr, service: Service<S>) -> kernel::Result<Server>
+    /// Starts one at an address of a namespace, on the current runtime. With port 0 it listens on two that are free.
+    pub fn start<S, N>(netns: &Netns, at: SocketAddr, service: Service<S>) -> kernel::Result<Server>
     where
         S: Fn() -> N + Send + Sync + 'static,
         N: Names,
     {
-        let at = SocketAddr::new(IpAddr::V4(address), PORT);
         let serving = || format!("names on {at} in {}", netns.name());
         let socket = UdpSocket::from_std(netns.udp(at)?).doing("serve", serving())?;
         let listener = TcpListener::from_std(netns.listen(at)?).doing("serve", serving())?;
+        let (udp, tcp) = (socket.local_addr(), listener.local_addr());
+        let ports = (udp.doing("serve", serving())?.port(), tcp.doing("serve", serving())?.port());
         let desk = Arc::new(Desk {
             rng: Mutex::new(fastrand::Rng::with_seed(service.seed)),
             outside: Semaphore::new(docker::NAMES_OUTSIDE_AT_ONCE),
@@ -73,12 +78,17 @@ impl Server {
         let serve = async move {
             tokio::join!(Arc::clone(&desk).datagrams(Arc::new(socket)), desk.connections(listener))
         };
-        Ok(Server(tokio::spawn(async move { gate.run(serve).await }).abort_handle()))
+        Ok(Server { task: tokio::spawn(async move { gate.run(serve).await }).abort_handle(), ports })
+    }
+
+    /// The ports that it listens on, of UDP and of TCP.
+    pub fn ports(&self) -> (u16, u16) {
+        self.ports
     }
 
     /// Whether it has ended of its own accord, as it should not.
     pub fn is_over(&self) -> bool {
-        self.0.is_finished()
+        self.task.is_finished()
     }
 }
 

@@ -310,7 +310,7 @@ impl Core {
                 applied.faults = faults;
                 applied.mine = Arc::clone(&mine);
             });
-            names.agree(&mine);
+            names.agree(&mine, pass == Pass::Mend);
             report
         })
         .await

@@ -1,10 +1,11 @@
 //! The name servers of this host's containers: one in each that is on some network.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kernel::Netns;
+use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
 use tokio::sync::watch;
 
 use super::Applied;
@@ -33,8 +34,62 @@ pub(super) struct NameServers {
 /// Those that run, and the containers in which one cannot.
 #[derive(Debug, Default)]
 pub(super) struct Running {
-    servers: BTreeMap<SandboxId, Server>,
+    servers: BTreeMap<SandboxId, Led>,
     failed: BTreeSet<SandboxId>,
+}
+
+/// A name server, and the rules that lead port 53 to it.
+#[derive(Debug)]
+struct Led {
+    server: Server,
+    nft: Nft,
+}
+
+impl Led {
+    /// Writes the rules, in place of those of an earlier server.
+    fn lead(&self) -> kernel::Result<()> {
+        self.nft.replace(&rules(self.server.ports()))
+    }
+
+    /// Whether the rules are there.
+    fn is_led(&self) -> kernel::Result<bool> {
+        Ok(self.nft.tables()?.iter().any(|name| name == TABLE))
+    }
+
+    /// Ends the server, and takes its rules away.
+    fn end(self) {
+        // A namespace that is going takes them along.
+        let _ = self.nft.remove(Family::Ip, TABLE);
+    }
+}
+
+/// The table's name.
+const TABLE: &str = "docker_dns";
+/// `NF_IP_PRI_NAT_DST`, `linux/netfilter_ipv4.h`.
+const DESTINATION_NAT: i32 = -100;
+/// `IPPROTO_*`.
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+
+/// What leads questions to a server on these ports (20.10: chain `DOCKER_OUTPUT`, `resolver_unix.go`). The way back is the
+/// kernel's own to find.
+fn rules((udp, tcp): (u16, u16)) -> Table {
+    let lead = |protocol, port| {
+        let question = [
+            Match::Destination(docker::NAME_SERVER.into()),
+            Match::Protocol(protocol),
+            Match::DestinationPort(docker::NAME_PORT),
+        ];
+        Rule::when(question, Action::Dnat(SocketAddrV4::new(docker::NAME_SERVER, port)))
+    };
+    let output = Chain {
+        name: "output".to_owned(),
+        hook: Hook::NatOutput,
+        priority: DESTINATION_NAT,
+        accept: true,
+        rules: vec![lead(UDP, udp), lead(TCP, tcp)],
+    };
+    Table { family: Family::Ip, name: TABLE.to_owned(), chains: vec![output] }
 }
 
 impl NameServers {
@@ -42,23 +97,24 @@ impl NameServers {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts one in each container that has an endpoint in the kernel, and ends the others. In a container in which something
-    /// else has the port, it is tried again each time; that is no reason to hold anything else up.
-    pub(super) fn agree(&self, mine: &BTreeMap<EndpointId, Endpoint>) {
+    /// Starts one in each container that has an endpoint in the kernel, and ends the others; looks whether questions still come
+    /// there, to mend. Where that fails it is tried again each time, and is no reason to hold anything else up.
+    pub(super) fn agree(&self, mine: &BTreeMap<EndpointId, Endpoint>, mend: bool) {
         let here: BTreeSet<SandboxId> = mine.values().filter_map(|endpoint| endpoint.sandbox).collect();
         let mut running = self.running();
-        running.servers.retain(|sandbox, server| here.contains(sandbox) && !server.is_over());
+        let over = |(sandbox, led): &(&SandboxId, &Led)| !here.contains(sandbox) || led.server.is_over();
+        let over: Vec<SandboxId> = running.servers.iter().filter(over).map(|(sandbox, _)| *sandbox).collect();
+        over.iter().filter_map(|sandbox| running.servers.remove(sandbox)).for_each(Led::end);
         running.failed.retain(|sandbox| here.contains(sandbox));
         for sandbox in here {
-            if running.servers.contains_key(&sandbox) {
-                continue;
-            }
             let Some(container) = self.env.sandboxes.container(sandbox) else { continue };
-            match self.start(&container) {
-                Ok(server) => {
-                    running.failed.remove(&sandbox);
-                    running.servers.insert(sandbox, server);
-                }
+            let done = match running.servers.get(&sandbox) {
+                Some(led) if mend => led.is_led().and_then(|is| if is { Ok(()) } else { led.lead() }),
+                Some(_) => continue,
+                None => self.start(&container).map(|led| drop(running.servers.insert(sandbox, led))),
+            };
+            match done {
+                Ok(()) => drop(running.failed.remove(&sandbox)),
                 Err(error) if running.failed.insert(sandbox) => {
                     let name = &container.name;
                     tracing::warn!(host = self.env.name, container = name, %error, "no name server");
@@ -69,7 +125,7 @@ impl NameServers {
         }
     }
 
-    fn start(&self, container: &ContainerRef) -> kernel::Result<Server> {
+    fn start(&self, container: &ContainerRef) -> kernel::Result<Led> {
         let (sandbox, vtep, applied) = (container.sandbox, self.vtep, self.applied.clone());
         let names = move || {
             let applied = applied.borrow();
@@ -80,7 +136,10 @@ impl NameServers {
         let seed = self.seed
             ^ format!("{sandbox:#}").bytes().fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
         let service = Service { names, upstreams: self.upstreams(container), seed, gate: self.gate.clone() };
-        Server::start(&container.netns, docker::NAME_SERVER, service)
+        let server = Server::start(&container.netns, (docker::NAME_SERVER, 0).into(), service)?;
+        let led = Led { server, nft: Nft::new(&container.netns)? };
+        led.lead()?;
+        Ok(led)
     }
 
     /// The container's own servers are asked from where it is. So are the host's, but for those on its loopback, which nobody
