@@ -107,8 +107,13 @@ impl Lab {
         let witness =
             overlay::Witness::new(move |text| journal.say("engine", format_args!("{name}: {text}")));
         let seed = self.seed_of(host.name());
-        let config =
+        let mut config =
             overlay::Config { seed, witness, resolution: host.spec.resolution, ..overlay::Config::default() };
+        if let Some(topology::Kv::Stub { session_ttl_min, .. }) = &self.topology().kv {
+            // A store that allows shorter sessions is one for labs in which hosts are to be given up sooner.
+            config.session_ttl = *session_ttl_min;
+            config.peer_grace = *session_ttl_min * 2;
+        }
         alive.set_engine(Engine::start(env, kv, config)?);
         Ok(())
     }
