@@ -2,11 +2,13 @@
 //! first process.
 
 use std::fmt::Write;
+use std::fs;
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::{Machine, Netns, Setup};
-use overlay::{ContainerRef, EndpointInfo, JoinOptions};
+use overlay::{ContainerRef, EndpointInfo, JoinOptions, docker};
 
 use crate::error::{Error, Kind, Result};
 use crate::host::{Host, blocking};
@@ -21,8 +23,17 @@ pub(crate) struct Container {
     /// What its engine knows it by; holds its namespace.
     pub(crate) this: ContainerRef,
     /// Its networks, in the order in which it was put on them.
-    joined: Mutex<Vec<(String, EndpointInfo)>>,
+    joined: Mutex<Vec<Joined>>,
     running: tokio::sync::Mutex<Running>,
+}
+
+/// A network that a container was put on.
+#[derive(Debug)]
+struct Joined {
+    network: String,
+    info: EndpointInfo,
+    /// Further names that it was given there.
+    aliases: Vec<String>,
 }
 
 #[derive(Debug, Default)]
@@ -46,46 +57,64 @@ impl Container {
         Ok(self.this.netns.clone())
     }
 
-    fn joined(&self) -> MutexGuard<'_, Vec<(String, EndpointInfo)>> {
+    fn joined(&self) -> MutexGuard<'_, Vec<Joined>> {
         self.joined.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts it on a network.
-    pub(crate) async fn connect(&self, network: &str, options: JoinOptions) -> Result<EndpointInfo> {
+    pub(crate) async fn connect(
+        &self,
+        network: &str,
+        ip: Option<Ipv4Addr>,
+        aliases: Vec<String>,
+    ) -> Result<EndpointInfo> {
+        let given = aliases.clone();
+        let options = JoinOptions { ip, aliases, anonymous: self.spec.anonymous };
         let info = self.host.engine()?.join(&self.this, network, options).await?;
-        self.joined().push((network.to_owned(), info.clone()));
+        self.joined().push(Joined { network: network.to_owned(), info: info.clone(), aliases: given });
+        self.write_files().await?;
         Ok(info)
     }
 
     /// What it would have to be run with, to be again what it is now: on the same networks, with the same addresses.
     pub(crate) fn as_it_stands(&self) -> topology::Container {
         let mut spec = self.spec.clone();
-        let joined = self.networks();
-        spec.networks = joined
-            .into_iter()
-            .filter_map(|(network, info)| {
-                let before = self.spec.networks.iter().find(|attachment| attachment.network == *network);
-                let aliases = before.map(|attachment| attachment.aliases.clone()).unwrap_or_default();
-                Some(topology::Attachment {
-                    network: network.parse().ok()?,
-                    ip: Some(info.address.addr()),
-                    aliases,
-                })
+        let attachment = |joined: &Joined| {
+            Some(topology::Attachment {
+                network: joined.network.parse().ok()?,
+                ip: Some(joined.info.address.addr()),
+                aliases: joined.aliases.clone(),
             })
-            .collect();
+        };
+        spec.networks = self.joined().iter().filter_map(attachment).collect();
         spec
     }
 
     /// Takes it off a network.
     pub(crate) async fn disconnect(&self, network: &str) -> Result<()> {
         self.host.engine()?.leave(&self.this, network).await?;
-        self.joined().retain(|(name, _)| name != network);
-        Ok(())
+        self.joined().retain(|joined| joined.network != network);
+        self.write_files().await
+    }
+
+    /// Brings its files up to date with its networks, if it has a machine.
+    async fn write_files(&self) -> Result<()> {
+        let Some(machine) = self.made_machine().await else { return Ok(()) };
+        let Setup { hosts, resolv, .. } = self.setup();
+        let write = move || {
+            let write =
+                || fs::write("/etc/hosts", hosts).and_then(|()| fs::write("/etc/resolv.conf", resolv));
+            machine.run(write)
+        };
+        let written = blocking(write).await?;
+        written.map_err(|why| {
+            Error::new(Kind::Machine, format_args!("cannot write the files of {}: {why}", self.name()))
+        })
     }
 
     /// The networks that it is on, with what it has there.
     pub(crate) fn networks(&self) -> Vec<(String, EndpointInfo)> {
-        self.joined().clone()
+        self.joined().iter().map(|joined| (joined.network.clone(), joined.info.clone())).collect()
     }
 
     /// Its machine, made now if this is its first process, made anew if its init has been killed.
@@ -115,7 +144,11 @@ impl Container {
             // Writing to a string cannot fail.
             let _ = writeln!(hosts, "{}\t{}", info.address.addr(), self.name());
         }
-        let resolv = "# There is no name server in this lab; names are in /etc/hosts.\n".to_owned();
+        let resolv = if self.networks().is_empty() {
+            "# On no network there is no name server.\n".to_owned()
+        } else {
+            format!("nameserver {}\noptions ndots:0\n", docker::NAME_SERVER)
+        };
         Setup { hostname: self.name().to_owned(), hosts, resolv }
     }
 

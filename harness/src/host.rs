@@ -59,10 +59,15 @@ impl Host {
         spec: topology::Host,
         netns: Netns,
         hosts: String,
+        nameserver: Option<Ipv4Addr>,
         died: mpsc::UnboundedSender<Death>,
     ) -> Host {
         let hostname = spec.name.to_string();
-        let setup = Setup { hostname, hosts, resolv: "# Names are in /etc/hosts.\n".into() };
+        let resolv = nameserver.map_or_else(
+            || "# Names are in /etc/hosts.\n".to_owned(),
+            |server| format!("# The names of this lab are in /etc/hosts.\nnameserver {server}\n"),
+        );
+        let setup = Setup { hostname, hosts, resolv };
         Host { spec, setup, died, alive: Mutex::new(Some(Alive::new(netns))) }
     }
 

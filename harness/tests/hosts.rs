@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use ground::{comes_back, four_hosts, host, reaches};
 use harness::fault::{Fault, Process};
-use harness::lab::Run;
+use harness::lab::{Connect, Run};
 use harness::{Lab, Result, expect};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -173,7 +173,7 @@ async fn an_engine_dies_and_another_takes_over_while_traffic_goes_on(lab: Lab) -
     comes_back(&lab, "ra", "late").await;
     assert!(reaches(&lab, "ba", "bb").await);
     lab.disconnect("ra", "red").await?;
-    lab.connect("ra", "red", None, vec![]).await?;
+    lab.connect(Connect { container: "ra".into(), network: "red".into(), ..Connect::default() }).await?;
     comes_back(&lab, "rb", "ra").await;
     Ok(())
 }

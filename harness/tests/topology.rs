@@ -457,9 +457,6 @@ parallel = [{ repeat = { count = 2, step = [{ nemesis = { for = \"60s\", faults 
 expect = { loss = \"0%\" }
 "
     what_is_not_there_yet_is_refused: "
-[underlay]
-dns = { \"example.com\" = \"8.8.8.8\" }
-
 [kv]
 url = \"http://10.0.0.5:8500\"
 
@@ -472,17 +469,93 @@ ipv6 = true
 
 [[container]]
 name = \"C0\"
-publish = [\"80:80\"]
 networks = [{ name = \"n\", ip6 = \"::1\" }]
 
 [[step]]
-resolve = { from = \"C0\", name = \"C1\" }
+throughput = { from = \"C0\", to = \"C1\" }
 
 [[step]]
 ping = { from = \"C0\", to = \"fd00::1\" }
+"
+    ports_are_published_once_a_host: "
+host = [{ name = \"a\" }, { name = \"b\" }]
+network = [{ name = \"n\" }]
+container = [
+  { name = \"C0\", on = \"a\", networks = [\"n\"], publish = [\"8080:80\", \"127.0.0.1:53:53/udp\", \"80\", \"80\"] },
+  { name = \"C1\", on = \"b\", networks = [\"n\"], publish = [\"8080:80\"] },
+  { name = \"C2\", on = \"a\", networks = [\"n\"], publish = [\"8080:80/udp\", \"127.0.0.1:8080:80\"] },
+  { name = \"C3\", on = \"a\", networks = [\"n\"], publish = [\"53:53\", \"53:53/udp\", \"9000:80\", \"9000:81\"] },
+  { name = \"C4\", on = \"a\", networks = [\"n\"], publish = [\"http:80\", \"[::1]:80:80\", \"80/sctp\", \"80-81:80-82\"] },
+]
+"
+    containers_are_connected_to_what_is_there: "
+host = [{ name = \"a\" }]
+network = [{ name = \"n\", subnet = \"192.168.0.0/24\" }, { name = \"other\" }]
+container = [{ name = \"C0\", networks = [{ name = \"n\", ip = \"192.168.0.9\" }] }, { name = \"C1\", networks = [\"other\"] }]
 
 [[step]]
-network.connect = { container = \"C0\" }
+network.connect = { name = \"n\", container = \"C1\", ip = \"192.168.0.9\" }
+
+[[step]]
+network.connect = { name = \"n\", container = \"C1\", ip = \"192.168.0.9\" }
+expect.error.contains = \"Address already in use\"
+
+[[step]]
+ping = { from = \"C0\", to = \"C1@n\" }
+
+[[step]]
+network.connect = { name = \"n\", container = \"C1\" }
+
+[[step]]
+ping = { from = \"C0\", to = \"C1@n\" }
+
+[[step]]
+network.connect = { name = \"m\", container = \"C2\" }
+
+[[step]]
+network.disconnect = { name = \"n\", container = \"C0\" }
+
+[[step]]
+network.disconnect = { name = \"n\", container = \"C1\" }
+expect.output.contains = \"C1\"
+
+[[step]]
+tcp = { from = \"internet\", to = \"a\", listen = { on = \"C2\" } }
+"
+    names_are_such_as_can_be_asked_for: "
+[underlay]
+dns = { \"Example.com\" = \"8.8.8.8\", \"example.com\" = \"8.8.4.4\", \"a..b\" = \"8.8.8.8\", other = \"8\" }
+
+[[host]]
+name = \"a\"
+
+[[container]]
+name = \"C0\"
+dns = [\"8.8.8\"]
+
+[[step]]
+resolve = { from = \"C0\", name = \"a..b\" }
+
+[[step]]
+resolve = { from = \"C0\", name = \"b\", type = \"ANY\" }
+
+[[step]]
+resolve = { from = \"C0\", name = \"192.168.0.2\", type = \"PTR\" }
+expect = { addresses = [] }
+
+[[step]]
+resolve = { from = \"C0\", name = \"b\" }
+expect = { addresses = [\"b\"] }
+
+[[step]]
+resolve = { from = \"a\", name = \"b\" }
+expect = { error = {} }
+
+[[step]]
+ping = { from = \"C0\", to = \"dns:\" }
+
+[[step]]
+tcp = { from = \"C0\", to = \"a.b\", listen = true }
 "
     a_step_has_one_verb: "
 host = [{ name = \"a\" }]
@@ -644,7 +717,8 @@ mod properties {
 
     #[test]
     fn a_written_topology_is_read_back() {
-        let built = [Topology::two_hosts(), shipped("internal.toml"), shipped("gwbridge-isolation.toml")];
+        let shipped = ["internal.toml", "gwbridge-isolation.toml", "names.toml"].map(shipped);
+        let built = [Topology::two_hosts()].into_iter().chain(shipped);
         for topology in built {
             let topology = Topology { steps: vec![], always: vec![], ..topology }.with_digest();
             assert_eq!(good(&topology.to_toml()), topology);
@@ -729,6 +803,10 @@ mod properties {
             topology.containers[0].networks[0].ip = Some(std::net::Ipv4Addr::new(192, 168, subnet, 77));
             topology.containers[0].networks[0].aliases = words.clone();
             topology.containers[0].command = words;
+            topology.containers[0].publish = ["8000-8002:80-82/udp", "127.0.0.1::80", "9000-9999:80"]
+                .iter()
+                .flat_map(|text| overlay::model::Publish::parse(text).unwrap())
+                .collect();
             let topology = topology.with_digest();
             prop_assert_eq!(parse("lab.toml", &topology.to_toml()).map_err(|report| report.plain()), Ok(topology));
         }

@@ -4,6 +4,8 @@
 //! 20.10.24, whose libnetwork is commit c5aa85f9. Where the two differ, the article's is taken.
 
 use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
@@ -64,6 +66,10 @@ pub const GWBRIDGE_OPTIONS: [(&str, &str); 3] = [
 /// MTU of the gateway bridge and of a container's interface on it (article: `eth1 … mtu 1500`).
 pub const GWBRIDGE_MTU: u32 = 1500;
 
+/// The ports that a published one is drawn from where the kernel does not say: the kernel's default (ip-sysctl.rst,
+/// `ip_local_port_range`). 20.10 falls back to 49153 and up (`portallocator`).
+pub const EPHEMERAL_PORTS: RangeInclusive<u16> = 32_768..=60_999;
+
 /// The first interface index that is handed out on a host. Before it a Docker host has `lo` 1, `eth0` 2,
 /// `docker0` 3 and a `testvxlan` 4, made and unmade by the daemon's first join (article: `vxlan1` is 5).
 pub const FIRST_INDEX: u32 = 5;
@@ -97,3 +103,18 @@ pub const PREDEFINED: [&str; 3] = ["bridge", "host", "none"];
 
 /// The port that a daemon advertises (article: `--cluster-advertise=eth0:2376`).
 pub const ADVERTISE_PORT: u16 = 2376;
+
+/// Where a container's name server listens, in the container's own namespace (20.10: `sandbox_dns_unix.go`, `resolverIPSandbox`).
+pub const NAME_SERVER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
+
+/// Seconds for which a name server's answer holds (20.10: `resolver.go`, `respTTL`).
+pub const NAME_TTL: u32 = 600;
+
+/// How many servers outside are asked for a name, at most (20.10: `resolver.go`, `maxExtDNS`).
+pub const NAME_SERVERS_OUTSIDE: usize = 3;
+
+/// How long one of them may take (20.10: `resolver.go`, `extIOTimeout`).
+pub const NAME_PATIENCE: Duration = Duration::from_secs(4);
+
+/// How many queries may be with servers outside at a time, for each container (20.10: `resolver.go`, `maxConcurrent`).
+pub const NAMES_OUTSIDE_AT_ONCE: usize = 1024;

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::datapath::Refused;
 use crate::id::NetworkId;
 use crate::ipam::PoolError;
 use crate::kv;
@@ -58,8 +59,8 @@ pub(crate) enum Cause {
     Pool(#[from] PoolError),
     #[error("network {network} is damaged in the store: {what}")]
     Damaged { network: String, what: &'static str },
-    #[error("network sandbox join failed: {0}")]
-    Datapath(String),
+    #[error(transparent)]
+    Datapath(#[from] Refused),
     #[error(transparent)]
     Kernel(#[from] kernel::Error),
     #[error(transparent)]

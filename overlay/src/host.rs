@@ -1,14 +1,15 @@
 //! The host that an engine runs on, as the engine is given it.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ipnet::Ipv4Net;
 use kernel::Netns;
 use tokio::sync::watch;
 
 use crate::id::{ContainerId, NetworkId, SandboxId};
+use crate::model::{Binding, Publish};
 
 /// What an engine is told of its host.
 #[derive(Debug, Clone)]
@@ -36,6 +37,10 @@ pub struct ContainerRef {
     pub sandbox: SandboxId,
     /// Its network namespace.
     pub netns: Netns,
+    /// The ports that its host gives away for it, while one of its networks leads outside.
+    pub publish: Vec<Publish>,
+    /// `--dns`: who is asked for names that no container has, instead of the host's name servers.
+    pub dns: Vec<Ipv4Addr>,
 }
 
 /// A namespace of the host.
@@ -67,6 +72,7 @@ pub struct Sandboxes(Arc<Inner>);
 struct Inner {
     all: watch::Sender<BTreeMap<String, Sandbox>>,
     gateway: OnceLock<LocalNetwork>,
+    bindings: Mutex<BTreeMap<SandboxId, Vec<Binding>>>,
 }
 
 /// What identifies the gateway bridge as a network of this host. It is not in the store, Docker keeps it on disk.
@@ -139,6 +145,23 @@ impl Sandboxes {
     /// The gateway bridge, once it was made.
     pub(crate) fn gateway(&self) -> Option<&LocalNetwork> {
         self.0.gateway.get()
+    }
+
+    /// The ports that a container has published. The store knows only what was asked for; Docker keeps this on disk.
+    pub fn bindings(&self, sandbox: SandboxId) -> Vec<Binding> {
+        self.published().get(&sandbox).cloned().unwrap_or_default()
+    }
+
+    /// Notes which ports a container has published.
+    pub(crate) fn note_bindings(&self, sandbox: SandboxId, bindings: Vec<Binding>) {
+        match bindings[..] {
+            [] => drop(self.published().remove(&sandbox)),
+            _ => drop(self.published().insert(sandbox, bindings)),
+        }
+    }
+
+    fn published(&self) -> MutexGuard<'_, BTreeMap<SandboxId, Vec<Binding>>> {
+        self.0.bindings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes that there is a gateway bridge.

@@ -5,11 +5,12 @@
 //!
 //! - [`docker`]: Docker's names and numbers, each with its source.
 //! - [`id`]: ids, and the names made of them.
-//! - [`model`]: networks, subnets, endpoints, peers, as plain values.
+//! - [`model`]: networks, subnets, endpoints, peers, published ports, as plain values.
 //! - [`ipam`]: which subnet a network gets, which address an endpoint.
 //! - [`kv`]: the store, its keys and the documents in them.
 //! - [`ledger`]: all documents as a whole, and the transactions that change them.
 //! - [`datapath`]: what the kernel has, made to agree with the documents.
+//! - [`dns`]: the name server in each container.
 //! - `discovery`: who is alive.
 //! - `gate`: work that can be held up.
 //! - `host`: what an engine is told of its host, and the namespaces that the host owns.
@@ -41,6 +42,7 @@
 
 pub mod datapath;
 mod discovery;
+pub mod dns;
 pub mod docker;
 mod engine;
 mod error;

@@ -3,7 +3,6 @@
 mod client;
 mod server;
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use overlay::CreateNetwork;
@@ -12,7 +11,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::fault::{Fault, Nemesis, Schedule};
-use crate::lab::Run;
+use crate::lab::{Connect, Run};
 
 pub use client::{Answer, Client};
 pub use server::serve;
@@ -72,6 +71,11 @@ pub enum Request {
         /// Where.
         target: Option<String>,
     },
+    /// Whether store and kernels agree.
+    Check {
+        /// Put right what does not.
+        repair: bool,
+    },
     /// Creates a network, as `docker network create` does.
     CreateNetwork {
         /// The host whose engine is asked.
@@ -99,16 +103,7 @@ pub enum Request {
         name: String,
     },
     /// Puts a container on a network.
-    Connect {
-        /// The container.
-        container: String,
-        /// The network.
-        network: String,
-        /// The address asked for.
-        ip: Option<Ipv4Addr>,
-        /// Further names on that network.
-        aliases: Vec<String>,
-    },
+    Connect(Connect),
     /// Takes a container off a network.
     Disconnect {
         /// The container.

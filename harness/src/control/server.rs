@@ -126,7 +126,8 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
             Ok(End { value, fds: vec![init], last: false })
         }
         Request::Ping { from, to, count, interval } => {
-            let (from, to) = (lab.place(&from)?, lab.address(&from, &to)?);
+            let to = lab.find(&from, &to).await?;
+            let from = lab.place(&from)?;
             let mut echoes = lab.echoes(&from, to, count, Duration::from_millis(interval))?;
             while let Some(echo) = echoes.recv().await {
                 way.item(echo?).await?;
@@ -134,13 +135,12 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
             End::of(to)
         }
         Request::Inspect { target } => End::of(lab.inspect(target.as_deref()).await?),
+        Request::Check { repair } => End::of(lab.check(repair).await?),
         Request::CreateNetwork { on, request } => End::of(lab.create_network(&on, request).await?),
         Request::Networks { on } => End::of(lab.networks(&on).await?),
         Request::InspectNetwork { on, name } => End::of(lab.inspect_network(&on, &name).await?),
         Request::RemoveNetwork { on, name } => End::of(lab.remove_network(&on, &name).await?),
-        Request::Connect { container, network, ip, aliases } => {
-            End::of(lab.connect(&container, &network, ip, aliases).await?)
-        }
+        Request::Connect(connect) => End::of(lab.connect(connect).await?),
         Request::Disconnect { container, network } => End::of(lab.disconnect(&container, &network).await?),
         Request::RunContainer(run) => End::of(lab.run(run).await?),
         Request::InspectContainer { name } => End::of(lab.inspect_container(&name).await?),

@@ -40,6 +40,13 @@ impl Holds for Output {
     }
 }
 
+/// There are some.
+impl<T> Holds for Vec<T> {
+    fn complaint(&self) -> Option<String> {
+        self.is_empty().then(|| "none".to_owned())
+    }
+}
+
 /// It was opened.
 impl Holds for tokio::net::TcpStream {
     fn complaint(&self) -> Option<String> {

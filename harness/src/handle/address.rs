@@ -6,6 +6,7 @@ use super::{Container, Host};
 
 /// Whom something can be sent to: an address, a host (its address on the underlay), a container (on the first network that it
 /// shares with the sender, else on its first one), or a text that names one of these: `C0`, `C0@demonet`, `docker0`, `8.8.8.8`.
+/// Or a name that the sender's name server knows: one with a dot that is nobody's here, or any behind `dns:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination(pub(super) String);
 

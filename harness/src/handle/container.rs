@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use kernel::Netns;
+use overlay::model::Binding;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::spot::{Spot, verbs};
@@ -50,6 +51,12 @@ impl Container {
     pub fn networks(&self) -> Result<Vec<String>> {
         let container = self.spot.lab.known_container(self.name())?;
         Ok(container.networks().into_iter().map(|(network, _)| network).collect())
+    }
+
+    /// The ports that it has published, those that were drawn too.
+    pub fn ports(&self) -> Result<Vec<Binding>> {
+        let container = self.spot.lab.known_container(self.name())?;
+        Ok(container.host.alive()?.sandboxes.bindings(container.this.sandbox))
     }
 
     /// The lines that its command has printed, the latest last. That it has no command is an error.

@@ -40,7 +40,7 @@ impl Ping {
 
     /// Sends them; an answer is waited for at most a second.
     async fn send(self) -> Result<Pinged> {
-        let to = self.from.address_of(&self.to)?;
+        let to = self.from.find(&self.to).await?;
         let mut echoes = self.from.lab.echoes(&self.from.place()?, to, self.count, self.interval)?;
         let mut round_trips = Vec::new();
         while let Some(echo) = echoes.recv().await {

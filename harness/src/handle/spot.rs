@@ -37,6 +37,15 @@ impl Spot {
         self.lab.address(&self.target, &to.0)
     }
 
+    /// As [`Spot::address_of`], or as its name server has it.
+    pub(super) async fn find(&self, to: &Destination) -> Result<Ipv4Addr> {
+        self.lab.find(&self.target, &to.0).await
+    }
+
+    pub(super) async fn resolve(&self, name: &str) -> Result<Vec<Ipv4Addr>> {
+        self.lab.resolve(&self.place()?, name).await
+    }
+
     pub(super) fn listen(&self, port: u16) -> Result<TcpListener> {
         let listener = self.netns()?.listen(any(port))?;
         TcpListener::from_std(listener).map_err(|why| self.failed("listen", &why))
@@ -48,7 +57,7 @@ impl Spot {
     }
 
     pub(super) async fn connect(&self, to: Destination, port: u16) -> Result<TcpStream> {
-        let to = SocketAddr::V4(SocketAddrV4::new(self.address_of(&to)?, port));
+        let to = SocketAddr::V4(SocketAddrV4::new(self.find(&to).await?, port));
         let socket = TcpSocket::from_std_stream(self.netns()?.tcp()?.into());
         socket.connect(to).await.map_err(|why| {
             Error::new(Kind::Refused, format_args!("cannot connect from {} to {to}: {why}", self.name()))
@@ -126,6 +135,13 @@ macro_rules! verbs {
             /// The address that `to` has for it.
             pub fn address_of(&self, to: impl Into<Destination>) -> Result<Ipv4Addr> {
                 self.spot.address_of(&to.into())
+            }
+
+            /// The addresses of a name, as it finds them: asked of its own name server, or of the one that hosts have outside, without a
+            /// tool of the machine. They are in the order in which they came, which a server draws anew each time. A name without
+            /// one is an error.
+            pub async fn resolve(&self, name: &str) -> Result<Vec<Ipv4Addr>> {
+                self.spot.resolve(name).await
             }
 
             /// An echo request to `to`; awaited, it is sent.

@@ -11,7 +11,7 @@ use kernel::{Batch, Netns, Rtnl};
 use overlay::id::{ContainerId, SandboxId};
 use overlay::kv::memory::Shared;
 use overlay::kv::{Kv, consul};
-use overlay::{ContainerRef, Engine, HostEnv, JoinOptions};
+use overlay::{ContainerRef, Engine, HostEnv};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 
@@ -107,8 +107,10 @@ impl Lab {
         let witness =
             overlay::Witness::new(move |text| journal.say("engine", format_args!("{name}: {text}")));
         let seed = self.seed_of(host.name());
+        let nameservers = self.topology().underlay.nameserver().into_iter().collect();
+        let resolution = host.spec.resolution;
         let mut config =
-            overlay::Config { seed, witness, resolution: host.spec.resolution, ..overlay::Config::default() };
+            overlay::Config { nameservers, resolution, seed, witness, ..overlay::Config::default() };
         if let Some(topology::Kv::Stub { session_ttl_min, .. }) = &self.topology().kv {
             // A store that allows shorter sessions is one for labs in which hosts are to be given up sooner.
             config.session_ttl = *session_ttl_min;
@@ -137,7 +139,7 @@ impl Lab {
     /// Runs a container: its namespace, its networks, its command.
     pub(crate) async fn run_container(&self, spec: &topology::Container) -> Result<Arc<Container>> {
         let host = Arc::clone(self.known_host(spec.on.as_str())?);
-        let this = self.new_container(spec.name.as_str()).await?;
+        let this = self.new_container(spec).await?;
         let container = Arc::new(Container::new(spec.clone(), Arc::clone(&host), this));
         {
             // Looked and listed in one go, or two at once could both have the name. Listed before it is built, so that a
@@ -165,15 +167,15 @@ impl Lab {
     async fn start_container(&self, container: &Container) -> Result<()> {
         container.host.alive()?.sandboxes.insert_container(container.this.clone());
         for attachment in &container.spec.networks {
-            let options = JoinOptions { ip: attachment.ip, aliases: attachment.aliases.clone() };
-            container.connect(attachment.network.as_str(), options).await?;
+            container.connect(attachment.network.as_str(), attachment.ip, attachment.aliases.clone()).await?;
         }
         container.host.pin()?;
         container.start().await
     }
 
     /// An id, a sandbox and a namespace with nothing but its loopback.
-    async fn new_container(&self, name: &str) -> Result<ContainerRef> {
+    async fn new_container(&self, spec: &topology::Container) -> Result<ContainerRef> {
+        let name = spec.name.as_str();
         // Counted, so that one that is run again under its old name is another.
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
         let mut rng = fastrand::Rng::with_seed(self.seed_of(&format!("container {name} {number}")));
@@ -188,6 +190,8 @@ impl Lab {
             name: name.to_owned(),
             sandbox: SandboxId::random(&mut rng),
             netns: netns.await?,
+            publish: spec.publish.clone(),
+            dns: spec.dns.clone(),
         })
     }
 
@@ -280,12 +284,12 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         move || Fabric::build(&underlay, &plugs)
     });
     let fabric = built.await.map_err(|e| Error::new(Kind::Machine, e))??;
-    let outside = outside.map(|netns| Outside::open(netns, &underlay.internet)).transpose()?;
+    let outside = outside.map(|netns| Outside::open(netns, &underlay)).transpose()?;
     clock.lap("underlay");
 
     let names = names_of(&specs);
     let hosts = specs.into_iter().zip(namespaces).map(|(spec, netns)| {
-        let host = Host::new(spec, netns, names.clone(), died.clone());
+        let host = Host::new(spec, netns, names.clone(), underlay.nameserver(), died.clone());
         (host.name().to_owned(), Arc::new(host))
     });
     Ok(Inner {

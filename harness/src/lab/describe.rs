@@ -1,5 +1,6 @@
 //! What a lab consists of, as `lab up` and `lab ps` show it.
 
+use overlay::model::Binding;
 use serde::{Deserialize, Serialize};
 
 use super::{Lab, Slot};
@@ -71,6 +72,16 @@ pub struct ContainerReport {
     pub pid: Option<u32>,
     /// Its networks.
     pub networks: Vec<Attached>,
+    /// The ports that it has published.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Binding>,
+}
+
+impl ContainerReport {
+    /// Its ports as `docker ps` shows them: `0.0.0.0:8080->80/tcp`.
+    pub fn shown_ports(&self) -> String {
+        self.ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A container's place on a network.
@@ -119,6 +130,7 @@ impl Lab {
                     state: "lost".to_owned(),
                     pid: None,
                     networks: Vec::new(),
+                    ports: Vec::new(),
                 },
             });
         }
@@ -165,6 +177,8 @@ impl Lab {
             Some((State::Running, pid)) => ("running".to_owned(), Some(pid)),
             Some((State::Exited(code), _)) => (format!("exited ({code})"), None),
         };
+        let alive = container.host.alive();
+        let ports = alive.map(|alive| alive.sandboxes.bindings(container.this.sandbox)).unwrap_or_default();
         ContainerReport {
             id: format!("{:#}", container.this.id),
             name: container.name().to_owned(),
@@ -177,6 +191,7 @@ impl Lab {
                 .into_iter()
                 .map(|(network, info)| attached(network, &info))
                 .collect(),
+            ports,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! A lab: its hosts and containers on a switch, alive.
 
 mod build;
+mod check;
 mod crash;
 mod describe;
 mod fault;
 mod inspect;
+mod names;
 mod nemesis;
 mod pause;
 mod ping;
@@ -29,12 +31,13 @@ use crate::underlay::{Fabric, Outside, Port};
 
 pub use crate::underlay::{Backend, Direction};
 pub(crate) use build::request;
+pub use check::Checked;
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
 pub use fault::Taken;
 pub use inspect::{Held, Inspection, MissReport};
 pub use ping::Echoed;
 pub use place::Place;
-pub use verbs::{NetworkLine, Run};
+pub use verbs::{Connect, NetworkLine, Run};
 pub use wires::WireReport;
 
 /// A lab that is up. Clones are handles to one lab; dropping the last takes it down.

@@ -1,4 +1,4 @@
-//! Where in a lab: a host or a container, as people name it.
+//! Where in a lab: a host, a container or the outside world, as people name it.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use super::Lab;
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
-use crate::scenario::Target;
+use crate::scenario::{INTERNET, Target};
 
-/// A host or a container of a lab.
+/// A host or a container of a lab, or its outside world.
 #[derive(Clone, Debug)]
 pub struct Place(Which);
 
@@ -19,10 +19,12 @@ pub struct Place(Which);
 enum Which {
     Host(Arc<Host>),
     Container(Arc<Container>),
+    Internet(Netns),
 }
 
 impl Lab {
-    /// The host or container that `text` names: `docker0`, `C0`; `host:X` or `container:X` where both exist.
+    /// The host or container that `text` names: `docker0`, `C0`; `host:X` or `container:X` where both exist; or `internet`, the
+    /// outside world.
     pub fn place(&self, text: &str) -> Result<Place> {
         let host = |name: &str| Ok(Place(Which::Host(Arc::clone(self.known_host(name)?))));
         let container = |name: &str| Ok(Place(Which::Container(self.known_container(name)?)));
@@ -31,6 +33,9 @@ impl Lab {
         }
         if let Some(name) = text.strip_prefix("container:") {
             return container(name);
+        }
+        if text == INTERNET {
+            return self.internet();
         }
         let is_host = self.0.hosts.contains_key(text);
         let is_container = self.slots().iter().any(|slot| slot.name() == text);
@@ -55,7 +60,14 @@ impl Lab {
         Ok(Place(match target {
             Target::Host(name) => Which::Host(Arc::clone(self.known_host(name.as_str())?)),
             Target::Container(name) => Which::Container(self.known_container(name.as_str())?),
+            Target::Internet => return self.internet(),
         }))
+    }
+
+    fn internet(&self) -> Result<Place> {
+        let none =
+            || Error::new(Kind::NoSuch, "this lab has no outside world; give its underlay an `internet`");
+        self.outside().map(|netns| Place(Which::Internet(netns.clone()))).ok_or_else(none)
     }
 }
 
@@ -65,6 +77,7 @@ impl Place {
         match &self.0 {
             Which::Host(host) => host.name(),
             Which::Container(container) => container.name(),
+            Which::Internet(_) => INTERNET,
         }
     }
 
@@ -73,6 +86,7 @@ impl Place {
         match &self.0 {
             Which::Host(host) => Ok(host.alive()?.netns.clone()),
             Which::Container(container) => container.netns(),
+            Which::Internet(netns) => Ok(netns.clone()),
         }
     }
 
@@ -81,6 +95,7 @@ impl Place {
         match &self.0 {
             Which::Host(host) => host.machine().await,
             Which::Container(container) => container.machine().await,
+            Which::Internet(_) => Err(Error::new(Kind::Input, "nothing runs in the outside world")),
         }
     }
 
@@ -88,7 +103,7 @@ impl Place {
     pub(crate) fn container(&self) -> Option<&Arc<Container>> {
         match &self.0 {
             Which::Container(container) => Some(container),
-            Which::Host(_) => None,
+            Which::Host(_) | Which::Internet(_) => None,
         }
     }
 
@@ -96,7 +111,7 @@ impl Place {
     pub(crate) fn host_ip(&self) -> Option<Ipv4Addr> {
         match &self.0 {
             Which::Host(host) => Some(host.ip()),
-            Which::Container(_) => None,
+            Which::Container(_) | Which::Internet(_) => None,
         }
     }
 }

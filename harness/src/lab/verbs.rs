@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use overlay::{CreateNetwork, JoinOptions};
+use overlay::CreateNetwork;
+use overlay::model::Publish;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -26,10 +27,27 @@ pub struct Run {
     pub ip: Option<Ipv4Addr>,
     /// Further names on the first of them.
     pub aliases: Vec<String>,
+    /// The ports that the host gives away for it.
+    pub publish: Vec<Publish>,
+    /// Who is asked for names that no container has, instead of the host's name server.
+    pub dns: Vec<Ipv4Addr>,
     /// What runs in it; a bare sandbox if empty.
     pub command: Vec<String>,
     /// The command's environment.
     pub env: BTreeMap<String, String>,
+}
+
+/// `docker network connect`, as a value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connect {
+    /// The container.
+    pub container: String,
+    /// The network.
+    pub network: String,
+    /// The address asked for.
+    pub ip: Option<Ipv4Addr>,
+    /// Further names on that network.
+    pub aliases: Vec<String>,
 }
 
 /// A line of `network ls`.
@@ -82,15 +100,10 @@ impl Lab {
     }
 
     /// Puts a container on a network; returns when all engines know.
-    pub async fn connect(
-        &self,
-        container: &str,
-        network: &str,
-        ip: Option<Ipv4Addr>,
-        aliases: Vec<String>,
-    ) -> Result<()> {
-        self.known_container(container)?.connect(network, JoinOptions { ip, aliases }).await?;
-        self.changed(container).await?;
+    pub async fn connect(&self, connect: Connect) -> Result<()> {
+        let Connect { container, network, ip, aliases } = connect;
+        self.known_container(&container)?.connect(&network, ip, aliases).await?;
+        self.changed(&container).await?;
         self.events().say("container", format_args!("container {container} joined {network}"));
         Ok(())
     }
@@ -111,6 +124,7 @@ impl Lab {
     /// Runs a container; its id.
     pub async fn run(&self, run: Run) -> Result<String> {
         let bad = |e: topology::NameError| Error::new(Kind::Input, e);
+        let anonymous = run.name.is_none();
         let name = run.name.unwrap_or_else(|| self.draw_name());
         let mut networks = Vec::new();
         for (number, network) in run.networks.iter().enumerate() {
@@ -125,8 +139,11 @@ impl Lab {
             name: name.parse().map_err(bad)?,
             on: run.on.parse().map_err(bad)?,
             networks,
+            publish: run.publish,
             command: run.command,
             env: run.env,
+            dns: run.dns,
+            anonymous,
         };
         let container = self.run_container(&spec).await?;
         self.settle().await?;

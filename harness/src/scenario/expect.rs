@@ -47,6 +47,11 @@ pub enum Expect {
         /// None of these fits any.
         absent: Vec<String>,
     },
+    /// Of a name that is looked up.
+    Found {
+        /// Exactly these addresses or names, in any order. `None`: any at all.
+        records: Option<Vec<String>>,
+    },
     /// Of a request that can be refused: it is done.
     Done {
         /// What it shows.
@@ -86,6 +91,8 @@ pub enum Outcome {
     Value(Option<String>),
     /// Keys of the store.
     Keys(Vec<String>),
+    /// A name was looked up: what it has, or why that is not known.
+    Found(Result<Vec<String>, String>),
     /// A request: what it shows, or why it was refused.
     Request(Result<String, String>),
     /// A fact, or why it does not hold.
@@ -136,7 +143,12 @@ impl Expect {
             (Self::Done { .. }, Outcome::Request(Err(why))) => {
                 mismatch("success", format!("the error: {why}"))
             }
-            (Self::Refused { error }, Outcome::Request(Err(why))) => judge_text("error", error, why),
+            (Self::Found { records }, Outcome::Found(Ok(found))) => judge_found(records.as_deref(), found),
+            (Self::Found { .. }, Outcome::Found(Err(why))) => mismatch(self, why),
+            (Self::Refused { .. }, Outcome::Found(Ok(found))) => mismatch("an error", listed(found)),
+            (Self::Refused { error }, Outcome::Request(Err(why)) | Outcome::Found(Err(why))) => {
+                judge_text("error", error, why)
+            }
             (Self::Refused { .. }, Outcome::Request(Ok(_))) => mismatch("an error", "success"),
             (Self::Holds, Outcome::Fact(Ok(()))) => Ok(()),
             (Self::Holds, Outcome::Fact(Err(why))) => mismatch("it to hold", why),
@@ -154,7 +166,7 @@ impl fmt::Display for Expect {
                 write!(f, "a loss of {loss}, a median round trip of {rtt}")
             }
             Self::Exit { status, .. } => write!(f, "status {status}"),
-            Self::Answer { came: true, .. } => f.write_str("an answer"),
+            Self::Answer { came: true, .. } | Self::Found { records: None } => f.write_str("an answer"),
             Self::Answer { came: false, .. } => f.write_str("no answer"),
             Self::Value { exists: true, .. } => f.write_str("the key to be there"),
             Self::Value { exists: false, .. } => f.write_str("no such key"),
@@ -165,6 +177,7 @@ impl fmt::Display for Expect {
                 f.write_str(if all.is_empty() { "a list of keys" } else { "" })?;
                 f.write_str(&all.join(", "))
             }
+            Self::Found { records: Some(records) } => f.write_str(&listed(records)),
             Self::Done { .. } => f.write_str("success"),
             Self::Refused { .. } => f.write_str("an error"),
             Self::Holds => f.write_str("it to hold"),
@@ -202,6 +215,26 @@ fn judge_answer(came: bool, reply: &[Text], answer: &Result<String, String>) -> 
         (false, Ok(text)) if text.is_empty() => mismatch("no connection", "one"),
         (false, Ok(text)) => mismatch("no answer", shown(text)),
     }
+}
+
+/// In any order: servers draw one.
+fn judge_found(records: Option<&[String]>, found: &[String]) -> Result<(), Mismatch> {
+    let sorted = |all: &[String]| {
+        let mut all = all.to_vec();
+        all.sort();
+        all
+    };
+    match records {
+        Some(records) if sorted(records) == sorted(found) => Ok(()),
+        Some(records) => mismatch(listed(records), listed(found)),
+        None if found.is_empty() => mismatch("an answer", listed(found)),
+        None => Ok(()),
+    }
+}
+
+/// What a name has.
+fn listed(records: &[String]) -> String {
+    if records.is_empty() { "nothing of this type".to_owned() } else { records.join(", ") }
 }
 
 fn judge_value(exists: bool, value: &[Text], found: Option<&str>) -> Result<(), Mismatch> {
@@ -309,6 +342,20 @@ mod tests {
             said(keys.judge(&Outcome::Keys(vec!["a/".into(), "bb".into()]))),
             "expected no key b*, got the key bb"
         );
+        let found = |records: &[&str]| Outcome::Found(Ok(records.iter().map(ToString::to_string).collect()));
+        let records = |records: &[&str]| Expect::Found {
+            records: Some(records.iter().map(ToString::to_string).collect()),
+        };
+        assert_eq!(said(records(&["1", "2"]).judge(&found(&["2", "1"]))), "ok");
+        assert_eq!(said(records(&["1", "2"]).judge(&found(&["1"]))), "expected 1, 2, got 1");
+        assert_eq!(said(records(&[]).judge(&found(&[]))), "ok");
+        let any = Expect::Found { records: None };
+        assert_eq!(said(any.judge(&found(&[]))), "expected an answer, got nothing of this type");
+        let missing = Outcome::Found(Err("NXDOMAIN".into()));
+        assert_eq!(said(any.judge(&missing)), "expected an answer, got NXDOMAIN");
+        let refused = |error: &str| Expect::Refused { error: vec![Text::Equals(error.into())] };
+        assert_eq!(said(refused("NXDOMAIN").judge(&missing)), "ok");
+        assert_eq!(said(refused("NXDOMAIN").judge(&found(&["1"]))), "expected an error, got 1");
         let value = Expect::Value { exists: false, value: vec![] };
         assert_eq!(
             said(value.judge(&Outcome::Value(Some("1".into())))),

@@ -3,14 +3,15 @@
 use std::ops::Range;
 use std::str::FromStr;
 
+use overlay::dns::Type;
 use serde_json::Value;
 
 use super::expect::Expect;
 use super::file::{ExpectTable, TextTable};
 use super::limit::{Bound, Percent};
-use super::step::{KvVerb, NetworkVerb, Verb};
+use super::step::{KvVerb, NetworkVerb, Resolve, Verb};
 use super::text::Text;
-use crate::topology::{At, Checker, Mistake, list, quote};
+use crate::topology::{At, Checker, Mistake, WordOr, list, quote};
 
 /// What a step with this verb expects: what the table says, else success.
 pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At<ExpectTable>>) -> Expect {
@@ -46,6 +47,10 @@ pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At
             answer(checker, table.connected.as_ref(), table.reply.as_ref())
         }
         Verb::Udp(_) => answer(checker, table.answered.as_ref(), table.reply.as_ref()),
+        Verb::Resolve(_) => match &table.error {
+            Some(error) => Expect::Refused { error: check_error(checker, error) },
+            None => Expect::Found { records: check_records(checker, table) },
+        },
         Verb::Kv(KvVerb::Get { .. }) => {
             let exists = table.exists.as_ref().is_none_or(|exists| exists.value);
             if let (false, Some(value)) = (exists, &table.value) {
@@ -59,7 +64,7 @@ pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At
         },
         Verb::Kv(_) | Verb::Network(_) | Verb::Container(_) | Verb::Fault(_) | Verb::Heal(_) => {
             match &table.error {
-                Some(error) => Expect::Refused { error: check_text(checker, Some(error)) },
+                Some(error) => Expect::Refused { error: check_error(checker, error) },
                 None => Expect::Done { output: check_text(checker, table.output.as_ref()) },
             }
         }
@@ -76,6 +81,10 @@ fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
         Verb::Exec(_) => ("exec", &["status", "stdout", "stderr"]),
         Verb::Tcp(_) => ("tcp", &["connected", "reply"]),
         Verb::Udp(_) => ("udp", &["answered", "reply"]),
+        Verb::Resolve(Resolve { question, .. }) if question.kind == Type::PTR => {
+            ("resolve", &["names", "error"])
+        }
+        Verb::Resolve(_) => ("resolve", &["addresses", "error"]),
         Verb::Kv(KvVerb::Get { .. }) => ("kv.get", &["exists", "value"]),
         Verb::Kv(KvVerb::Ls { .. }) => ("kv.ls", &["keys", "no_keys"]),
         Verb::Kv(KvVerb::Put { .. }) => ("kv.put", &["error"]),
@@ -84,6 +93,8 @@ fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
         Verb::Network(NetworkVerb::Inspect { .. }) => ("network.inspect", &["output", "error"]),
         Verb::Network(NetworkVerb::Create(_)) => ("network.create", &["error"]),
         Verb::Network(NetworkVerb::Rm { .. }) => ("network.rm", &["error"]),
+        Verb::Network(NetworkVerb::Connect(_)) => ("network.connect", &["error"]),
+        Verb::Network(NetworkVerb::Disconnect { .. }) => ("network.disconnect", &["error"]),
         Verb::Container(_) => ("container", &["error"]),
         Verb::Fault(_) => ("fault", &["error"]),
         Verb::Heal(_) => ("heal", &["error"]),
@@ -114,6 +125,8 @@ fn given(table: &ExpectTable) -> Vec<(&'static str, Range<usize>)> {
         of("keys", table.keys.as_ref()),
         of("no_keys", table.no_keys.as_ref()),
         of("output", table.output.as_ref()),
+        of("addresses", table.addresses.as_ref()),
+        of("names", table.names.as_ref()),
         of("error", table.error.as_ref()),
     ];
     all.into_iter().flatten().collect()
@@ -125,6 +138,24 @@ fn answer(checker: &mut Checker, came: Option<&At<bool>>, reply: Option<&At<Text
         checker.mistake(Mistake::new("what does not come says nothing", &reply.span, "of no answer"));
     }
     Expect::Answer { came, reply: check_text(checker, reply) }
+}
+
+/// A word is the whole error.
+fn check_error(checker: &mut Checker, error: &At<WordOr<TextTable>>) -> Vec<Text> {
+    match &error.value {
+        WordOr::Word(word) => vec![Text::Equals(word.clone())],
+        WordOr::Table(table) => check_conditions(checker, table, &error.span),
+    }
+}
+
+/// What a name has to have, in the form in which it is found.
+fn check_records(checker: &mut Checker, table: &ExpectTable) -> Option<Vec<String>> {
+    if let Some(addresses) = &table.addresses {
+        let checked = addresses.iter().filter_map(|text| checker.address(text));
+        return Some(checked.map(|address| address.to_string()).collect());
+    }
+    let names = table.names.as_ref()?;
+    Some(names.iter().map(|name| name.strip_suffix('.').unwrap_or(name).to_owned()).collect())
 }
 
 fn check_bound<T>(checker: &mut Checker, text: Option<&At<String>>) -> Option<Bound<T>>
@@ -143,7 +174,10 @@ where
 }
 
 fn check_text(checker: &mut Checker, table: Option<&At<TextTable>>) -> Vec<Text> {
-    let Some(table) = table else { return Vec::new() };
+    table.map_or_else(Vec::new, |table| check_conditions(checker, table, &table.span))
+}
+
+fn check_conditions(checker: &mut Checker, table: &TextTable, span: &Range<usize>) -> Vec<Text> {
     let mut texts: Vec<Text> = Vec::new();
     texts.extend(table.contains.clone().map(Text::Contains));
     texts.extend(table.matches.clone().map(Text::Matches));
@@ -156,7 +190,7 @@ fn check_text(checker: &mut Checker, table: Option<&At<TextTable>>) -> Vec<Text>
         texts.push(Text::Json(json.value.clone()));
     }
     if texts.is_empty() {
-        let mistake = Mistake::new("this says nothing of the text", &table.span, "no condition");
+        let mistake = Mistake::new("this says nothing of the text", span, "no condition");
         checker.mistake(mistake.help("say `contains`, `matches`, `equals` or `json`"));
     }
     texts

@@ -35,11 +35,12 @@ pub use fact::{Check, Mac, Route};
 pub use limit::{Bound, Percent};
 pub use run::{Options, Played, play};
 pub use step::{
-    ContainerVerb, Destination, Exec, FaultVerb, GATEWAY_BRIDGE, HealVerb, KvVerb, NemesisVerb, NetworkVerb,
-    Ping, Repeat, Step, Target, Tcp, Udp, Verb, Via, Wait,
+    ContainerVerb, DNS, Destination, Exec, FaultVerb, GATEWAY_BRIDGE, HealVerb, INTERNET, KvVerb, Listen,
+    NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Step, Target, Tcp, Udp, Verb, Via, Wait,
 };
 pub use text::Text;
 
 pub(crate) use check::check_scenario;
 pub(crate) use file::{CheckTable, StepTable};
+pub(crate) use look::findings;
 pub(crate) use patience::{Next, Patience};

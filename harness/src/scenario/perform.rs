@@ -1,12 +1,16 @@
 //! A verb done on a lab, and what came out of it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use kernel::Netns;
+
+use overlay::dns::{Data, Rcode, Record};
 
 use super::expect::Outcome;
 use super::look::look;
 use super::step::{
-    ContainerVerb, Destination, Exec, FaultVerb, HealVerb, KvVerb, NemesisVerb, NetworkVerb, Ping, Target,
-    Tcp, Udp, Verb, Wait,
+    ContainerVerb, DNS, Destination, Exec, FaultVerb, HealVerb, INTERNET, KvVerb, Listen, NemesisVerb,
+    NetworkVerb, Ping, Resolve, Target, Tcp, Udp, Verb, Wait,
 };
 use crate::error::{Error, Kind, Result};
 use crate::lab::{Echoed, Lab, Place, request};
@@ -34,6 +38,7 @@ pub(super) async fn perform(lab: &Lab, verb: &Verb) -> Tried {
         Verb::Exec(verb) => exec(lab, verb).await.into(),
         Verb::Tcp(verb) => tcp(lab, verb).await.map(Outcome::Answer).into(),
         Verb::Udp(verb) => udp(lab, verb).await.map(Outcome::Answer).into(),
+        Verb::Resolve(verb) => resolve(lab, verb).await.into(),
         Verb::Kv(verb) => kv(lab, verb).await.into(),
         Verb::Network(verb) => requested(network(lab, verb).await),
         Verb::Container(verb) => requested(container(lab, verb).await),
@@ -63,6 +68,7 @@ fn named(target: &Target) -> String {
     match target {
         Target::Host(name) => format!("host:{name}"),
         Target::Container(name) => format!("container:{name}"),
+        Target::Internet => INTERNET.to_owned(),
     }
 }
 
@@ -71,6 +77,7 @@ fn addressed(to: &Destination) -> String {
     match to {
         Destination::Address(ip) => ip.to_string(),
         Destination::Host(name) => format!("host:{name}"),
+        Destination::Name(name) => format!("{DNS}{name}"),
         Destination::Container { name, network: None } => format!("container:{name}"),
         Destination::Container { name, network: Some(network) } => format!("container:{name}@{network}"),
     }
@@ -82,11 +89,14 @@ async fn ping(lab: &Lab, ping: &Ping) -> Tried {
         outcome: Ok(Outcome::Echoes { sent: ping.count, round_trips: Vec::new() }),
         notes: vec![why],
     };
-    let ends =
-        || -> Result<_> { Ok((lab.at(&ping.from)?, lab.address(&named(&ping.from), &addressed(&ping.to))?)) };
-    let (from, to) = match ends() {
+    let ends = async {
+        let to = lab.find(&named(&ping.from), &addressed(&ping.to)).await?;
+        Ok::<_, Error>((lab.at(&ping.from)?, to))
+    };
+    let (from, to) = match ends.await {
         Ok(ends) => ends,
-        Err(why) if why.kind() == Kind::Down => return lost(why.to_string()),
+        // A host that is down pings nobody, and what has no name here is not found.
+        Err(why) if matches!(why.kind(), Kind::Down | Kind::Refused) => return lost(why.to_string()),
         Err(why) => return Err(why).into(),
     };
     let mut echoes = match lab.echoes(&from, to, ping.count, ping.interval) {
@@ -119,8 +129,12 @@ async fn exec(lab: &Lab, exec: &Exec) -> Result<Outcome> {
 }
 
 async fn tcp(lab: &Lab, tcp: &Tcp) -> Result<Answer> {
-    let (from, to) = ends(lab, &tcp.from, &tcp.to, tcp.port)?;
-    let echo = if tcp.listen { Some(Echo::tcp(&far_end(lab, &tcp.to)?.netns()?, to)?) } else { None };
+    let (from, to) = match ends(lab, &tcp.from, &tcp.to, tcp.port).await {
+        Err(why) if why.kind() == Kind::Refused => return Ok(Err(why.to_string())),
+        ends => ends?,
+    };
+    let listen = tcp.listen.as_ref().map(|listen| place_to_listen(lab, listen, &tcp.to, to)).transpose()?;
+    let echo = listen.map(|(netns, at)| Echo::tcp(&netns, at)).transpose()?;
     let answer = probe::tcp(&from.netns()?, to, tcp.send.as_deref()).await;
     if let Some(echo) = echo {
         echo.close().await;
@@ -129,8 +143,12 @@ async fn tcp(lab: &Lab, tcp: &Tcp) -> Result<Answer> {
 }
 
 async fn udp(lab: &Lab, udp: &Udp) -> Result<Answer> {
-    let (from, to) = ends(lab, &udp.from, &udp.to, udp.port)?;
-    let echo = if udp.listen { Some(Echo::udp(&far_end(lab, &udp.to)?.netns()?, to)?) } else { None };
+    let (from, to) = match ends(lab, &udp.from, &udp.to, udp.port).await {
+        Err(why) if why.kind() == Kind::Refused => return Ok(Err(why.to_string())),
+        ends => ends?,
+    };
+    let listen = udp.listen.as_ref().map(|listen| place_to_listen(lab, listen, &udp.to, to)).transpose()?;
+    let echo = listen.map(|(netns, at)| Echo::udp(&netns, at)).transpose()?;
     let answer = probe::udp(&from.netns()?, to, &udp.send).await;
     if let Some(echo) = echo {
         echo.close().await;
@@ -138,9 +156,26 @@ async fn udp(lab: &Lab, udp: &Udp) -> Result<Answer> {
     answer
 }
 
-fn ends(lab: &Lab, from: &Target, to: &Destination, port: u16) -> Result<(Place, SocketAddr)> {
-    let ip = lab.address(&named(from), &addressed(to))?;
+/// Both ends. That a name is not found is a refusal.
+async fn ends(lab: &Lab, from: &Target, to: &Destination, port: u16) -> Result<(Place, SocketAddr)> {
+    let ip = lab.find(&named(from), &addressed(to)).await?;
     Ok((lab.at(from)?, SocketAddr::new(IpAddr::V4(ip), port)))
+}
+
+/// Where the lab listens for what is sent to an address.
+fn place_to_listen(
+    lab: &Lab,
+    listen: &Listen,
+    far: &Destination,
+    to: SocketAddr,
+) -> Result<(Netns, SocketAddr)> {
+    match listen {
+        Listen::There => Ok((far_end(lab, far)?.netns()?, to)),
+        Listen::At { on, port } => {
+            let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), *port);
+            Ok((lab.at(on)?.netns()?, any))
+        }
+    }
 }
 
 /// Where the lab can listen.
@@ -148,11 +183,27 @@ fn far_end(lab: &Lab, to: &Destination) -> Result<Place> {
     match to {
         Destination::Host(name) => lab.at(&Target::Host(name.clone())),
         Destination::Container { name, .. } => lab.at(&Target::Container(name.clone())),
-        Destination::Address(ip) => Err(Error::new(
+        Destination::Address(_) | Destination::Name(_) => Err(Error::new(
             Kind::Input,
-            format_args!("the lab cannot listen at {ip}: it is nobody's by name"),
+            format_args!("the lab cannot listen at {to}: it is nobody's by name"),
         )),
     }
+}
+
+async fn resolve(lab: &Lab, resolve: &Resolve) -> Result<Outcome> {
+    let response = match lab.ask(&lab.at(&resolve.from)?, &resolve.question).await {
+        Ok(response) => response,
+        Err(why) => return Ok(Outcome::Found(Err(why.to_string()))),
+    };
+    let shown = |record: Record| match record.data {
+        Data::A(ip) => ip.to_string(),
+        Data::Aaaa(ip) => ip.to_string(),
+        Data::Ptr(name) => name,
+    };
+    Ok(Outcome::Found(match response.code {
+        Rcode::NOERROR => Ok(response.answers.into_iter().map(shown).collect()),
+        code => Err(code.to_string()),
+    }))
 }
 
 async fn kv(lab: &Lab, verb: &KvVerb) -> Result<Outcome> {
@@ -179,6 +230,10 @@ async fn network(lab: &Lab, verb: &NetworkVerb) -> Result<String> {
     match verb {
         NetworkVerb::Create(network) => lab.create_network(network.on.as_str(), request(network)).await,
         NetworkVerb::Rm { on, name } => lab.remove_network(on.as_str(), name.as_str()).await,
+        NetworkVerb::Connect(connect) => lab.connect(connect.clone()).await.map(|()| String::new()),
+        NetworkVerb::Disconnect { container, name } => {
+            lab.disconnect(container.as_str(), name.as_str()).await.map(|()| String::new())
+        }
         NetworkVerb::Inspect { on, name } => json(&lab.inspect_network(on.as_str(), name.as_str()).await?),
         NetworkVerb::Ls { on } => json(&lab.networks(on.as_str()).await?),
     }

@@ -7,9 +7,12 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use overlay::dns::Question;
+
 use super::expect::Expect;
 use super::fact::Check;
 use crate::fault::{Fault, Nemesis};
+use crate::lab::Connect;
 use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, show_duration};
 
 /// One step of a scenario.
@@ -42,6 +45,8 @@ pub enum Verb {
     Tcp(Tcp),
     /// Sends a UDP datagram and waits for an answer.
     Udp(Udp),
+    /// Looks a name up.
+    Resolve(Resolve),
     /// Asks the store.
     Kv(KvVerb),
     /// Asks an engine about its networks.
@@ -99,8 +104,8 @@ pub struct Tcp {
     pub port: u16,
     /// What is sent, once connected; then one answer is read. `None`: nothing is sent nor read.
     pub send: Option<String>,
-    /// The lab opens an echo server at the far end, for the time of the step.
-    pub listen: bool,
+    /// The lab opens an echo server, for the time of the step.
+    pub listen: Option<Listen>,
 }
 
 /// A UDP datagram and the answer to it.
@@ -114,8 +119,17 @@ pub struct Udp {
     pub port: u16,
     /// What is sent.
     pub send: String,
-    /// The lab opens an echo server at the far end, for the time of the step.
-    pub listen: bool,
+    /// The lab opens an echo server, for the time of the step.
+    pub listen: Option<Listen>,
+}
+
+/// A question to the name server of a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolve {
+    /// Who asks.
+    pub from: Target,
+    /// What is asked.
+    pub question: Question,
 }
 
 /// A request to the store, as made from its own host.
@@ -156,6 +170,15 @@ pub enum NetworkVerb {
     Rm {
         /// The host whose engine is asked.
         on: HostName,
+        /// Which network.
+        name: NetworkName,
+    },
+    /// Puts a container on one, on the engine of the container's host.
+    Connect(Connect),
+    /// Takes a container off one.
+    Disconnect {
+        /// Which container.
+        container: ContainerName,
         /// Which network.
         name: NetworkName,
     },
@@ -237,6 +260,22 @@ pub enum Target {
     Host(HostName),
     /// A container.
     Container(ContainerName),
+    /// The outside world, which can only send.
+    Internet,
+}
+
+/// Where the lab opens an echo server, for the time of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// At the far end: where the step's packets are sent to.
+    There,
+    /// Somewhere else, since what is sent is redirected.
+    At {
+        /// A host or a container.
+        on: Target,
+        /// Its port.
+        port: u16,
+    },
 }
 
 /// Whom a packet is sent to.
@@ -254,6 +293,8 @@ pub enum Destination {
         /// The network; `docker_gwbridge` is its host's gateway bridge.
         network: Option<Via>,
     },
+    /// The address that the sender's name server has for this name.
+    Name(String),
 }
 
 /// The network on which a container is addressed.
@@ -265,14 +306,21 @@ pub enum Via {
     GatewayBridge,
 }
 
+/// What stands before a DNS name that could be taken for something else.
+pub const DNS: &str = "dns:";
+
 /// How the gateway bridge is called where a network is named: Docker's name for it.
 pub const GATEWAY_BRIDGE: &str = "docker_gwbridge";
+
+/// How the outside world is called where a sender is named. No host has this name.
+pub const INTERNET: &str = "internet";
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Host(name) => name.fmt(f),
             Self::Container(name) => name.fmt(f),
+            Self::Internet => f.write_str(INTERNET),
         }
     }
 }
@@ -291,6 +339,7 @@ impl fmt::Display for Destination {
         match self {
             Self::Address(address) => address.fmt(f),
             Self::Host(name) => name.fmt(f),
+            Self::Name(name) => name.fmt(f),
             Self::Container { name, network: None } => name.fmt(f),
             Self::Container { name, network: Some(network) } => write!(f, "{name}@{network}"),
         }
@@ -316,6 +365,9 @@ impl fmt::Display for Verb {
             Self::Exec(exec) => write!(f, "{} on {}", exec.command.join(" "), exec.on),
             Self::Tcp(tcp) => write!(f, "{} connects to {} port {}", tcp.from, tcp.to, tcp.port),
             Self::Udp(udp) => write!(f, "{} sends a datagram to {} port {}", udp.from, udp.to, udp.port),
+            Self::Resolve(Resolve { from, question }) => {
+                write!(f, "{from} looks up {}, {}", question.name, question.kind)
+            }
             Self::Kv(KvVerb::Get { key }) => write!(f, "get {key} from the store"),
             Self::Kv(KvVerb::Ls { prefix }) => write!(f, "list {prefix} in the store"),
             Self::Kv(KvVerb::Put { key, .. }) => write!(f, "put {key} into the store"),
@@ -324,6 +376,12 @@ impl fmt::Display for Verb {
                 write!(f, "create network {} on {}", network.name, network.on)
             }
             Self::Network(NetworkVerb::Rm { on, name }) => write!(f, "remove network {name} on {on}"),
+            Self::Network(NetworkVerb::Connect(connect)) => {
+                write!(f, "connect {} to {}", connect.container, connect.network)
+            }
+            Self::Network(NetworkVerb::Disconnect { container, name }) => {
+                write!(f, "disconnect {container} from {name}")
+            }
             Self::Network(NetworkVerb::Inspect { on, name }) => write!(f, "inspect network {name} on {on}"),
             Self::Network(NetworkVerb::Ls { on }) => write!(f, "list the networks of {on}"),
             Self::Container(ContainerVerb::Run(container)) => {

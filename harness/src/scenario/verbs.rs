@@ -4,16 +4,20 @@ use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use overlay::dns::{Question, Type};
+
 use super::file::{
-    ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable, TcpTable,
-    UdpTable,
+    ConnectTable, ContainerVerbTable, ExecTable, KvTable, ListenEntry, NamedNetworkTable, NetworkVerbTable,
+    PingTable, ResolveTable, TcpTable, UdpTable,
 };
 use super::step::{
-    ContainerVerb, Destination, Exec, GATEWAY_BRIDGE, KvVerb, NetworkVerb, Ping, Target, Tcp, Udp, Via,
+    ContainerVerb, DNS, Destination, Exec, GATEWAY_BRIDGE, INTERNET, KvVerb, Listen, NetworkVerb, Ping,
+    Resolve, Target, Tcp, Udp, Via,
 };
+use crate::lab::Connect;
 use crate::topology::{
-    At, Checker, HostName, Mistake, NetworkName, check_command, check_container, check_network, no_such,
-    quote,
+    At, Checker, HostName, Mistake, NetworkName, check_command, check_container, check_network, check_place,
+    no_such, quote,
 };
 
 /// One request, as `lab ping` sends if it is not told otherwise.
@@ -32,7 +36,7 @@ const ECHO: u16 = 7;
 const DATAGRAM: &str = "ping";
 
 pub(super) fn check_ping(checker: &mut Checker, table: &PingTable) -> Option<Ping> {
-    let from = check_target(checker, &table.from);
+    let from = check_sender(checker, &table.from);
     let to = check_destination(checker, &table.to);
     let interval = checker.duration_or(table.interval.as_ref(), PING_INTERVAL);
     let count = table.count.as_ref().map_or(PING_COUNT, |count| {
@@ -52,7 +56,7 @@ pub(super) fn check_exec(checker: &mut Checker, table: &ExecTable) -> Option<Exe
 }
 
 pub(super) fn check_tcp(checker: &mut Checker, table: &TcpTable) -> Option<Tcp> {
-    let from = check_target(checker, &table.from);
+    let from = check_sender(checker, &table.from);
     let to = check_destination(checker, &table.to);
     let port = check_port(checker, table.port.as_ref());
     let listen = check_listen(checker, table.listen.as_ref(), to.as_ref());
@@ -60,12 +64,48 @@ pub(super) fn check_tcp(checker: &mut Checker, table: &TcpTable) -> Option<Tcp> 
 }
 
 pub(super) fn check_udp(checker: &mut Checker, table: &UdpTable) -> Option<Udp> {
-    let from = check_target(checker, &table.from);
+    let from = check_sender(checker, &table.from);
     let to = check_destination(checker, &table.to);
     let port = check_port(checker, table.port.as_ref());
     let listen = check_listen(checker, table.listen.as_ref(), to.as_ref());
     let send = table.send.clone().unwrap_or_else(|| DATAGRAM.to_owned());
     Some(Udp { from: from?, to: to?, port, send, listen })
+}
+
+pub(super) fn check_resolve(checker: &mut Checker, table: &ResolveTable) -> Option<Resolve> {
+    let from = check_target(checker, &table.from);
+    if let Some(Target::Host(host)) = &from
+        && !checker.has_nameserver()
+    {
+        let mistake = Mistake::new(format!("`{host}` has no name server"), &table.from.span, "asks it");
+        checker.mistake(mistake.help("give the outside world names: `[underlay.dns]`"));
+    }
+    let kind = match &table.kind {
+        None => Type::A,
+        Some(text) => match text.parse() {
+            Ok(kind) => kind,
+            Err(why) => {
+                let title = format!("{} is no type of records", quote(text));
+                checker.mistake(Mistake::new(title, &text.span, "unknown").help(why));
+                return None;
+            }
+        },
+    };
+    let question = match table.name.parse() {
+        Ok(address) if kind == Type::PTR => Question::backwards(address),
+        _ => Question { name: table.name.strip_suffix('.').unwrap_or(&table.name).to_owned(), kind },
+    };
+    if !question.is_sendable() {
+        checker.mistake(not_dns(&table.name));
+    }
+    Some(Resolve { from: from?, question })
+}
+
+/// No server can be asked for such a name.
+fn not_dns(text: &At<String>) -> Mistake {
+    let mistake =
+        Mistake::new(format!("{} is not a DNS name", quote(text)), &text.span, "cannot be asked for");
+    mistake.help("parts of 1 to 63 characters, with dots between them")
 }
 
 fn check_port(checker: &mut Checker, port: Option<&At<u16>>) -> u16 {
@@ -77,14 +117,30 @@ fn check_port(checker: &mut Checker, port: Option<&At<u16>>) -> u16 {
     port.map_or(ECHO, |port| port.value)
 }
 
-fn check_listen(checker: &mut Checker, listen: Option<&At<bool>>, to: Option<&Destination>) -> bool {
-    let Some(listen) = listen else { return false };
-    if let (true, Some(Destination::Address(address))) = (listen.value, to) {
-        let title = format!("the lab cannot listen at {address}");
-        let mistake = Mistake::new(title, &listen.span, "where is that?");
-        checker.mistake(mistake.help("let `to` be a host or a container"));
+fn check_listen(
+    checker: &mut Checker,
+    listen: Option<&At<ListenEntry>>,
+    to: Option<&Destination>,
+) -> Option<Listen> {
+    let listen = listen?;
+    match &listen.value {
+        ListenEntry::There(false) => None,
+        ListenEntry::There(true) => {
+            if let Some(to @ (Destination::Address(_) | Destination::Name(_))) = to {
+                let title = format!("the lab cannot listen at {to}");
+                let mistake = Mistake::new(title, &listen.span, "where is that?");
+                checker.mistake(
+                    mistake.help("let `to` be a host or a container, or say where: `{ on = \"C0\" }`"),
+                );
+            }
+            Some(Listen::There)
+        }
+        ListenEntry::At(table) => {
+            let on = check_target(checker, &table.on);
+            let port = check_port(checker, table.port.as_ref());
+            Some(Listen::At { on: on?, port })
+        }
     }
-    listen.value
 }
 
 pub(super) fn check_kv(checker: &mut Checker, table: &At<KvTable>) -> Option<KvVerb> {
@@ -136,6 +192,12 @@ pub(super) fn check_network_verb(
             }
             Some(NetworkVerb::Rm { on, name })
         }
+        NetworkVerbTable::Connect(connect) => check_connect(checker, connect, fails),
+        NetworkVerbTable::Disconnect(disconnect) => {
+            let container = checker.container(&disconnect.container);
+            let network = checker.network(&disconnect.name);
+            Some(NetworkVerb::Disconnect { container: container?.name, name: network?.name })
+        }
         NetworkVerbTable::Inspect(named) => {
             let (on, name) = check_named(checker, named, table)?;
             Some(NetworkVerb::Inspect { on, name })
@@ -144,6 +206,27 @@ pub(super) fn check_network_verb(
             Some(NetworkVerb::Ls { on: checker.engine_or_first(ls.on.as_ref(), &table.span)? })
         }
     }
+}
+
+/// `fails` as in [`check_network_verb`].
+fn check_connect(checker: &mut Checker, table: &ConnectTable, fails: bool) -> Option<NetworkVerb> {
+    let container = checker.container(&table.container);
+    let others = if fails { mem::take(&mut checker.containers) } else { Vec::new() };
+    let place = check_place(checker, &table.name, table.ip.as_ref(), &table.aliases);
+    if fails {
+        checker.containers = others;
+    }
+    let (container, place) = (container?.name, place?);
+    let connect = Connect {
+        container: container.to_string(),
+        network: place.network.to_string(),
+        ip: place.ip,
+        aliases: place.aliases.clone(),
+    };
+    if !fails {
+        checker.attach(&container, place);
+    }
+    Some(NetworkVerb::Connect(connect))
 }
 
 fn check_named(
@@ -184,6 +267,19 @@ pub(super) fn check_container_verb(
     }
 }
 
+/// Who sends: a host, a container, or the outside world.
+fn check_sender(checker: &mut Checker, text: &At<String>) -> Option<Target> {
+    if *text.value != *INTERNET || checker.has_container(text) {
+        return check_target(checker, text);
+    }
+    if !checker.has_internet() {
+        let mistake = Mistake::new("there is no outside world", &text.span, "sends from there");
+        checker.mistake(mistake.help("give the underlay an address of it: `internet = [\"8.8.8.8\"]`"));
+        return None;
+    }
+    Some(Target::Internet)
+}
+
 /// A host or a container, by its name; `host:X` or `container:X` if both are named so.
 pub(super) fn check_target(checker: &mut Checker, text: &At<String>) -> Option<Target> {
     if let Some(name) = text.strip_prefix("host:") {
@@ -210,7 +306,8 @@ pub(super) fn check_target(checker: &mut Checker, text: &At<String>) -> Option<T
     }
 }
 
-/// An address, a host, a container, or a container on one of its networks: `C0@demonet`.
+/// An address, a host, a container, a container on one of its networks: `C0@demonet`; or a DNS name: one with a dot that is
+/// nobody's here, or any behind `dns:`.
 pub(super) fn check_destination(checker: &mut Checker, text: &At<String>) -> Option<Destination> {
     match text.parse::<IpAddr>() {
         Ok(IpAddr::V6(_)) => {
@@ -233,9 +330,19 @@ pub(super) fn check_destination(checker: &mut Checker, text: &At<String>) -> Opt
         }
         return Some(Destination::Container { name: container.name, network: Some(network) });
     }
+    let is_ours = checker.has_host(text) || checker.has_container(text) || text.contains(':');
+    let dns = text.strip_prefix(DNS).or_else(|| (text.contains('.') && !is_ours).then_some(text.as_str()));
+    if let Some(name) = dns {
+        let name = name.strip_suffix('.').unwrap_or(name).to_owned();
+        if !(Question { name: name.clone(), kind: Type::A }).is_sendable() {
+            checker.mistake(not_dns(text));
+        }
+        return Some(Destination::Name(name));
+    }
     Some(match check_target(checker, text)? {
         Target::Host(name) => Destination::Host(name),
         Target::Container(name) => Destination::Container { name, network: None },
+        Target::Internet => return None,
     })
 }
 

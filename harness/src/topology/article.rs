@@ -25,8 +25,11 @@ impl Topology {
             name: container_name(name),
             on: host_name(on),
             networks: vec![Attachment { network: network_name("demonet"), ip, aliases: Vec::new() }],
+            publish: Vec::new(),
             command: vec!["sleep".into(), "3600".into()],
             env: BTreeMap::new(),
+            dns: Vec::new(),
+            anonymous: false,
         };
         let topology = Self {
             name: "two-host".into(),
@@ -37,6 +40,7 @@ impl Topology {
                 mtu: 1500,
                 gateway: Ipv4Addr::new(10, 0, 0, 1),
                 internet: vec![Ipv4Addr::new(8, 8, 8, 8)],
+                dns: BTreeMap::new(),
             },
             kv: Some(Kv::Stub { host: host_name("consul"), session_ttl_min: Duration::from_secs(10) }),
             hosts: vec![host("consul", 5, false), host("docker0", 10, true), host("docker1", 11, true)],

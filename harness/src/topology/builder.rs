@@ -1,8 +1,10 @@
 //! A topology built in Rust.
 
+use overlay::Resolution;
+
 use super::load::parse;
 use super::model::Topology;
-use super::write::{Page, impairment, texts};
+use super::write::{Page, impairment, resolution_word, texts};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Impairment;
 
@@ -49,6 +51,12 @@ impl Builder {
         self
     }
 
+    /// How kernels get to know peers; all of them from the store, unless said.
+    pub fn resolution(mut self, resolution: Resolution) -> Builder {
+        self.top.text("resolution", resolution_word(resolution));
+        self
+    }
+
     /// The subnet of all hosts; `10.0.0.0/24` unless said.
     pub fn subnet(mut self, subnet: &str) -> Builder {
         self.underlay.text("subnet", subnet);
@@ -64,6 +72,12 @@ impl Builder {
     /// Addresses of the outside world; none unless said.
     pub fn internet<'a>(mut self, addresses: impl IntoIterator<Item = &'a str>) -> Builder {
         self.underlay.key("internet", texts(&addresses.into_iter().collect::<Vec<_>>()));
+        self
+    }
+
+    /// Names that the outside world knows, with their addresses; none unless said.
+    pub fn dns<'a>(mut self, names: impl IntoIterator<Item = (&'a str, &'a str)>) -> Builder {
+        self.underlay.map("dns", &names.into_iter().map(|(name, ip)| (name.to_owned(), ip)).collect());
         self
     }
 
@@ -105,6 +119,14 @@ impl Builder {
         self
     }
 
+    /// An overlay network of several subnets.
+    pub fn network_of<'a>(mut self, name: &str, subnets: impl IntoIterator<Item = &'a str>) -> Builder {
+        self.tables.table("[[network]]");
+        self.tables.text("name", name);
+        self.tables.key("subnets", texts(&subnets.into_iter().collect::<Vec<_>>()));
+        self
+    }
+
     /// The network that was added last has no way out.
     pub fn internal(mut self) -> Builder {
         self.tables.key("internal", true);
@@ -122,6 +144,12 @@ impl Builder {
         self.tables.text("name", name);
         self.tables.text("on", on);
         self.tables.key("networks", texts(&networks.into_iter().collect::<Vec<_>>()));
+        self
+    }
+
+    /// The ports that the host of the container that was added last gives away for it: `8080:80`, `127.0.0.1:8080:80/udp`.
+    pub fn publishing<'a>(mut self, ports: impl IntoIterator<Item = &'a str>) -> Builder {
+        self.tables.key("publish", texts(&ports.into_iter().collect::<Vec<_>>()));
         self
     }
 

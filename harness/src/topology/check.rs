@@ -15,7 +15,7 @@ use super::file::nearest;
 use super::file::{File, HostTable};
 use super::hosts::{check_hosts, check_kv};
 use super::impairments::check_wire;
-use super::model::{Container, Host, Network, Topology, Underlay};
+use super::model::{Attachment, Container, Host, Network, Topology, Underlay};
 use super::name::{ContainerName, HostName, NameError, NetworkName};
 use super::networks::check_network;
 use super::report::{Mistake, list, quote};
@@ -285,9 +285,28 @@ impl Checker {
         self.gone_containers.extend(self.containers.extract_if(.., |container| container.name == *name));
     }
 
+    /// A step puts the container on a network.
+    pub(crate) fn attach(&mut self, name: &ContainerName, attachment: Attachment) {
+        let container = self.containers.iter_mut().find(|container| container.name == *name);
+        let Some(container) = container else { return };
+        let networks = &mut container.value.networks;
+        networks.retain(|other| other.network != attachment.network);
+        networks.push(attachment);
+    }
+
+    /// Whether the lab has an outside world.
+    pub(crate) fn has_internet(&self) -> bool {
+        self.underlay.as_ref().is_none_or(|underlay| !underlay.internet.is_empty())
+    }
+
     /// Whether there is a store to ask.
     pub(crate) fn has_store(&self) -> bool {
         self.store
+    }
+
+    /// Whether hosts have a name server.
+    pub(crate) fn has_nameserver(&self) -> bool {
+        self.underlay.as_ref().is_none_or(|underlay| underlay.nameserver().is_some())
     }
 
     /// Whether a host has that name.

@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use overlay::model::Publish;
+
 use super::check::{Checker, taken};
 use super::file::At;
 use super::file::{AttachmentEntry, ContainerTable};
@@ -29,11 +31,15 @@ pub(crate) fn check_container(checker: &mut Checker, table: &At<ContainerTable>)
         }
         networks.push(attachment);
     }
+    let on = on.or_else(|| checker.hosts.first().map(|host| host.name.clone()))?;
     let container = Container {
         name,
-        on: on.or_else(|| checker.hosts.first().map(|host| host.name.clone()))?,
+        publish: check_publish(checker, &table.publish, &on),
+        on,
         networks,
         command: table.command.as_ref().map(|command| check_command(checker, command)).unwrap_or_default(),
+        dns: table.dns.iter().filter_map(|text| checker.address(text)).collect(),
+        anonymous: false,
         env: table.env.iter().map(|(key, value)| (key.clone(), check_env(checker, key, value))).collect(),
     };
     Some(table.name.with(container))
@@ -45,6 +51,46 @@ fn check_on(checker: &mut Checker, table: &ContainerTable) -> Option<HostName> {
         Some(on) if table.networks.is_empty() => checker.host(on).map(|host| host.name),
         on => checker.engine_or_first(on.as_ref(), &table.name.span),
     }
+}
+
+/// Ports that a host gives away, each once.
+fn check_publish(checker: &mut Checker, texts: &[At<String>], on: &HostName) -> Vec<Publish> {
+    let mut all: Vec<Publish> = Vec::new();
+    for text in texts {
+        let published = match Publish::parse(text) {
+            Ok(published) => published,
+            Err(why) => {
+                let title = format!("{} cannot be published", quote(text));
+                let mistake = Mistake::new(title, &text.span, why.to_string());
+                checker.mistake(mistake.help("write `8080:80`: the host's port, then the container's"));
+                continue;
+            }
+        };
+        for publish in published {
+            let other = checker.containers.iter().find(|container| {
+                container.on == *on && container.publish.iter().any(|other| clash(other, &publish))
+            });
+            let taken = |by: String| Mistake::new(format!("a port of `{on}` is taken"), &text.span, by);
+            if let Some(other) = other {
+                let mistake = taken("wanted again".into());
+                let mistake = mistake.beside(&other.span, format!("`{}` has it", other.name));
+                checker.mistake(mistake);
+            } else if all.iter().any(|other| clash(other, &publish)) {
+                checker.mistake(taken("by this container itself".into()));
+            }
+            all.push(publish);
+        }
+    }
+    all
+}
+
+/// Whether both want one port of a host and can have no other.
+fn clash(one: &Publish, other: &Publish) -> bool {
+    let only = |publish: &Publish| {
+        let ports = publish.host.as_ref().filter(|ports| ports.start() == ports.end())?;
+        Some(publish.at(*ports.start()))
+    };
+    only(one).zip(only(other)).is_some_and(|(one, other)| one.collides(&other))
 }
 
 /// A command to run: a program, and nothing that cannot be passed to one.
@@ -75,8 +121,18 @@ fn check_attachment(checker: &mut Checker, entry: &At<AttachmentEntry>) -> Optio
         }
         AttachmentEntry::Table(table) => table,
     };
-    let network = checker.network(&table.name)?;
-    let ip = table.ip.as_ref().and_then(|text| {
+    check_place(checker, &table.name, table.ip.as_ref(), &table.aliases)
+}
+
+/// A place on a network, with an address that the network can give.
+pub(crate) fn check_place(
+    checker: &mut Checker,
+    network: &At<String>,
+    ip: Option<&At<String>>,
+    aliases: &[String],
+) -> Option<Attachment> {
+    let network = checker.network(network)?;
+    let ip = ip.and_then(|text| {
         let address = checker.address(text)?;
         let its = network.subnets.iter().find(|pool| pool.subnet.contains(&address));
         let pool = match (its, &network.subnets[..]) {
@@ -113,7 +169,7 @@ fn check_attachment(checker: &mut Checker, entry: &At<AttachmentEntry>) -> Optio
         }
         Some(address)
     });
-    Some(Attachment { network: network.name, ip, aliases: table.aliases.clone() })
+    Some(Attachment { network: network.name, ip, aliases: aliases.to_vec() })
 }
 
 /// What a pool keeps an address for.

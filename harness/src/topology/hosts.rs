@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use overlay::Resolution;
+use overlay::dns::{Question, Type};
 
 use super::check::{Checker, taken};
 use super::file::At;
@@ -56,6 +57,7 @@ pub(super) fn check_hosts(
         declare(checker, &mut used, &table.value, resolution);
     }
     let internet = check_internet(checker, subnet, &table.internet);
+    let dns = check_dns(checker, table);
     let subnet = subnet?;
     let mut free = subnet.hosts().filter(|address| !used.taken.contains_key(address));
     let gateway = gateway.or_else(|| free.next());
@@ -69,7 +71,7 @@ pub(super) fn check_hosts(
         let mistake = Mistake::new(format!("{subnet} has no address left"), &host.span, "for this host");
         checker.mistake(mistake.help("give `[underlay]` a larger `subnet`"));
     }
-    Some(Underlay { subnet, mtu, gateway: gateway?, internet })
+    Some(Underlay { subnet, mtu, gateway: gateway?, internet, dns })
 }
 
 fn check_subnet(checker: &mut Checker, text: Option<&At<String>>) -> Option<Ipv4Net> {
@@ -143,6 +145,29 @@ fn check_internet(checker: &mut Checker, subnet: Option<Ipv4Net>, texts: &[At<St
         checker.mistake(Mistake::new(format!("{address} cannot be outside"), &text.span, why));
     }
     internet
+}
+
+/// The names of the outside world, which somebody has to answer for.
+fn check_dns(checker: &mut Checker, table: &UnderlayTable) -> BTreeMap<String, Ipv4Addr> {
+    let mut dns = BTreeMap::new();
+    for (name, text) in &table.dns {
+        let Some(address) = checker.address(text) else { continue };
+        let question = Question { name: name.to_ascii_lowercase(), kind: Type::A };
+        if !question.is_sendable() {
+            let mistake =
+                Mistake::new(format!("{} is not a DNS name", quote(name)), &text.span, "its address");
+            checker.mistake(mistake.help("parts of 1 to 63 characters, with dots between them"));
+        } else if dns.insert(question.name, address).is_some() {
+            let title = format!("{} is said twice", quote(name));
+            checker.mistake(Mistake::new(title, &text.span, "large and small letters are the same"));
+        }
+    }
+    if let (true, Some(first)) = (table.internet.is_empty(), table.dns.values().next()) {
+        let mistake = Mistake::new("nobody answers for these names", &first.span, "no outside world");
+        checker
+            .mistake(mistake.help("give `[underlay]` an `internet`; its first address is the name server"));
+    }
+    dns
 }
 
 /// The addresses of the underlay that are taken, and by what.

@@ -31,11 +31,12 @@ pub use duration::{parse_duration, show_duration};
 pub use load::{Error, load, parse};
 pub use model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
 pub use name::{ContainerName, HostName, NameError, NetworkName};
+pub use overlay::Resolution;
 pub use report::{Mistake, Report};
 pub use schema::schema;
 
 pub(crate) use check::{Checker, TIMEOUT, no_such};
-pub(crate) use containers::{check_command, check_container};
+pub(crate) use containers::{check_command, check_container, check_place};
 pub(crate) use file::{At, ContainerTable, Example, FilterTable, ImpairmentTable, NetworkTable, WordOr};
 pub(crate) use impairments::{check_filter, check_wire};
 pub(crate) use networks::check_network;

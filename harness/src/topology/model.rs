@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::{Ipv4AddrRange, Ipv4Net};
 use overlay::Resolution;
+use overlay::model::Publish;
 
 use super::name::{ContainerName, HostName, NetworkName};
 use crate::fault::Impairment;
@@ -54,6 +55,16 @@ pub struct Underlay {
     pub gateway: Ipv4Addr,
     /// Addresses of the outside world, behind the gateway. Empty: there is none.
     pub internet: Vec<Ipv4Addr>,
+    /// The names that the outside world knows, in small letters, asked for at the first address of `internet`. Empty: hosts have
+    /// no name server.
+    pub dns: BTreeMap<String, Ipv4Addr>,
+}
+
+impl Underlay {
+    /// The hosts' name server, if they have one.
+    pub fn nameserver(&self) -> Option<Ipv4Addr> {
+        self.internet.first().copied().filter(|_| !self.dns.is_empty())
+    }
 }
 
 /// The key-value store that the engines share.
@@ -133,10 +144,16 @@ pub struct Container {
     pub on: HostName,
     /// The networks it is attached to, in the order of its interfaces. Empty: a loopback only.
     pub networks: Vec<Attachment>,
+    /// The ports that its host gives away for it, while one of its networks leads outside.
+    pub publish: Vec<Publish>,
     /// What runs in it. Empty: nothing, a bare sandbox.
     pub command: Vec<String>,
     /// The command's environment, on top of the default one.
     pub env: BTreeMap<String, String>,
+    /// Who is asked for names that no container has. Empty: the host's name server.
+    pub dns: Vec<Ipv4Addr>,
+    /// Its name was drawn, as no file says: others cannot look it up.
+    pub anonymous: bool,
 }
 
 /// A container's place on a network.

@@ -63,7 +63,7 @@ impl Page {
         self.key(key, quoted(value));
     }
 
-    fn map<V: Display>(&mut self, key: &str, map: &BTreeMap<String, V>) {
+    pub(super) fn map<V: Display>(&mut self, key: &str, map: &BTreeMap<String, V>) {
         if !map.is_empty() {
             self.key(key, inline(pairs(map)));
         }
@@ -75,6 +75,7 @@ impl Page {
         self.key("mtu", underlay.mtu);
         self.text("gateway", &underlay.gateway.to_string());
         self.key("internet", texts(&underlay.internet));
+        self.map("dns", &underlay.dns);
     }
 
     fn host(&mut self, host: &Host) {
@@ -82,8 +83,8 @@ impl Page {
         self.text("name", host.name.as_str());
         self.text("ip", &host.ip.to_string());
         self.key("engine", host.engine);
-        if host.resolution == Resolution::OnMiss {
-            self.text("resolution", "on-miss");
+        if host.resolution != Resolution::default() {
+            self.text("resolution", resolution_word(host.resolution));
         }
         let wire = wire(&host.wire);
         if !wire.is_empty() {
@@ -111,10 +112,23 @@ impl Page {
         self.text("on", container.on.as_str());
         let networks: Vec<String> = container.networks.iter().map(attachment).collect();
         self.key("networks", format!("[{}]", networks.join(", ")));
+        if !container.publish.is_empty() {
+            self.key("publish", texts(&container.publish));
+        }
         if !container.command.is_empty() {
             self.key("command", texts(&container.command));
         }
         self.map("env", &container.env);
+        if !container.dns.is_empty() {
+            self.key("dns", texts(&container.dns));
+        }
+    }
+}
+
+pub(super) fn resolution_word(resolution: Resolution) -> &'static str {
+    match resolution {
+        Resolution::Store => "store",
+        Resolution::OnMiss => "on-miss",
     }
 }
 

@@ -1,17 +1,22 @@
 //! The outside world: a namespace behind the underlay's gateway that owns the addresses of the internet.
 //!
-//! It answers echo requests (its kernel does), and echoes what it gets on TCP and UDP port 7.
+//! It answers echo requests (its kernel does), echoes what it gets on TCP and UDP port 7, and is the name server of its names.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
 use kernel::{Batch, Netns, Rtnl};
+use overlay::Gate;
+use overlay::dns::{Names, Server, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Kind, Result};
+use crate::topology::Underlay;
 
 /// The echo service, RFC 862.
 pub(crate) const ECHO: u16 = 7;
@@ -23,11 +28,13 @@ const DATAGRAM: usize = 65_535;
 pub(crate) struct Outside {
     netns: Netns,
     _services: JoinSet<()>,
+    _names: Option<Server>,
 }
 
 impl Outside {
     /// Gives `netns`, which is plugged in as the gateway, the addresses of the internet, and serves there.
-    pub(crate) fn open(netns: Netns, addresses: &[Ipv4Addr]) -> Result<Outside> {
+    pub(crate) fn open(netns: Netns, underlay: &Underlay) -> Result<Outside> {
+        let addresses = &underlay.internet;
         let mut batch = Batch::new();
         for ip in addresses {
             batch = batch.address(1, IpNet::V4(Ipv4Net::from(*ip)));
@@ -41,13 +48,37 @@ impl Outside {
             let socket = netns.udp(SocketAddr::new(IpAddr::V4(*ip), ECHO))?;
             services.spawn(echo_datagrams(UdpSocket::from_std(socket).map_err(|e| machine(&e))?));
         }
-        Ok(Outside { netns, _services: services })
+        let names = underlay.nameserver().map(|at| serve_names(&netns, at, &underlay.dns)).transpose()?;
+        Ok(Outside { netns, _services: services, _names: names })
     }
 
     /// Its namespace.
     pub(crate) fn netns(&self) -> &Netns {
         &self.netns
     }
+}
+
+/// Everything that the world has a name for.
+#[derive(Clone, Debug)]
+struct World(Arc<BTreeMap<String, Ipv4Addr>>);
+
+impl Names for World {
+    const IS_AUTHORITY: bool = true;
+
+    fn addresses(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
+        self.0.get(&name.to_ascii_lowercase()).map(|address| vec![*address])
+    }
+
+    fn name_of(&self, address: Ipv4Addr) -> Option<String> {
+        self.0.iter().find(|(_, its)| **its == address).map(|(name, _)| name.clone())
+    }
+}
+
+fn serve_names(netns: &Netns, at: Ipv4Addr, names: &BTreeMap<String, Ipv4Addr>) -> Result<Server> {
+    let world = World(Arc::new(names.clone()));
+    let names = move || world.clone();
+    let service = Service { names, upstreams: Vec::new(), seed: 0, gate: Gate::default() };
+    Ok(Server::start(netns, at, service)?)
 }
 
 fn machine(error: &io::Error) -> Error {

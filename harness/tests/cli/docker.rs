@@ -188,6 +188,64 @@ fn containers_are_refused_in_dockers_words() {
 }
 
 #[test]
+fn a_container_publishes_ports() {
+    let console = Console::with_two_hosts();
+    let container = |args: &[&str]| console.lab([&["container"], args].concat());
+    let run = |args: &[&str]| container(&[&["run", "--net", "demonet"], args].concat());
+    run(&["--name", "web", "-p", "8080:80", "--publish", "127.0.0.1:5353:53/udp", "-p", "7000-7001:70-71"])
+        .done();
+    let listed = container(&["ls"]).done();
+    assert!(listed.starts_with("CONTAINER ID   HOST      COMMAND      STATUS    PORTS "), "{listed}");
+    let ports = "0.0.0.0:8080->80/tcp, 127.0.0.1:5353->53/udp, 0.0.0.0:7000->70/tcp, 0.0.0.0:7001->71/tcp";
+    assert!(listed.contains(&format!(" {ports}   web\n")), "{listed}");
+    let shown = console.lab(["ps"]).done();
+    assert!(
+        shown.ends_with(&format!("\nCONTAINER   HOST      PORTS\nweb         docker0   {ports}\n")),
+        "{shown}"
+    );
+    let shown = parse(&container(&["inspect", "web"]).done());
+    assert_eq!(
+        shown[0]["NetworkSettings"]["Ports"],
+        json!({
+            "53/udp": [{ "HostIp": "127.0.0.1", "HostPort": "5353" }],
+            "70/tcp": [{ "HostIp": "0.0.0.0", "HostPort": "7000" }],
+            "71/tcp": [{ "HostIp": "0.0.0.0", "HostPort": "7001" }],
+            "80/tcp": [{ "HostIp": "0.0.0.0", "HostPort": "8080" }],
+        })
+    );
+    let listed = parse(&container(&["ls", "--json"]).done());
+    let web = listed["containers"].as_array().unwrap().iter().find(|c| c["name"] == "web").unwrap();
+    assert_eq!(
+        web["ports"][0],
+        json!({ "port": 80, "protocol": "tcp", "host_ip": "0.0.0.0", "host_port": 8080 })
+    );
+
+    // Taken is taken, by whomever; of who is refused nothing stays.
+    let refused = run(&["--name", "late", "-p", "8081:80", "-p", "8080:80"]).failed(1);
+    assert!(
+        refused.starts_with("lab: driver failed programming external connectivity on endpoint gateway_"),
+        "{refused}"
+    );
+    assert!(refused.ends_with("): Bind for 0.0.0.0:8080 failed: port is already allocated\n"), "{refused}");
+    assert!(!container(&["ls"]).done().contains("late"));
+    let wrong = run(&["-p", "80/sctp"]).failed(2);
+    assert!(wrong.contains("`sctp` is no protocol that can be published: write `tcp` or `udp`"), "{wrong}");
+    container(&["rm", "web"]).done();
+    run(&["--name", "late", "-p", "8080:80", "-p", "80"]).done();
+    let listed = container(&["ls"]).done();
+    let drawn = listed.split("0.0.0.0:8080->80/tcp, 0.0.0.0:").nth(1).expect("a port that was drawn");
+    assert!(drawn.split_once("->80/tcp   late").unwrap().0.parse::<u16>().unwrap() > 1023, "{listed}");
+    // Who is outside can be asked whether he reaches the host.
+    console.lab(["ping", "internet", "docker0", "-c", "1"]).done();
+    assert!(
+        console
+            .lab(["exec", "internet", "--", "true"])
+            .failed(125)
+            .contains("nothing runs in the outside world")
+    );
+}
+
+#[test]
 fn a_container_joins_a_network_and_leaves_it() {
     let console = Console::with_two_hosts();
     let network = |args: &[&str]| console.lab([&["network"], args].concat());

@@ -47,6 +47,11 @@ impl Error {
         self.errno() == Some(libc::EEXIST)
     }
 
+    /// Whether a socket already has the address and port.
+    pub fn is_in_use(&self) -> bool {
+        self.errno() == Some(libc::EADDRINUSE)
+    }
+
     /// Whether the kernel forbade it.
     pub fn is_forbidden(&self) -> bool {
         matches!(self.errno(), Some(libc::EPERM | libc::EACCES))

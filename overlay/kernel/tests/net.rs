@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use kernel::icmp::{Echo, Pinger};
-use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
+use kernel::nft::{Action, Base, Chain, Family, Hook, Match, Nft, Rule, Table};
 use kernel::packet::Tap;
 use kernel::rtnl::Vxlan;
 use kernel::{Batch, Mac, Netns, NewLink, NewVxlan, Rtnl};
@@ -154,6 +154,9 @@ fn every_kind_of_rule_is_understood_by_the_kernel() {
             [Match::NotIn("x".into()), Match::NotOut("y".into()), Match::Destination(net)],
             Action::Drop,
         ),
+        Rule::when([Match::Redirected, Match::Source(net)], Action::Accept).saying("bent"),
+        Rule::when([Match::EtherType(0x0806)], Action::Drop),
+        Rule::when([Match::Payload { base: Base::Transport, offset: 4, value: vec![0, 16] }], Action::Accept),
     ];
     let dnat = Action::Dnat("172.18.0.2:80".parse().unwrap());
     let published =
@@ -179,12 +182,16 @@ fn every_kind_of_rule_is_understood_by_the_kernel() {
         "docker forward: ct state established,related counter accept".to_owned(),
         "docker forward: iifname \"x\" oifname \"x\" counter drop".to_owned(),
         "docker forward: iifname != \"x\" oifname != \"y\" ip daddr 172.18.0.0/16 counter drop".to_owned(),
+        "docker forward: ct status dnat ip saddr 172.18.0.0/16 counter accept comment \"bent\"".to_owned(),
+        "docker forward: meta protocol 0x806 counter drop".to_owned(),
+        "docker forward: @th,32,16 0x10 counter accept".to_owned(),
         format!("docker prerouting: {published}"),
         format!("docker output: {published}"),
         "docker postrouting: ip saddr 172.18.0.0/16 oifname != \"docker_gwbridge\" counter masquerade"
             .to_owned(),
     ];
     assert_eq!(nft.rules().unwrap(), expected);
+    assert_eq!(table.lines(), expected);
 }
 
 #[kernel::isolate]
@@ -230,4 +237,24 @@ fn a_tap_sees_what_passes() {
     }
     // The request came in, the answer went out.
     assert_eq!(seen, [(7, false, 8), (7, true, 0)]);
+}
+
+#[kernel::isolate]
+fn isolated_ports_of_a_bridge_reach_the_bridge_and_not_each_other() {
+    let (switch, a, b) = (Netns::new("switch").unwrap(), Netns::new("a").unwrap(), Netns::new("b").unwrap());
+    let rtnl = Rtnl::new(&switch).unwrap();
+    let batch = Batch::new().bridge(&link(2, "sw0")).address(2, "10.0.0.9/24".parse().unwrap());
+    rtnl.apply(&batch).unwrap();
+    for (index, name, netns, address) in [(10, "a", &a, "10.0.0.1/24"), (11, "b", &b, "10.0.0.2/24")] {
+        let port = NewLink { master: Some(2), ..link(index, name) };
+        rtnl.apply(&Batch::new().veth(&port, &link(3, "eth0"), Some(netns.as_fd()))).unwrap();
+        let batch = Batch::new().up(3, "eth0").address(3, address.parse().unwrap());
+        Rtnl::new(netns).unwrap().apply(&batch).unwrap();
+    }
+    assert!(answers(&a, [10, 0, 0, 2]));
+    rtnl.apply(&Batch::new().isolate(10, "a").isolate(11, "b").hairpin(11, "b")).unwrap();
+    assert!(!matches!(ping(&a, [10, 0, 0, 2]), Echo::Reply(_)));
+    for from in [&a, &b] {
+        assert!(answers(from, [10, 0, 0, 9]));
+    }
 }

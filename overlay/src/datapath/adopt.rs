@@ -26,6 +26,8 @@ impl Datapath {
             self.counters.beyond_interfaces(container.sandbox, &have);
             self.adopt_outside(&host, &have, &container);
         }
+        // Now that the published ports are known.
+        self.gateway.mend_rules()?;
         for (name, _) in self.sandboxes.list() {
             let Some(Sandbox::Overlay(netns)) = self.sandboxes.get(&name) else { continue };
             let known = view.networks.keys().find_map(|id| Some((*id, id.epoch_of(&name)?)));
@@ -79,6 +81,7 @@ impl Datapath {
             outer_name: outer.name.clone(),
         };
         self.gateway.outsides.insert(container.sandbox, outside);
+        self.gateway.ports.adopt(container.sandbox, self.sandboxes.bindings(container.sandbox));
     }
 
     fn adopt_endpoints(&mut self, view: &View, network: NetworkId, have: &Snapshot) -> Result<()> {

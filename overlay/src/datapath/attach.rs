@@ -8,6 +8,7 @@ use kernel::{Batch, Error, Mac, Result, Rtnl};
 
 use super::converge::Datapath;
 use super::gwbridge::Outside;
+use super::ports::BadPort;
 use super::sandbox::{self, BRIDGE_INDEX, Overlay};
 use super::veth::Pair;
 use crate::docker;
@@ -29,6 +30,23 @@ pub(crate) struct Attached {
     pub(super) pair: Pair,
 }
 
+/// Why an endpoint could not be put into the kernel. In Docker's words, as far as it has some.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum Refused {
+    #[error("network sandbox join failed: {0}")]
+    Join(String),
+    #[error(
+        "driver failed programming external connectivity on endpoint gateway_{sandbox} ({endpoint:#}): {why}"
+    )]
+    Port { sandbox: SandboxId, endpoint: EndpointId, why: BadPort },
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Refused {
+        Refused::Join(error.to_string())
+    }
+}
+
 impl Attached {
     /// The interface's name in the container: `eth0`.
     pub(crate) fn interface(&self) -> &str {
@@ -45,7 +63,7 @@ impl Datapath {
         subnet: (&Subnet, Vni),
         endpoint: &Endpoint,
         container: &ContainerRef,
-    ) -> Result<()> {
+    ) -> Result<(), Refused> {
         let counters = self.counters.clone();
         let fresh = match self.overlays.get(&network.id) {
             Some(_) => {
@@ -69,7 +87,7 @@ impl Datapath {
         if result.is_ok() {
             self.keep(built, network, endpoint, container);
         } else {
-            self.undo(&built, network.id);
+            self.undo(&built, network.id, container);
             self.counters = counters;
             if self.attached.values().all(|other| other.sandbox != container.sandbox) {
                 self.inside.remove(&container.sandbox);
@@ -86,7 +104,13 @@ impl Datapath {
         endpoint: &Endpoint,
         container: &ContainerRef,
         (inner, inner_name, outer): (u32, String, u32),
-    ) -> Result<()> {
+    ) -> Result<(), Refused> {
+        if let Some(outside) = &built.outside {
+            let (sandbox, endpoint) = (container.sandbox, outside.endpoint);
+            let had = self.sandboxes.bindings(sandbox);
+            let taken = self.gateway.ports.take(sandbox, &container.publish, &had, &mut self.rng);
+            taken.map_err(|why| Refused::Port { sandbox, endpoint, why })?;
+        }
         if built.bridge.is_some() {
             self.gateway.prepare(&self.host)?;
         }
@@ -121,7 +145,8 @@ impl Datapath {
             batch = self.gateway.bridge(batch, index, draw_mac(&mut self.rng));
         }
         if let (Some(outside), Some(bridge)) = (&built.outside, built.bridge.or(self.gateway.bridge)) {
-            batch = self.gateway.outside(batch, bridge, outside, &container.netns);
+            let publishes = !container.publish.is_empty();
+            batch = self.gateway.outside(batch, bridge, outside, &container.netns, publishes);
         }
         if !batch.is_empty() {
             self.rtnl.apply(&batch)?;
@@ -132,21 +157,22 @@ impl Datapath {
         if let Some(outside) = &built.outside {
             batch = self.gateway.inside(batch, outside);
         }
-        let container = connect(&mut self.inside, container)?;
-        container.apply(&batch)?;
+        let inside = connect(&mut self.inside, container)?;
+        inside.apply(&batch)?;
 
         // Not before both halves carry frames is the container there.
         overlay.rtnl.wait_running(pair.outer, &pair.outer_name, PATIENCE)?;
         // The bridge may have learned that it is elsewhere, behind the vxlan device: then what comes from there for an address
         // that has moved here would be dropped for minutes, until the container speaks first.
         overlay.rtnl.apply(&Batch::new().learn(pair.outer, endpoint.mac))?;
-        container.wait_running(pair.inner, &pair.inner_name, PATIENCE)?;
+        inside.wait_running(pair.inner, &pair.inner_name, PATIENCE)?;
         if let Some(outside) = &built.outside {
             self.rtnl.wait_running(outside.outer, &outside.outer_name, PATIENCE)?;
-            container.wait_running(outside.inner, &outside.inner_name, PATIENCE)?;
+            inside.wait_running(outside.inner, &outside.inner_name, PATIENCE)?;
             if let Some(bridge) = built.bridge.or(self.gateway.bridge) {
                 self.rtnl.wait_running(bridge, docker::GWBRIDGE, PATIENCE)?;
             }
+            self.gateway.open_ports(&self.host, (container.sandbox, outside.ip))?;
         }
         Ok(())
     }
@@ -163,6 +189,7 @@ impl Datapath {
         }
         if let Some(outside) = built.outside {
             self.gateway.outsides.insert(container.sandbox, outside);
+            self.sandboxes.note_bindings(container.sandbox, self.gateway.ports.of(container.sandbox));
         }
         if let Some(pair) = built.pair {
             let outward = !network.internal;
@@ -172,7 +199,7 @@ impl Datapath {
     }
 
     /// Takes back what was built of an attachment that failed. What is not there needs no taking back.
-    fn undo(&self, built: &Built, network: NetworkId) {
+    fn undo(&mut self, built: &Built, network: NetworkId, container: &ContainerRef) {
         let removed = |rtnl: &Rtnl, index: u32, name: &str| {
             for error in rtnl.apply_all(&Batch::new().remove_link(index, name)) {
                 if !error.is_missing() {
@@ -195,6 +222,11 @@ impl Datapath {
         if let Some(index) = built.bridge {
             removed(&self.rtnl, index, docker::GWBRIDGE);
         }
+        if built.outside.is_some()
+            && let Err(error) = self.gateway.close_ports(container.sandbox)
+        {
+            tracing::warn!(host = self.host.name(), %error, "left behind after a failed join");
+        }
     }
 
     /// Takes an endpoint out of the kernel, and the overlay with its last one.
@@ -211,6 +243,7 @@ impl Datapath {
         if !needs_outside && let Some(outside) = self.gateway.outsides.get(&sandbox).cloned() {
             remove(&self.rtnl, outside.outer, &outside.outer_name)?;
             self.gateway.outsides.remove(&sandbox);
+            self.gateway.close_ports(sandbox)?;
         }
         if others().next().is_none() {
             self.inside.remove(&sandbox);

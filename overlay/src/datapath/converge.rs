@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 use kernel::{Netns, Result, Rtnl, Snapshot};
 
-use super::attach::Attached;
+use super::attach::{Attached, Refused};
 use super::counters::Counters;
 use super::gwbridge::{Gateway, Outside};
 use super::miss::{MissCounts, Resolution, Tell};
@@ -51,7 +51,7 @@ pub(crate) struct Report {
     /// The index of the documents that the kernel now agrees with.
     pub(crate) index: u64,
     /// Endpoints that could not be put into the kernel, and why.
-    pub(crate) failed: BTreeMap<EndpointId, String>,
+    pub(crate) failed: BTreeMap<EndpointId, Refused>,
     /// Anything else that went wrong.
     pub(crate) faults: Vec<String>,
 }
@@ -87,7 +87,7 @@ impl Datapath {
             counters: Counters::new(),
             overlays: BTreeMap::new(),
             attached: BTreeMap::new(),
-            gateway: Gateway::new(underlay),
+            gateway: Gateway::new(host, underlay),
             inside: BTreeMap::new(),
             resolution,
             tell,
@@ -119,7 +119,12 @@ impl Datapath {
 
         let mine = self.mine(view);
         for id in self.gone(view, &mine) {
+            let sandbox = self.attached.get(&id).map(|attached| attached.sandbox);
             report.take("take an endpoint away", self.detach(id));
+            // With the way outside its ports are gone, and not only until it is mended.
+            if let Some(sandbox) = sandbox.filter(|sandbox| !self.gateway.outsides.contains_key(sandbox)) {
+                self.sandboxes.note_bindings(sandbox, Vec::new());
+            }
         }
         for (id, endpoint) in mine {
             if !self.attached.contains_key(&id)
@@ -174,16 +179,17 @@ impl Datapath {
         mine.map(|endpoint| (endpoint.id, endpoint)).collect()
     }
 
-    fn put_in(&mut self, view: &View, endpoint: &Endpoint) -> Result<(), String> {
-        let found = view.networks.get(&endpoint.network).ok_or("its network is not in the store")?;
-        let network = found.value.network.clone();
+    fn put_in(&mut self, view: &View, endpoint: &Endpoint) -> Result<(), Refused> {
+        let refused = |why: &str| Refused::Join(why.to_owned());
+        let found = view.networks.get(&endpoint.network);
+        let network = found.ok_or_else(|| refused("its network is not in the store"))?.value.network.clone();
         let subnet = network
             .subnet_of(endpoint.address.addr())
-            .ok_or("its address is in none of its network's subnets")?;
-        let vni = subnet.vni.ok_or("its network has no vxlan id")?;
+            .ok_or_else(|| refused("its address is in none of its network's subnets"))?;
+        let vni = subnet.vni.ok_or_else(|| refused("its network has no vxlan id"))?;
         let container = endpoint.sandbox.and_then(|id| self.sandboxes.container(id));
-        let container = container.ok_or("its container is gone")?;
-        self.attach(&network, (subnet, vni), endpoint, &container).map_err(|error| error.to_string())
+        let container = container.ok_or_else(|| refused("its container is gone"))?;
+        self.attach(&network, (subnet, vni), endpoint, &container)
     }
 
     /// Looks at the kernel; what is broken there is taken apart, so that it is built again.

@@ -5,18 +5,13 @@ use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 
 use ipnet::{IpNet, Ipv4Net};
-use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
+use kernel::nft::{Nft, Table};
 use kernel::{Batch, Mac, Netns, NewLink, Result};
 
+use super::ports::Ports;
+use super::rules::{TABLE, rules};
 use crate::docker;
 use crate::id::{EndpointId, SandboxId};
-
-/// The nftables table's name.
-const TABLE: &str = "docker";
-
-/// Conventional priorities (`linux/netfilter_ipv4.h`: `NF_IP_PRI_FILTER`, `NF_IP_PRI_NAT_SRC`).
-const FILTER: i32 = 0;
-const SOURCE_NAT: i32 = 100;
 
 /// A container's place on the gateway bridge.
 #[derive(Debug, Clone)]
@@ -46,12 +41,15 @@ pub(super) struct Gateway {
     isolate: bool,
     /// The containers that are on it.
     pub(super) outsides: BTreeMap<SandboxId, Outside>,
+    /// The ports that they have published.
+    pub(super) ports: Ports,
 }
 
 impl Gateway {
-    /// A gateway bridge that is not there yet, with the first of Docker's local pools that the underlay leaves free.
-    pub(super) fn new(underlay: &[Ipv4Net]) -> Gateway {
+    /// A host's gateway bridge that is not there yet, with the first of Docker's local pools that the underlay leaves free.
+    pub(super) fn new(host: &Netns, underlay: &[Ipv4Net]) -> Gateway {
         Gateway {
+            ports: Ports::new(host),
             subnet: docker::gwbridge_subnet(underlay),
             bridge: None,
             nft: None,
@@ -90,16 +88,50 @@ impl Gateway {
         self.write_rules()
     }
 
-    /// Writes the rules if somebody removed them.
-    pub(super) fn mend_rules(&self) -> Result<()> {
-        match &self.nft {
-            Some(nft) if !nft.tables()?.iter().any(|name| name == TABLE) => self.write_rules(),
-            _ => Ok(()),
+    /// Lets through what was sent to published ports, to those of a container that is just being put on the bridge too.
+    pub(super) fn open_ports(&self, host: &Netns, fresh: (SandboxId, Ipv4Addr)) -> Result<()> {
+        if self.ports.of(fresh.0).is_empty() {
+            return Ok(());
         }
+        // Or the answers to the host's loopback would be martians (ip-sysctl.rst, `route_localnet`).
+        host.set_sysctl(&format!("ipv4/conf/{}/route_localnet", docker::GWBRIDGE), "1")?;
+        self.replace(&self.table(Some(fresh)))
+    }
+
+    /// Gives the ports of a container back that is not on the bridge any more.
+    pub(super) fn close_ports(&mut self, sandbox: SandboxId) -> Result<()> {
+        if self.ports.of(sandbox).is_empty() {
+            return Ok(());
+        }
+        self.ports.release(sandbox);
+        self.write_rules()
+    }
+
+    /// Writes the rules again if somebody removed or changed them.
+    pub(super) fn mend_rules(&mut self) -> Result<()> {
+        self.ports.hold_all();
+        let Some(nft) = &self.nft else { return Ok(()) };
+        let mut have = nft.rules()?;
+        have.retain(|line| line.split_once(' ').is_some_and(|(table, _)| table == TABLE));
+        if have == self.table(None).lines() { Ok(()) } else { self.write_rules() }
     }
 
     fn write_rules(&self) -> Result<()> {
-        self.nft.as_ref().map_or(Ok(()), |nft| nft.replace(&rules(self.subnet)))
+        self.replace(&self.table(None))
+    }
+
+    fn replace(&self, table: &Table) -> Result<()> {
+        self.nft.as_ref().map_or(Ok(()), |nft| nft.replace(table))
+    }
+
+    fn table(&self, fresh: Option<(SandboxId, Ipv4Addr)>) -> Table {
+        let ip = |sandbox: SandboxId| match (self.outsides.get(&sandbox), fresh) {
+            (Some(outside), _) => Some(outside.ip),
+            (None, Some((fresh, ip))) if fresh == sandbox => Some(ip),
+            _ => None,
+        };
+        let published = self.ports.all().filter_map(|(sandbox, binding)| Some((binding, ip(sandbox)?)));
+        rules(self.subnet, &published.collect::<Vec<_>>())
     }
 
     /// The bridge itself.
@@ -122,6 +154,7 @@ impl Gateway {
         bridge: u32,
         outside: &Outside,
         container: &'a Netns,
+        publishes: bool,
     ) -> Batch<'a> {
         let outer = NewLink {
             index: outside.outer,
@@ -137,8 +170,13 @@ impl Gateway {
             mtu: Some(docker::GWBRIDGE_MTU),
             ..NewLink::default()
         };
-        let batch = batch.veth(&outer, &inner, Some(container.as_fd()));
-        if self.isolate { batch.isolate(outside.outer, &outside.outer_name) } else { batch }
+        let mut batch = batch.veth(&outer, &inner, Some(container.as_fd()));
+        if self.isolate {
+            batch = batch.isolate(outside.outer, &outside.outer_name);
+        }
+        // What a container sends to its own published port goes back by the port that it came from (20.10 does so without its
+        // userland proxy: `setHairpinMode`).
+        if publishes { batch.hairpin(outside.outer, &outside.outer_name) } else { batch }
     }
 
     /// What is to be done in the container.
@@ -149,31 +187,4 @@ impl Gateway {
             .up(outside.inner, &outside.inner_name)
             .default_route(self.address(), outside.inner)
     }
-}
-
-/// Docker's behaviour, not its chains: containers do not talk to one another here (icc is off), reach the outside
-/// under the host's address, and are reached from there only by answers.
-fn rules(subnet: Ipv4Net) -> Table {
-    let (into, out_of) =
-        (|| Match::Out(docker::GWBRIDGE.to_owned()), || Match::NotOut(docker::GWBRIDGE.to_owned()));
-    let from = || Match::In(docker::GWBRIDGE.to_owned());
-    let forward = Chain {
-        name: "forward".to_owned(),
-        hook: Hook::Forward,
-        priority: FILTER,
-        accept: true,
-        rules: vec![
-            Rule::when([from(), into()], Action::Drop),
-            Rule::when([into(), Match::Established], Action::Accept),
-            Rule::when([into()], Action::Drop),
-        ],
-    };
-    let postrouting = Chain {
-        name: "postrouting".to_owned(),
-        hook: Hook::Postrouting,
-        priority: SOURCE_NAT,
-        accept: true,
-        rules: vec![Rule::when([Match::Source(subnet), out_of()], Action::Masquerade)],
-    };
-    Table { family: Family::Ip, name: TABLE.to_owned(), chains: vec![forward, postrouting] }
 }

@@ -4,7 +4,8 @@
 //! - `sandbox`: an overlay's namespace; `segment`: a subnet in it, `br0` and `vxlan1`
 //! - `veth`: an endpoint's pair
 //! - `miss`: what vxlan devices miss, and what is done about it
-//! - `gwbridge`: `docker_gwbridge`, the way outside
+//! - `gwbridge`: `docker_gwbridge`, the way outside; `rules`: what it lets through, pure; `ports`: those of the host that containers
+//!   have published
 //! - `attach`: a container's join, leave and roll-back
 //! - `counters`: the numbers in the names, and the indexes
 //! - `adopt`: what an earlier engine left
@@ -17,11 +18,13 @@ mod counters;
 mod gwbridge;
 mod miss;
 mod plan;
+mod ports;
+mod rules;
 mod sandbox;
 mod segment;
 mod veth;
 
-pub(crate) use attach::draw_veth;
+pub(crate) use attach::{Refused, draw_veth};
 pub(crate) use converge::{Datapath, Pass, Report};
 pub use miss::{MissCounts, Resolution};
 pub use plan::{Op, Tables, plan};

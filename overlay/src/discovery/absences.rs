@@ -53,11 +53,13 @@ mod tests {
             id,
             network,
             name: "C1".to_owned(),
+            anonymous: false,
             address: Ipv4Net::new_assert(ip, 24),
             mac: Mac::of(ip),
             sandbox: None,
             host,
             aliases: vec![],
+            publish: vec![],
         };
         let mut view = View::default();
         view.endpoints.entry(network).or_default().insert(id, Stored { index: 1, value });

@@ -1,6 +1,7 @@
 //! The engine of one host: it follows the store, keeps the kernel in agreement with it, and does what is asked.
 
 mod follow;
+mod names;
 mod show;
 mod verbs;
 
@@ -24,6 +25,8 @@ use crate::ledger::View;
 use crate::model::{Endpoint, Vni};
 use crate::witness::Witness;
 
+use names::NameServers;
+
 pub use show::NetworkSummary;
 pub use verbs::{EndpointInfo, JoinOptions};
 
@@ -41,6 +44,8 @@ pub struct Config {
     pub mend: Duration,
     /// How peers get into the kernel.
     pub resolution: Resolution,
+    /// The host's name servers: they are asked for names that no container has.
+    pub nameservers: Vec<Ipv4Addr>,
     /// Ids and names are drawn from it.
     pub seed: u64,
     /// Who hears what it does of its own accord.
@@ -55,6 +60,7 @@ impl Default for Config {
             peer_grace: Duration::from_secs(20),
             mend: Duration::from_secs(2),
             resolution: Resolution::Store,
+            nameservers: Vec::new(),
             seed: 0,
             witness: Witness::default(),
         }
@@ -96,6 +102,7 @@ struct Core {
     turn: Semaphore,
     drawn: Mutex<Drawn>,
     applied: watch::Sender<Applied>,
+    names: Arc<NameServers>,
 }
 
 /// What this engine draws, and has to remember.
@@ -128,10 +135,22 @@ impl Engine {
     pub fn start(env: HostEnv, kv: Kv, config: Config) -> Result<Engine> {
         let vtep = keys::host_of(env.advertise).ok_or(Cause::Advertise(env.advertise))?;
         // Hosts that were given one seed draw differently.
-        let mut rng = fastrand::Rng::with_seed(config.seed ^ u64::from(u32::from(vtep)) << 32);
+        let seed = config.seed ^ u64::from(u32::from(vtep)) << 32;
+        let mut rng = fastrand::Rng::with_seed(seed);
         let (tell, told) = mpsc::unbounded_channel();
         let misses = (config.resolution, tell);
         let datapath = Datapath::new(&env.netns, &env.sandboxes, vtep, &env.underlay, rng.fork(), misses)?;
+        let (applied, gate) = (watch::Sender::default(), Gate::default());
+        let names = Arc::new(NameServers {
+            env: env.clone(),
+            vtep,
+            upstreams: config.nameservers.clone(),
+            seed,
+            gate: gate.clone(),
+            witness: config.witness.clone(),
+            applied: applied.clone(),
+            running: Mutex::default(),
+        });
         let core = Arc::new(Core {
             vtep,
             membership: Membership::new(kv.clone(), env.advertise, config.session_ttl),
@@ -140,7 +159,7 @@ impl Engine {
             env,
             datapath: Arc::new(Mutex::new(Some(datapath))),
             ended: AtomicBool::new(false),
-            gate: Gate::default(),
+            gate,
             turn: Semaphore::new(1),
             drawn: Mutex::new(Drawn {
                 rng,
@@ -148,7 +167,8 @@ impl Engine {
                 asked: BTreeMap::new(),
                 leaving: BTreeSet::new(),
             }),
-            applied: watch::Sender::default(),
+            applied,
+            names,
         });
         let gate = core.gate.clone();
         let keep = Arc::clone(&core.membership).keep();
@@ -166,6 +186,8 @@ impl Engine {
         self.core.ended.store(true, Ordering::Relaxed);
         self.tasks.0.iter().for_each(AbortHandle::abort);
         drop(self.core.datapath.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // Whoever starts them does so with the datapath.
+        self.core.names.end();
     }
 
     /// Stops it as SIGSTOP stops a process: it renews and follows nothing, its verbs wait, its sockets stay open.
@@ -254,17 +276,18 @@ impl Core {
     async fn settle(&self, view: Arc<View>, pass: Pass) -> Result<Report> {
         let view = self.reclaim(view).await?;
         let sessions = self.membership.standing().borrow().sessions;
-        let applied = self.applied.clone();
+        let (applied, names) = (self.applied.clone(), Arc::clone(&self.names));
         let (name, witness) = (self.env.name.clone(), self.config.witness.clone());
         self.with_datapath(move |datapath| {
             let report = datapath.converge(&view, pass).clone();
-            let faults: Vec<String> = report.failed.values().chain(&report.faults).cloned().collect();
+            let failed = report.failed.values().map(ToString::to_string);
+            let faults: Vec<String> = failed.chain(report.faults.iter().cloned()).collect();
             for fault in &faults {
                 tracing::warn!(host = name, "{fault}");
                 witness.say(fault);
             }
             let mine = datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
-            let mine = Arc::new(mine.collect());
+            let mine: Arc<BTreeMap<_, _>> = Arc::new(mine.collect());
             // Still under the lock, so that what is said last is what is true.
             applied.send_modify(|applied| {
                 if pass == Pass::Anew {
@@ -285,8 +308,9 @@ impl Core {
                     applied.index = report.index;
                 }
                 applied.faults = faults;
-                applied.mine = mine;
+                applied.mine = Arc::clone(&mine);
             });
+            names.agree(&mine);
             report
         })
         .await

@@ -94,6 +94,6 @@ impl Engine {
                 shown.collect()
             })
             .await?;
-        Ok(inspect::container(container, endpoints))
+        Ok(inspect::container(container, endpoints, &self.core.env.sandboxes.bindings(sandbox)))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 
 use super::{Core, Engine};
-use crate::datapath::{Pass, draw_veth};
+use crate::datapath::{Pass, Refused, draw_veth};
 use crate::docker;
 use crate::error::{Cause, Result};
 use crate::host::ContainerRef;
@@ -29,6 +29,8 @@ pub struct JoinOptions {
     pub ip: Option<Ipv4Addr>,
     /// `--network-alias`
     pub aliases: Vec<String>,
+    /// No `--name`: the container's name was drawn, and others cannot look it up (20.10: `CreateOptionAnonymous`).
+    pub anonymous: bool,
 }
 
 /// What a container has got by joining.
@@ -105,10 +107,12 @@ impl Engine {
         let who = Joining {
             id: core.draw(EndpointId::random, |id| view.endpoints.values().any(|all| all.contains_key(id))),
             name: container.name.clone(),
+            anonymous: options.anonymous,
             sandbox: container.sandbox,
             host: core.vtep,
             ip: options.ip,
             aliases,
+            publish: container.publish.clone(),
             half,
             last_vni,
         };
@@ -128,10 +132,16 @@ impl Engine {
         }
         let report = core.settle(view, Pass::Change).await?;
         if let Some(info) = core.info(who.id).await? {
+            if info.outside.is_none() && !container.publish.is_empty() {
+                let name = &container.name;
+                core.config
+                    .witness
+                    .say(format_args!("{name} has no way outside: none of its ports is published"));
+            }
             return Ok(info);
         }
-        let why =
-            report.failed.get(&who.id).cloned().unwrap_or_else(|| "it was taken away meanwhile".to_owned());
+        let meanwhile = || Refused::Join("it was taken away meanwhile".to_owned());
+        let why = report.failed.get(&who.id).cloned().unwrap_or_else(meanwhile);
         core.cross_out(id, who.id).await?;
         // So that the loop, which may be at the documents that still have it, passes them over as old ones.
         // What the join failed for is what counts.
@@ -155,6 +165,23 @@ impl Engine {
         let left = core.leave(found.id, endpoint.id).await;
         core.drawn().leaving.remove(&endpoint.id);
         left
+    }
+
+    /// Looks at the kernel now, and mends what somebody broke in it; the loop does so from time to time.
+    pub async fn mend(&self) -> Result<()> {
+        let view = self.core.look().await?;
+        self.core.settle(view, Pass::Mend).await.map(drop)
+    }
+
+    /// Puts right what the store's documents have wrong about one another, such as addresses that a Docker killed between two
+    /// writes has lost; see [`View::contradictions`]. How many documents were.
+    pub async fn correct(&self) -> Result<usize> {
+        self.core
+            .transact(|view| {
+                let ops = view.corrections();
+                Ok((ops.len(), ops))
+            })
+            .await
     }
 
     /// What a container has on the networks it is on, by the networks' names.

@@ -13,7 +13,7 @@ use crate::docker;
 use crate::host::{ContainerRef, LocalNetwork, Sandboxes};
 use crate::id::{ContainerId, EndpointId, NetworkId, SandboxId};
 use crate::ledger::{Found, View};
-use crate::model::{Endpoint, Mac};
+use crate::model::{Binding, Endpoint, Mac};
 
 /// `docker network inspect`, one element of its list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -248,11 +248,19 @@ pub(crate) fn gateway(
     }
 }
 
-/// A container, as its host shows it: its endpoints, each with the network's name and the address it asked for.
+/// A container, as its host shows it: its endpoints, each with the network's name and the address it asked for, and the
+/// ports that it has published.
 pub(crate) fn container(
     container: &ContainerRef,
     endpoints: Vec<(String, Endpoint, Option<Ipv4Addr>)>,
+    bindings: &[Binding],
 ) -> NetworkSettings {
+    let mut ports: BTreeMap<String, Vec<PortBinding>> = BTreeMap::new();
+    for binding in bindings {
+        let shown =
+            PortBinding { host_ip: binding.host_ip.to_string(), host_port: binding.host_port.to_string() };
+        ports.entry(format!("{}/{}", binding.port, binding.protocol)).or_default().push(shown);
+    }
     let networks = endpoints.into_iter().map(|(name, endpoint, asked)| {
         let settings = EndpointSettings {
             ipam_config: asked.map(|ip| Asked { ipv4_address: ip.to_string() }),
@@ -277,7 +285,7 @@ pub(crate) fn container(
         hairpin_mode: false,
         link_local_ipv6_address: String::new(),
         link_local_ipv6_prefix_len: 0,
-        ports: BTreeMap::new(),
+        ports,
         sandbox_key: format!("{}/{}", docker::NETNS_FOLDER, container.sandbox.namespace()),
         secondary_ip_addresses: None,
         secondary_ipv6_addresses: None,

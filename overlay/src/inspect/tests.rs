@@ -43,6 +43,8 @@ fn c0() -> ContainerRef {
         name: "C0".to_owned(),
         sandbox: "00bd02585abf6514affb4761761266d6cf684dad1fcad792e99d9287e46ea9a1".parse().unwrap(),
         netns: Netns::current("C0").unwrap(),
+        publish: Vec::new(),
+        dns: Vec::new(),
     }
 }
 
@@ -78,6 +80,6 @@ fn a_container_is_shown_as_docker_shows_it() {
     let endpoint =
         view.endpoints_of(NETWORK.parse().unwrap()).find(|endpoint| endpoint.name == "C0").unwrap();
     let settings =
-        container(&c0(), vec![("demonet".to_owned(), endpoint.clone(), Some(endpoint.address.addr()))]);
+        container(&c0(), vec![("demonet".to_owned(), endpoint.clone(), Some(endpoint.address.addr()))], &[]);
     assert_eq!(shown(&settings), include_str!("../../tests/fixtures/inspect/C0.json"));
 }

@@ -11,7 +11,7 @@ use crate::ipam::{self, Bits, PoolError};
 use crate::kv::TxnOp;
 use crate::kv::keys;
 use crate::kv::record::{EndpointCount, EndpointRecord};
-use crate::model::{Endpoint, Mac, Network, Subnet, Vni};
+use crate::model::{Endpoint, Mac, Network, Publish, Subnet, Vni};
 
 /// Who joins, and how.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub(crate) struct Joining {
     pub(crate) id: EndpointId,
     /// The container's name.
     pub(crate) name: String,
+    /// Nobody gave it that name.
+    pub(crate) anonymous: bool,
     /// The container's sandbox.
     pub(crate) sandbox: SandboxId,
     /// The underlay address of the host it is on.
@@ -28,6 +30,8 @@ pub(crate) struct Joining {
     pub(crate) ip: Option<Ipv4Addr>,
     /// Further names.
     pub(crate) aliases: Vec<String>,
+    /// The ports that it wants to be published.
+    pub(crate) publish: Vec<Publish>,
     /// What the pair's half would be called on the host before it moves in: the record has it.
     pub(crate) half: String,
     /// The VNI that this engine drew last: they go up, so that one that was freed is not had again at once.
@@ -55,11 +59,13 @@ pub(crate) fn join(view: &View, network: NetworkId, who: &Joining) -> Result<(En
         id: who.id,
         network,
         name: who.name.clone(),
+        anonymous: who.anonymous,
         address: subnet.with_len(ip),
         mac: Mac::of(ip),
         sandbox: Some(who.sandbox),
         host: who.host,
         aliases: who.aliases.clone(),
+        publish: if carries_ports(view, &found.network, who) { who.publish.clone() } else { Vec::new() },
     };
 
     let mut ops = parents(view, [keys::endpoints(network)]);
@@ -82,6 +88,12 @@ pub(crate) fn join(view: &View, network: NetworkId, who: &Joining) -> Result<(En
         ops.push(cas(keys::driver(network), &record, driver.index));
     }
     Ok((endpoint, ops))
+}
+
+/// Whether the container's ports are noted with its endpoint on this network: it is its first that leads outside.
+fn carries_ports(view: &View, network: &Network, who: &Joining) -> bool {
+    let mut its = view.endpoints_on(who.host).filter(|other| other.sandbox == Some(who.sandbox));
+    !network.internal && its.all(|other| other.publish.is_empty())
 }
 
 /// An address for an endpoint.

@@ -3,6 +3,7 @@
 //! Docker changes one key after the other, so that a crash in between leaks. Here a verb is decided from one
 //! look at all documents and done in one transaction; when somebody else was faster, it is decided anew.
 
+mod audit;
 mod create;
 mod endpoint;
 mod remove;

@@ -15,17 +15,17 @@ use crate::kv::{FLAGS, Listing, Pair, TxnOp, keys};
 use crate::model::{Endpoint, Vni};
 
 /// A store, and one who writes to it.
-struct Scene {
+pub(super) struct Scene {
     store: Store,
     rng: fastrand::Rng,
 }
 
 impl Scene {
-    fn new() -> Scene {
+    pub(super) fn new() -> Scene {
         Scene { store: Store::new(Config::default()), rng: fastrand::Rng::with_seed(7) }
     }
 
-    fn view(&self) -> View {
+    pub(super) fn view(&self) -> View {
         let pair = |key: &[u8], entry: &crate::kv::store::Entry| Pair {
             key: String::from_utf8_lossy(key).into_owned(),
             value: entry.value.to_vec(),
@@ -41,7 +41,7 @@ impl Scene {
         view
     }
 
-    fn commit(&mut self, ops: Vec<TxnOp>) -> bool {
+    pub(super) fn commit(&mut self, ops: Vec<TxnOp>) -> bool {
         let op = |op| match op {
             TxnOp::Cas { key, value, index } => {
                 Op { value: value.into(), flags: FLAGS, index, ..Op::new(Verb::Cas, key) }
@@ -53,7 +53,7 @@ impl Scene {
         self.store.txn(&ops.into_iter().map(op).collect::<Vec<_>>()).is_ok()
     }
 
-    fn create(&mut self, request: &CreateNetwork) -> Result<NetworkId> {
+    pub(super) fn create(&mut self, request: &CreateNetwork) -> Result<NetworkId> {
         let id = NetworkId::random(&mut self.rng);
         let avoid = ["10.0.0.0/24".parse().unwrap()];
         let ops = create(&self.view(), request, id, "2026-11-22T21:11:13.546946772Z".to_owned(), &avoid)?;
@@ -65,28 +65,30 @@ impl Scene {
         Joining {
             id: EndpointId::random(&mut self.rng),
             name: name.to_owned(),
+            anonymous: false,
             sandbox: SandboxId::random(&mut self.rng),
             host: Ipv4Addr::new(10, 0, 0, 10),
             ip,
             aliases: vec!["bae778722477".to_owned()],
+            publish: vec![],
             half: "veth94f8360".to_owned(),
             last_vni: None,
         }
     }
 
-    fn join(&mut self, network: NetworkId, name: &str, ip: Option<Ipv4Addr>) -> Result<Endpoint> {
+    pub(super) fn join(&mut self, network: NetworkId, name: &str, ip: Option<Ipv4Addr>) -> Result<Endpoint> {
         let who = self.who(name, ip);
         let (endpoint, ops) = join(&self.view(), network, &who)?;
         assert!(self.commit(ops));
         Ok(endpoint)
     }
 
-    fn leave(&mut self, endpoint: &Endpoint) {
+    pub(super) fn leave(&mut self, endpoint: &Endpoint) {
         let ops = leave(&self.view(), endpoint.network, endpoint.id).unwrap();
         assert!(self.commit(ops));
     }
 
-    fn remove(&mut self, name: &str) -> Result<()> {
+    pub(super) fn remove(&mut self, name: &str) -> Result<()> {
         let view = self.view();
         let ops = remove(&view, view.find(name)?)?;
         assert!(self.commit(ops));
@@ -98,7 +100,7 @@ impl Scene {
     }
 }
 
-fn asked(name: &str, subnet: &str) -> CreateNetwork {
+pub(super) fn asked(name: &str, subnet: &str) -> CreateNetwork {
     asked_in(name, if subnet.is_empty() { &[] } else { std::slice::from_ref(&subnet) })
 }
 

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::Mac;
+use super::{Mac, Publish};
 use crate::id::{EndpointId, NetworkId, SandboxId};
 
 /// An endpoint as the store has it.
@@ -16,6 +16,8 @@ pub struct Endpoint {
     pub network: NetworkId,
     /// The container's name.
     pub name: String,
+    /// The name was drawn, and not given: others cannot look it up.
+    pub anonymous: bool,
     /// Its address, with the subnet's length.
     pub address: Ipv4Net,
     /// Its hardware address.
@@ -26,4 +28,6 @@ pub struct Endpoint {
     pub host: Ipv4Addr,
     /// Further names, the container's short id among them.
     pub aliases: Vec<String>,
+    /// The ports that its container asked to be published. Only the first endpoint that leads outside has them.
+    pub publish: Vec<Publish>,
 }

@@ -10,7 +10,9 @@ use kernel::{Batch, Netns, NewLink, Rtnl, Snapshot};
 use overlay::id::{ContainerId, SandboxId};
 use overlay::ipam::PoolRequest;
 use overlay::kv::{Kv, memory, store};
-use overlay::{Config, ContainerRef, CreateNetwork, Engine, HostEnv, JoinOptions, Resolution, Sandboxes};
+use overlay::{
+    Config, ContainerRef, CreateNetwork, Engine, HostEnv, JoinOptions, Resolution, Sandboxes, Witness,
+};
 
 /// A lab: a store, a switch, and hosts at it.
 pub struct Lab {
@@ -24,7 +26,7 @@ pub struct Lab {
 pub struct Host {
     pub env: HostEnv,
     pub engine: Option<Engine>,
-    config: Config,
+    pub config: Config,
 }
 
 /// Short enough for a test to wait for.
@@ -48,6 +50,13 @@ pub fn run_with<F: Future<Output = ()>>(resolution: Resolution, test: impl FnOnc
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async move { test(Lab::new(hosts, resolution).await).await });
     runtime.shutdown_timeout(Duration::from_secs(5));
+}
+
+impl Host {
+    /// Lets somebody hear the engines that are started from now on.
+    pub fn witness(&mut self, witness: Witness) {
+        self.config.witness = witness;
+    }
 }
 
 impl Lab {
@@ -119,6 +128,8 @@ impl Lab {
             name: name.to_owned(),
             sandbox: SandboxId::random(&mut self.rng),
             netns: Netns::new(name).unwrap(),
+            publish: Vec::new(),
+            dns: Vec::new(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use overlay::model::Publish;
 
 /// What the codes mean, for people; `main` has the numbers.
 const EXIT_CODES: &str = "\
@@ -61,6 +62,8 @@ pub(crate) enum Verb {
     Ping(Ping),
     /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, rules.
     Inspect(Inspect),
+    /// Say where store and kernels do not agree, and what that does harm to.
+    Check(crate::check::Check),
     /// Docker's network commands, on a host of the lab.
     #[command(subcommand)]
     Network(Network),
@@ -156,7 +159,7 @@ pub(crate) struct Shell {
 pub(crate) struct Ping {
     /// A host or container.
     pub(crate) from: String,
-    /// An address, a host, a container, or a container on a network: `C0@demonet`.
+    /// An address, a host, a container, a container on a network: `C0@demonet`; or a DNS name: `example.com`, `dns:C0`.
     pub(crate) to: String,
     /// How many requests.
     #[arg(long, short = 'c', default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
@@ -331,6 +334,12 @@ pub(crate) struct ContainerRun {
     /// A further name on the first of them.
     #[arg(long)]
     pub(crate) network_alias: Vec<String>,
+    /// A port that its host gives away: `8080:80`, `127.0.0.1:8080:80/udp`, `80` for one that is drawn.
+    #[arg(long, short, value_name = "PORT", value_parser = Publish::parse)]
+    pub(crate) publish: Vec<Vec<Publish>>,
+    /// A name server that is asked for names that no container has (default: the host's).
+    #[arg(long)]
+    pub(crate) dns: Vec<Ipv4Addr>,
     /// A variable of its environment: `key=value`.
     #[arg(long, short, value_name = "K=V", value_parser = pair)]
     pub(crate) env: Vec<(String, String)>,

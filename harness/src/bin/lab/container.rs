@@ -36,11 +36,12 @@ pub(crate) fn main(scope: &Scope, verb: Container) -> anyhow::Result<ExitCode> {
                         container.host.clone(),
                         container.command.join(" "),
                         container.state.clone(),
+                        container.shown_ports(),
                         container.name.clone(),
                     ]
                 };
                 let rows: Vec<_> = containers.iter().map(row).collect();
-                print::text(table(["CONTAINER ID", "HOST", "COMMAND", "STATUS", "NAMES"], &rows))?;
+                print::text(table(["CONTAINER ID", "HOST", "COMMAND", "STATUS", "PORTS", "NAMES"], &rows))?;
             }
         }
         Container::Run(run) => {
@@ -76,6 +77,8 @@ fn request(run: ContainerRun, on: String) -> Run {
         networks: run.networks,
         ip: run.ip,
         aliases: run.network_alias,
+        publish: run.publish.into_iter().flatten().collect(),
+        dns: run.dns,
         command: run.command,
         env: run.env.into_iter().collect(),
     }

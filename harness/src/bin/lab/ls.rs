@@ -127,6 +127,13 @@ pub(crate) fn show(report: &Report) -> anyhow::Result<()> {
             table(["CONTAINER", "HOST", "STATE", "ADDRESSES", "COMMAND"], &containers)
         ))?;
     }
+    let publishing = report.containers.iter().filter(|container| !container.ports.is_empty());
+    let ports: Vec<[String; 3]> = publishing
+        .map(|container| [container.name.clone(), container.host.clone(), container.shown_ports()])
+        .collect();
+    if !ports.is_empty() {
+        print::text(format_args!("\n{}", table(["CONTAINER", "HOST", "PORTS"], &ports)))?;
+    }
     Ok(())
 }
 

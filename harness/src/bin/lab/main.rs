@@ -4,6 +4,7 @@
 //! socket. `args` says what can be typed; each verb has a file; `choose` finds the lab that is meant.
 
 mod args;
+mod check;
 mod choose;
 mod container;
 mod doctor;
@@ -110,6 +111,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Shell(verb) => exec::shell(&scope, &verb),
         Verb::Ping(verb) => ping::main(&scope, &verb),
         Verb::Inspect(verb) => inspect::main(&scope, &verb),
+        Verb::Check(verb) => check::main(&scope, &verb),
         Verb::Network(verb) => network::main(&scope, verb),
         Verb::Container(verb) => container::main(&scope, verb),
         Verb::Fault(verb) => fault::fault(&scope, verb),

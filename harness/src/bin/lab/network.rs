@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use harness::control::{Client, Request};
-use harness::lab::{NetworkLine, Report};
+use harness::lab::{Connect, NetworkLine, Report};
 use harness::{Error, Kind};
 use overlay::CreateNetwork;
 use overlay::ipam::PoolFlags;
@@ -62,7 +62,7 @@ pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
         }
         Network::Connect { network, container, ip, alias, on } => {
             runs_on(&mut client, &container, &on)?;
-            client.ask(&Request::Connect { container, network, ip, aliases: alias })?;
+            client.ask(&Request::Connect(Connect { container, network, ip, aliases: alias }))?;
         }
         Network::Disconnect { network, container, on } => {
             runs_on(&mut client, &container, &on)?;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::topology::At;
+use crate::topology::{At, Example, WordOr};
 
 /// What is expected of a step. Which keys may stand here depends on the verb.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -35,8 +35,12 @@ pub(crate) struct ExpectTable {
     pub(crate) no_keys: Option<At<Vec<String>>>,
     /// network.ls, network.inspect: what is shown.
     pub(crate) output: Option<At<TextTable>>,
-    /// network, container, kv.put, kv.rm: fails, with this error.
-    pub(crate) error: Option<At<TextTable>>,
+    /// resolve: these addresses, in any order.
+    pub(crate) addresses: Option<At<Vec<At<String>>>>,
+    /// resolve: these names, in any order.
+    pub(crate) names: Option<At<Vec<String>>>,
+    /// network, container, resolve, kv.put, kv.rm: fails, with this error; a word is the whole error.
+    pub(crate) error: Option<At<WordOr<TextTable>>>,
 }
 
 /// Conditions on a text; all that are given must hold.
@@ -51,4 +55,9 @@ pub(crate) struct TextTable {
     pub(crate) equals: Option<String>,
     /// Is part of the text read as JSON: objects may have more keys, arrays have as many elements.
     pub(crate) json: Option<At<serde_json::Value>>,
+}
+
+impl Example for TextTable {
+    const EXAMPLE: &'static str =
+        "an error such as \"NXDOMAIN\", or a table such as { contains = \"exists\" }";
 }

@@ -1,6 +1,7 @@
 //! A scenario's tables as written: every key optional, every value with its place.
 //!
 //! - `step`: a step, and the tables of its verbs.
+//! - `listen`: where its echo server is.
 //! - `fact`: what `check` and `[[always]]` look at.
 //! - `fault`: what goes wrong.
 //! - `expect`: what a step expects.
@@ -8,6 +9,7 @@
 mod expect;
 mod fact;
 mod fault;
+mod listen;
 mod step;
 
 pub(super) use expect::{ExpectTable, TextTable};
@@ -16,8 +18,9 @@ pub(super) use fact::{
     AddressTable, InterfaceTable, MtuTable, PeerTable, RouteTable, SameNetworkTable, SandboxTable,
 };
 pub(super) use fault::{DropTable, FaultTable, NemesisTable, PartitionTable};
+pub(super) use listen::ListenEntry;
 pub(crate) use step::StepTable;
 pub(super) use step::{
-    ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable, RepeatTable,
-    TcpTable, UdpTable,
+    ConnectTable, ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable,
+    RepeatTable, ResolveTable, TcpTable, UdpTable,
 };

@@ -6,12 +6,13 @@ use serde::Deserialize;
 use super::expect::ExpectTable;
 use super::fact::CheckTable;
 use super::fault::{FaultTable, NemesisTable};
+use super::listen::ListenEntry;
 use crate::topology::{At, ContainerTable, NetworkTable, WordOr};
 
 /// One `[[step]]`: exactly one verb, and how it is judged.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["resolve"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }]))]
 pub(crate) struct StepTable {
     /// A sentence that says what holds.
     pub(crate) name: Option<At<String>>,
@@ -35,6 +36,8 @@ pub(crate) struct StepTable {
     pub(crate) tcp: Option<At<TcpTable>>,
     /// A UDP datagram.
     pub(crate) udp: Option<At<UdpTable>>,
+    /// A name looked up.
+    pub(crate) resolve: Option<At<ResolveTable>>,
     /// A request to the store.
     pub(crate) kv: Option<At<KvTable>>,
     /// A request to an engine.
@@ -70,11 +73,24 @@ pub(crate) struct RepeatTable {
     pub(crate) step: Vec<At<StepTable>>,
 }
 
+/// A question to the name server of a host or a container.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResolveTable {
+    /// A host or a container.
+    pub(crate) from: At<String>,
+    /// The name; of type PTR, an address.
+    pub(crate) name: At<String>,
+    /// `A`, `AAAA`, `PTR`, `MX` or `TXT`; A unless said.
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<At<String>>,
+}
+
 /// Echo requests from one place to another.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PingTable {
-    /// A host or a container.
+    /// A host, a container, or `internet`.
     pub(crate) from: At<String>,
     /// An address, a container (`C0`, `C0@demonet`) or a host.
     pub(crate) to: At<String>,
@@ -100,7 +116,7 @@ pub(crate) struct ExecTable {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TcpTable {
-    /// A host or a container.
+    /// A host, a container, or `internet`.
     pub(crate) from: At<String>,
     /// An address, a container or a host.
     pub(crate) to: At<String>,
@@ -108,15 +124,15 @@ pub(crate) struct TcpTable {
     pub(crate) port: Option<At<u16>>,
     /// What is sent once connected; then one answer is read.
     pub(crate) send: Option<String>,
-    /// The lab opens an echo server at the far end for the step.
-    pub(crate) listen: Option<At<bool>>,
+    /// The lab opens an echo server for the step.
+    pub(crate) listen: Option<At<ListenEntry>>,
 }
 
 /// A UDP datagram and the answer to it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UdpTable {
-    /// A host or a container.
+    /// A host, a container, or `internet`.
     pub(crate) from: At<String>,
     /// An address, a container or a host.
     pub(crate) to: At<String>,
@@ -124,8 +140,8 @@ pub(crate) struct UdpTable {
     pub(crate) port: Option<At<u16>>,
     /// What is sent; `ping` unless said.
     pub(crate) send: Option<String>,
-    /// The lab opens an echo server at the far end for the step.
-    pub(crate) listen: Option<At<bool>>,
+    /// The lab opens an echo server for the step.
+    pub(crate) listen: Option<At<ListenEntry>>,
 }
 
 /// A request to the store.
@@ -187,6 +203,10 @@ pub(crate) enum NetworkVerbTable {
     Create(Box<At<NetworkTable>>),
     /// Removes one.
     Rm(NamedNetworkTable),
+    /// Puts a container on one.
+    Connect(ConnectTable),
+    /// Takes a container off one.
+    Disconnect(DisconnectTable),
     /// Shows one.
     Inspect(NamedNetworkTable),
     /// Lists them.
@@ -201,6 +221,31 @@ pub(crate) struct NamedNetworkTable {
     pub(crate) name: At<String>,
     /// The host whose engine is asked; the first one with an engine unless said.
     pub(crate) on: Option<At<String>>,
+}
+
+/// A container that is put on a network.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConnectTable {
+    /// The network.
+    pub(crate) name: At<String>,
+    /// The container.
+    pub(crate) container: At<String>,
+    /// The address asked for; the engine chooses unless said.
+    pub(crate) ip: Option<At<String>>,
+    /// Further names of the container on that network.
+    #[serde(default)]
+    pub(crate) aliases: Vec<String>,
+}
+
+/// A container that is taken off a network.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DisconnectTable {
+    /// The network.
+    pub(crate) name: At<String>,
+    /// The container.
+    pub(crate) container: At<String>,
 }
 
 /// Whose engine is asked.

@@ -23,15 +23,27 @@ const ATTEMPTS: usize = 10;
 /// Most differences shown.
 const SHOWN: usize = 5;
 
-/// Compares what the kernel holds with what the store asks for, once the engines have seen it all.
+/// Whether all agrees; a few of the differences, if not.
 pub(super) async fn look(lab: &Lab) -> Result<Finding> {
+    let mut found = findings(lab).await?;
+    let more = found.len().saturating_sub(SHOWN);
+    found.truncate(SHOWN);
+    if more > 0 {
+        found.push(format!("{more} more"));
+    }
+    Ok(if found.is_empty() { Ok(()) } else { Err(found.join("; ")) })
+}
+
+/// What documents of the store contradict, and what differs between what the store asks for and what kernels hold, once the
+/// engines have seen it all: each in a sentence that says what it does harm to.
+pub(crate) async fn findings(lab: &Lab) -> Result<Vec<String>> {
     let kv = lab.kv()?;
     let mut found = Vec::new();
     for _ in 0..ATTEMPTS {
         let listing = kv.list(keys::ALL).await?;
         let index = listing.index;
         let view = View::read(listing);
-        found = Vec::new();
+        found = view.contradictions();
         for host in lab.hosts().filter(|host| host.spec.engine && host.alive().is_ok()) {
             found.extend(look_at(host, &view).await?);
         }
@@ -40,12 +52,7 @@ pub(super) async fn look(lab: &Lab) -> Result<Finding> {
             break;
         }
     }
-    let more = found.len().saturating_sub(SHOWN);
-    found.truncate(SHOWN);
-    if more > 0 {
-        found.push(format!("{more} more"));
-    }
-    Ok(if found.is_empty() { Ok(()) } else { Err(found.join("; ")) })
+    Ok(found)
 }
 
 /// What differs on a host, each in a sentence.

@@ -55,13 +55,15 @@ pub(super) fn differences(view: &View, vtep: Ipv4Addr, resolution: Resolution, h
                 compare_overlay(network, sandbox, &view.peers(*id, vtep), resolution, &mut found);
                 compare_endpoints(network, sandbox, endpoints, held, &mut found);
             }
-            [] => found.push(format!("{} has endpoints here, and no sandbox", network.name)),
-            _ => found.push(format!("{} has more than one sandbox", network.name)),
+            [] => {
+                found.push(format!("{} has endpoints here, and no sandbox: they reach nobody", network.name));
+            }
+            _ => found.push(format!("{} has more than one sandbox: only one has its VNI", network.name)),
         }
     }
-    found.extend(
-        overlays.into_iter().map(|(name, _)| format!("{name} is left over: it has no endpoint here")),
-    );
+    found.extend(overlays.into_iter().map(|(name, _)| {
+        format!("{name} is left over: it has no endpoint here, and keeps its VNI from the next one")
+    }));
     for container in &held.containers {
         compare_container(view, container, &held.host, &mut found);
     }
@@ -87,7 +89,10 @@ fn compare_overlay(
     }
     for vxlan in sandbox.links.iter().filter_map(|link| link.vxlan.as_ref()) {
         if network.vnis().all(|vni| vni.get() != vxlan.vni) {
-            found.push(format!("{} has the VNI {}, which the store does not say", network.name, vxlan.vni));
+            found.push(format!(
+                "{} has the VNI {}, which the store does not say: no other host hears it",
+                network.name, vxlan.vni
+            ));
         }
     }
 }
@@ -104,34 +109,42 @@ fn compare_subnet(
     let vni = subnet.vni.map(Vni::get);
     let its = |link: &&Link| link.vxlan.as_ref().map(|vxlan| vxlan.vni) == vni;
     let Some(link) = sandbox.links.iter().find(its) else {
-        return found.push(format!("{name} has no vxlan device for {}", subnet.net));
+        return found
+            .push(format!("{name} has no vxlan device for {}: no other host is reached", subnet.net));
     };
     let bridge = link.master.and_then(|master| sandbox.by_index(master));
     match bridge {
         Some(bridge) if bridge.up && link.up => {
             let gateway = IpNet::V4(subnet.with_len(subnet.gateway));
             if !sandbox.addresses_of(&bridge.name).contains(&gateway) {
-                found.push(format!("{} of {name} has not the address {gateway}", bridge.name));
+                found.push(format!(
+                    "{} of {name} has not the address {gateway}: no other subnet is reached",
+                    bridge.name
+                ));
             }
         }
         Some(bridge) => {
             let down = if bridge.up { &link.name } else { &bridge.name };
-            found.push(format!("{down} of {name} is down"));
+            found.push(format!("{down} of {name} is down: no other host is reached"));
         }
-        None => found.push(format!("{} of {name} is on no bridge", link.name)),
+        None => found.push(format!("{} of {name} is on no bridge: no other host is reached", link.name)),
     }
     let have = tables(sandbox, link.index);
     for (ip, mac) in want.arp.iter().filter(|(ip, mac)| have.arp.get(ip) != Some(mac)) {
-        found.push(format!("{name} lacks the ARP entry {ip} {mac}"));
+        found.push(format!("{name} lacks the ARP entry {ip} {mac}: it is not reached from here"));
     }
     for (ip, mac) in have.arp.iter().filter(|(ip, mac)| want.arp.get(ip) != Some(mac)) {
-        found.push(format!("{name} has the ARP entry {ip} {mac}, of no live peer"));
+        found.push(format!(
+            "{name} has the ARP entry {ip} {mac}, of no live peer: whoever has the address next is not reached"
+        ));
     }
     for (mac, vtep) in want.fdb.difference(&have.fdb) {
-        found.push(format!("{name} lacks the FDB entry {mac} dst {vtep}"));
+        found.push(format!("{name} lacks the FDB entry {mac} dst {vtep}: it is not reached from here"));
     }
     for (mac, vtep) in have.fdb.difference(&want.fdb) {
-        found.push(format!("{name} has the FDB entry {mac} dst {vtep}, of no live peer"));
+        found.push(format!(
+            "{name} has the FDB entry {mac} dst {vtep}, of no live peer: what the MAC sends from elsewhere is dropped"
+        ));
     }
 }
 
@@ -159,33 +172,41 @@ fn compare_endpoints(
         let what = format!("{} on {}", endpoint.name, network.name);
         let its = held.containers.iter().find(|container| endpoint.sandbox == Some(container.sandbox));
         let Some(container) = its else {
-            found.push(format!("the store has {what}, and no container here is that"));
+            found.push(format!(
+                "the store has {what}, and no container here is that: its address is lost to others"
+            ));
             continue;
         };
         let Some(near) = container.holds.links.iter().find(|link| link.mac == Some(endpoint.mac)) else {
-            found.push(format!("{what} has no interface"));
+            found.push(format!("{what} has no interface: it is cut off"));
             continue;
         };
         if !near.up {
-            found.push(format!("{} of {what} is down", near.name));
+            found.push(format!("{} of {what} is down: it is cut off", near.name));
         }
         if !container.holds.addresses_of(&near.name).contains(&IpNet::V4(endpoint.address)) {
-            found.push(format!("{} of {what} has not the address {}", near.name, endpoint.address));
+            found.push(format!(
+                "{} of {what} has not the address {}: it is not reached",
+                near.name, endpoint.address
+            ));
         }
         match other_end(near, sandbox) {
             Some(port) => {
                 ports.insert(port.index);
                 let on_bridge = port.master.and_then(|master| sandbox.by_index(master)).is_some();
                 if !on_bridge || !port.up {
-                    found.push(format!("{} of {what} is not plugged in", port.name));
+                    found.push(format!("{} of {what} is not plugged in: it is cut off", port.name));
                 }
             }
-            None => found.push(format!("{} of {what} does not end in the network's sandbox", near.name)),
+            None => found.push(format!(
+                "{} of {what} does not end in the network's sandbox: it is cut off",
+                near.name
+            )),
         }
     }
     let veths = sandbox.links.iter().filter(|link| link.kind.as_deref() == Some("veth"));
     for link in veths.filter(|link| !ports.contains(&link.index)) {
-        found.push(format!("{} of {} is left over", link.name, network.name));
+        found.push(format!("{} of {} is left over: nobody is behind it", link.name, network.name));
     }
 }
 
@@ -197,9 +218,18 @@ fn compare_container(view: &View, container: &Sandboxed, host: &Snapshot, found:
     let outward = outward.map(|stored| &stored.value.network).any(|network| !network.internal);
     let outside = on_gateway_bridge(&container.holds, host);
     match (outward, outside) {
-        (true, None) => found.push(format!("{} is not on {}", container.name, docker::GWBRIDGE)),
+        (true, None) => found.push(format!(
+            "{} is not on {}: the outside is not reached",
+            container.name,
+            docker::GWBRIDGE
+        )),
         (false, Some(link)) => {
-            found.push(format!("{} of {} is on {}, needlessly", link.name, container.name, docker::GWBRIDGE));
+            found.push(format!(
+                "{} of {} is on {}: an internal network has a way out",
+                link.name,
+                container.name,
+                docker::GWBRIDGE
+            ));
         }
         _ => {}
     }
@@ -210,7 +240,7 @@ fn compare_container(view: &View, container: &Sandboxed, host: &Snapshot, found:
             || outside.is_some_and(|outside| outside.index == link.index)
     };
     for link in veths.filter(|link| !known(link)) {
-        found.push(format!("{} of {} is left over", link.name, container.name));
+        found.push(format!("{} of {} is left over: it leads nowhere", link.name, container.name));
     }
 }
 
@@ -223,5 +253,9 @@ fn compare_gateway(held: &Held, found: &mut Vec<String>) {
             ports.retain(|port| link.peer != Some(port.index));
         }
     }
-    found.extend(ports.iter().map(|port| format!("{} on {} is left over", port.name, docker::GWBRIDGE)));
+    found.extend(
+        ports
+            .iter()
+            .map(|port| format!("{} on {} is left over: nobody is behind it", port.name, docker::GWBRIDGE)),
+    );
 }

@@ -12,6 +12,8 @@ mod path;
 mod peer;
 mod sandbox;
 
+pub(crate) use drift::findings;
+
 use super::fact::Check;
 use crate::error::Result;
 use crate::lab::Lab;

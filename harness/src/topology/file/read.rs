@@ -10,14 +10,11 @@ use super::tables::File;
 use crate::topology::report::{Mistake, list, quote};
 
 /// Keys that the format has and this version does not act on. They are refused, never ignored.
-const NOT_YET: [(&str, &[&str]); 8] = [
-    ("underlay", &["dns"]),
+const NOT_YET: [(&str, &[&str]); 5] = [
     ("kv", &["url"]),
     ("network", &["ipv6"]),
-    ("container", &["dns", "publish"]),
     ("container.networks", &["ip6"]),
-    ("step", &["resolve", "throughput"]),
-    ("step.network", &["connect", "disconnect"]),
+    ("step", &["throughput"]),
     ("step.network.create", &["ipv6"]),
 ];
 

@@ -65,6 +65,9 @@ pub(crate) struct UnderlayTable {
     /// Addresses of the outside world, behind the gateway.
     #[serde(default)]
     pub(crate) internet: Vec<At<String>>,
+    /// Names that the outside world knows, with their addresses.
+    #[serde(default)]
+    pub(crate) dns: BTreeMap<String, At<String>>,
 }
 
 /// The store.
@@ -176,11 +179,17 @@ pub(crate) struct ContainerTable {
     /// The networks it is attached to, names and tables alike.
     #[serde(default)]
     pub(crate) networks: Vec<At<AttachmentEntry>>,
+    /// Its ports that its host gives away: `8080:80`, `127.0.0.1:8080:80/udp`, `80`.
+    #[serde(default)]
+    pub(crate) publish: Vec<At<String>>,
     /// The program that runs in it and its arguments; nothing runs unless said.
     pub(crate) command: Option<At<Vec<String>>>,
     /// The program's environment.
     #[serde(default)]
     pub(crate) env: BTreeMap<String, At<String>>,
+    /// Name servers that are asked instead of the host's.
+    #[serde(default)]
+    pub(crate) dns: Vec<At<String>>,
 }
 
 /// A network that a container is attached to: its name, or a table that says more.

@@ -19,6 +19,9 @@ const META_L4PROTO: u32 = 16;
 /// `NFT_CT_STATE`; established and related are bits 1 and 2 (`ip_conntrack_info` + 1).
 const CT_STATE: u32 = 0;
 const ESTABLISHED_OR_RELATED: u32 = 0b110;
+/// `NFT_CT_STATUS`, and `IPS_DST_NAT` (`linux/netfilter/nf_conntrack_common.h`).
+const CT_STATUS: u32 = 2;
+const DESTINATION_CHANGED: u32 = 1 << 5;
 /// `NFT_CMP_*`.
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
@@ -85,15 +88,18 @@ fn push_match(list: &mut Attributes, condition: &Match) {
             let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
             vec![payload(base, *offset, length), compare(EQUAL, value)]
         }
-        Match::Established => {
-            let state = element("ct", &Attributes::default().u32(1, REGISTER).u32(2, CT_STATE));
-            let mask = bitwise(&ESTABLISHED_OR_RELATED.to_ne_bytes());
-            vec![state, mask, compare(NOT_EQUAL, &0_u32.to_ne_bytes())]
-        }
+        Match::Established => connection(CT_STATE, ESTABLISHED_OR_RELATED),
+        Match::Redirected => connection(CT_STATUS, DESTINATION_CHANGED),
     };
     for step in steps {
         *list = std::mem::take(list).nested(1, &step);
     }
+}
+
+/// One of these bits is set in what is known of the packet's connection.
+fn connection(key: u32, bits: u32) -> Vec<Attributes> {
+    let load = element("ct", &Attributes::default().u32(1, REGISTER).u32(2, key));
+    vec![load, bitwise(&bits.to_ne_bytes()), compare(NOT_EQUAL, &0_u32.to_ne_bytes())]
 }
 
 /// `NFTA_LIST_ELEM`'s content: the expression's name and its attributes.

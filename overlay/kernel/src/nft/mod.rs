@@ -6,6 +6,7 @@
 mod expr;
 mod read;
 mod wire;
+mod words;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -139,6 +140,8 @@ pub enum Match {
     },
     /// Belongs to a connection seen before, or to one that such a connection opened.
     Established,
+    /// Belongs to a connection whose destination was changed by [`Action::Dnat`].
+    Redirected,
 }
 
 /// From where bytes of a packet are counted.
@@ -208,7 +211,8 @@ impl Nft {
         listed.doing("list", format_args!("nftables tables in {}", self.namespace))
     }
 
-    /// The rules that are there, one line each, in the words of `nft`. For people who look.
+    /// The rules that are there, one line each, in the words of `nft`; those of a table are its [`Table::lines`] as long as
+    /// nobody changes them.
     pub fn rules(&self) -> Result<Vec<String>> {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         read::rules(&socket).doing("list", format_args!("nftables rules in {}", self.namespace))

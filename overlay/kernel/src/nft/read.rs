@@ -85,6 +85,7 @@ impl Reader {
                     (base, offset, length) => format!("payload {base:?} {offset:?} {length:?}"),
                 };
             }
+            "ct" if number(2) == Some(2) => self.loaded = "ct status".into(),
             "ct" => self.loaded = "ct state".into(),
             "fib" => self.loaded = "fib daddr type".into(),
             "bitwise" => {
@@ -113,6 +114,7 @@ impl Reader {
         let said = match (self.loaded.as_str(), mask) {
             // Tested bit by bit: "not zero under the mask" means "one of these states".
             ("ct state", Some(_)) => "ct state established,related".to_owned(),
+            ("ct status", Some(_)) => "ct status dnat".to_owned(),
             (what @ ("ip saddr" | "ip daddr"), mask) => {
                 let length: u32 = mask.map_or(32, |mask| mask.iter().map(|byte| byte.count_ones()).sum());
                 format!("{what} {different}{}/{length}", address(value))

@@ -107,8 +107,15 @@ impl<'a> Batch<'a> {
     /// Forbids a bridge port to talk to other isolated ports.
     #[must_use]
     pub fn isolate(self, index: u32, name: &str) -> Self {
-        let message = RouteNetlinkMessage::SetLink(link::isolated(index));
+        let message = RouteNetlinkMessage::NewLink(link::isolated(index));
         self.push("isolate", format_args!("bridge port {name}"), 0, message)
+    }
+
+    /// Lets a bridge port send back by itself what came in by it.
+    #[must_use]
+    pub fn hairpin(self, index: u32, name: &str) -> Self {
+        let message = RouteNetlinkMessage::NewLink(link::hairpin(index));
+        self.push("let bend back", format_args!("bridge port {name}"), 0, message)
     }
 
     /// Switches a link on.

@@ -105,8 +105,13 @@ pub(super) fn vxlan(vxlan: &NewVxlan, netns: Option<BorrowedFd<'_>>) -> LinkMess
         .build()
 }
 
+/// A port's own settings are heard in `RTM_NEWLINK` only: `RTM_SETLINK` passes them over (`rtnl_newlink`, `net/core/rtnetlink.c`).
 pub(super) fn isolated(index: u32) -> LinkMessage {
     LinkBridgePort::new(index).isolated(true).build()
+}
+
+pub(super) fn hairpin(index: u32) -> LinkMessage {
+    LinkBridgePort::new(index).hairpin(true).build()
 }
 
 pub(super) fn up(index: u32, up: bool) -> LinkMessage {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::BadRecord;
+use super::port::{PortBinding, TransportPort};
 use crate::docker;
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::model::{Endpoint, Mac};
@@ -21,8 +22,8 @@ pub struct EndpointRecord {
     #[serde(rename = "ep_iface")]
     interface: Interface,
     #[serde(rename = "exposed_ports")]
-    exposed_ports: Vec<Value>,
-    generic: BTreeMap<String, Value>,
+    exposed_ports: Vec<TransportPort>,
+    generic: Generic,
     id: EndpointId,
     ingress_ports: Option<Vec<Value>>,
     join_info: Option<JoinInfo>,
@@ -37,6 +38,17 @@ pub struct EndpointRecord {
     svc_name: String,
     #[serde(rename = "virtualIP")]
     virtual_ip: String,
+}
+
+/// What is for drivers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Generic {
+    #[serde(rename = "com.docker.network.endpoint.exposedports", default)]
+    exposed_ports: Vec<TransportPort>,
+    #[serde(rename = "com.docker.network.portmap", default)]
+    port_map: Vec<PortBinding>,
+    #[serde(flatten)]
+    other: BTreeMap<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -70,9 +82,9 @@ impl EndpointRecord {
     /// was on the host. What only a joined endpoint has is left out while it has no sandbox.
     pub fn of(endpoint: &Endpoint, pool: &str, half: &str) -> EndpointRecord {
         let joined = endpoint.sandbox.is_some();
-        let none = || Value::Array(Vec::new());
+        let exposed_ports: Vec<_> = endpoint.publish.iter().map(TransportPort::of).collect();
         EndpointRecord {
-            anonymous: false,
+            anonymous: endpoint.anonymous,
             disable_resolution: false,
             interface: Interface {
                 addr: endpoint.address,
@@ -85,11 +97,12 @@ impl EndpointRecord {
                 v4_pool_id: pool.to_owned(),
                 v6_pool_id: String::new(),
             },
-            exposed_ports: Vec::new(),
-            generic: BTreeMap::from([
-                ("com.docker.network.endpoint.exposedports".to_owned(), none()),
-                ("com.docker.network.portmap".to_owned(), none()),
-            ]),
+            exposed_ports: exposed_ports.clone(),
+            generic: Generic {
+                exposed_ports,
+                port_map: endpoint.publish.iter().map(PortBinding::of).collect(),
+                other: BTreeMap::new(),
+            },
             id: endpoint.id,
             ingress_ports: None,
             join_info: joined.then_some(JoinInfo { static_routes: None, disable_gateway_service: false }),
@@ -119,11 +132,13 @@ impl EndpointRecord {
             id: self.id,
             network,
             name: self.name.clone(),
+            anonymous: self.anonymous,
             address: self.interface.addr,
             mac: self.interface.mac,
             sandbox,
             host,
             aliases: self.my_aliases.clone().unwrap_or_default(),
+            publish: self.generic.port_map.iter().filter_map(PortBinding::meaning).collect(),
         })
     }
 

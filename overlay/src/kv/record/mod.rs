@@ -7,6 +7,7 @@ mod endpoint;
 mod gojson;
 mod network;
 mod pool;
+mod port;
 
 pub use endpoint::EndpointRecord;
 pub use network::NetworkRecord;
