@@ -180,6 +180,24 @@ fn the_hosts_store_may_crash_too() {
 }
 
 #[kernel::isolate]
+fn a_store_that_is_back_is_followed_although_the_old_one_said_no_goodbye() {
+    run(async {
+        let lab = Lab::up(topology()).await.unwrap();
+        lab.crash("consul").unwrap();
+        lab.restart("consul").await.unwrap();
+        // Each engine has a query at the old one, that blocks for 15 s.
+        let run = Run {
+            on: "docker0".into(),
+            name: Some("C3".into()),
+            networks: vec!["demonet".into()],
+            ..Run::default()
+        };
+        tokio::time::timeout(Duration::from_secs(10), lab.run(run)).await.unwrap().unwrap();
+        assert!(answers(&lab, "C1", "C3").await);
+    });
+}
+
+#[kernel::isolate]
 fn a_container_whose_init_is_killed_loses_its_processes_only() {
     run(async {
         let lab = Lab::up(topology()).await.unwrap();

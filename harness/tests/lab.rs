@@ -72,6 +72,34 @@ fn two_labs_in_one_process_do_not_know_of_each_other() {
 }
 
 #[kernel::isolate]
+fn a_container_can_be_removed_whose_network_the_store_has_lost() {
+    run(async {
+        let lab = Lab::up(Topology::two_hosts()).await.unwrap();
+        let netns = lab.place("consul").unwrap().netns().unwrap();
+        let dial: overlay::kv::consul::Dial = std::sync::Arc::new(move || {
+            Ok(tokio::net::TcpSocket::from_std_stream(netns.tcp().unwrap().into()))
+        });
+        let store = "10.0.0.5:8500".parse().unwrap();
+        let kv = overlay::kv::Kv::Consul(overlay::kv::consul::Client::new("consul:8500".into(), store, dial));
+        kv.delete_tree("docker/").await.unwrap();
+        assert!(kv.list("docker/network/").await.unwrap().pairs.is_empty());
+        assert!(answered(&ping(&lab, "C1", "192.168.0.100").await), "what stands, stands");
+
+        let links = |host: &str| {
+            let netns = lab.place(host).unwrap().netns().unwrap();
+            let links = kernel::Rtnl::new(&netns).unwrap().links().unwrap();
+            links.into_iter().filter(|link| link.name.starts_with("veth")).count()
+        };
+        assert_eq!((links("docker0"), links("docker1")), (1, 1));
+        lab.remove_container("C0").await.unwrap();
+        lab.remove_container("C1").await.unwrap();
+        while (links("docker0"), links("docker1")) != (0, 0) {
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+#[kernel::isolate]
 fn a_lab_that_cannot_be_built_leaves_nothing() {
     run(async {
         let mut topology = Topology::two_hosts();

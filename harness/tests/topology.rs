@@ -22,11 +22,20 @@ fn shipped(name: &str) -> Topology {
     load(&scenarios().join(name)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// The names of the files that ship.
+/// The files that ship, as paths from there, those in folders too.
 fn all_shipped() -> Vec<String> {
-    let entries = std::fs::read_dir(scenarios()).unwrap().map(|entry| entry.unwrap().path());
-    let files = entries.filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    files.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    let mut files = Vec::new();
+    let mut folders = vec![scenarios()];
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "toml") {
+                files.push(path.strip_prefix(scenarios()).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    files
 }
 
 fn good(source: &str) -> Topology {

@@ -11,6 +11,31 @@ use overlay::JoinOptions;
 use overlay::kv::{Kv, keys};
 
 #[kernel::isolate]
+fn an_address_that_moves_is_not_looked_for_where_bridges_learned_it() {
+    lab::run(
+        |mut lab| async move {
+            lab.demonet().await;
+            let c0 = lab.joined(0, "C0", "demonet", None).await;
+            let c1 = lab.joined(1, "C1", "demonet", None).await;
+            let moves = [192, 168, 0, 100];
+            // Both bridges hear it on each side, and it never speaks first.
+            for round in 0..2 {
+                for host in [0, 1] {
+                    let name = format!("X{round}{host}");
+                    let container = lab.joined(host, &name, "demonet", Some(moves)).await;
+                    lab.converged().await;
+                    for asker in [&c0, &c1] {
+                        assert!(reaches(&asker.netns, moves).await, "{} does not reach {name}", asker.name);
+                    }
+                    lab.engine(host).leave(&container, "demonet").await.unwrap();
+                }
+            }
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
 fn nothing_is_left_of_a_network_that_was_used_and_removed() {
     lab::run(
         |mut lab| async move {

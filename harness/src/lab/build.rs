@@ -109,7 +109,13 @@ impl Lab {
         let seed = self.seed_of(host.name());
         let nameservers = self.topology().underlay.nameserver().into_iter().collect();
         let resolution = host.spec.resolution;
-        let config = overlay::Config { nameservers, resolution, seed, witness, ..overlay::Config::default() };
+        let mut config =
+            overlay::Config { nameservers, resolution, seed, witness, ..overlay::Config::default() };
+        if let Some(topology::Kv::Stub { session_ttl_min, .. }) = &self.topology().kv {
+            // A store that allows shorter sessions is one for labs in which hosts are to be given up sooner.
+            config.session_ttl = *session_ttl_min;
+            config.peer_grace = *session_ttl_min * 2;
+        }
         alive.set_engine(Engine::start(env, kv, config)?);
         Ok(())
     }

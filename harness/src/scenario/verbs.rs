@@ -175,9 +175,9 @@ pub(super) fn check_network_verb(
 ) -> Option<NetworkVerb> {
     match &table.value {
         NetworkVerbTable::Create(create) if fails => {
-            let others = mem::take(&mut checker.networks);
+            let (others, underlay) = (mem::take(&mut checker.networks), checker.underlay.take());
             let network = check_network(checker, create);
-            checker.networks = others;
+            (checker.networks, checker.underlay) = (others, underlay);
             network.map(|network| NetworkVerb::Create(network.value))
         }
         NetworkVerbTable::Create(create) => {

@@ -34,7 +34,7 @@ pub(crate) const TIMEOUT: Duration = Duration::from_mins(1);
 #[derive(Debug, Default)]
 pub(crate) struct Checker {
     pub(super) mistakes: Vec<Mistake>,
-    pub(super) underlay: Option<Underlay>,
+    pub(crate) underlay: Option<Underlay>,
     pub(crate) hosts: Vec<At<Host>>,
     pub(crate) networks: Vec<At<Network>>,
     pub(crate) containers: Vec<At<Container>>,

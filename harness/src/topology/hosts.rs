@@ -77,7 +77,7 @@ pub(super) fn check_hosts(
 fn check_subnet(checker: &mut Checker, text: Option<&At<String>>) -> Option<Ipv4Net> {
     let Some(text) = text else { return Some(SUBNET) };
     let subnet = checker.net(text)?;
-    usable(checker, subnet, text).then_some(subnet)
+    (usable(checker, subnet, text) && spares_gateway_bridge(checker, subnet, text)).then_some(subnet)
 }
 
 /// Whether a subnet can be used at all; notes why not.
@@ -90,18 +90,21 @@ pub(super) fn usable(checker: &mut Checker, subnet: Ipv4Net, text: &At<String>) 
         "no room for two addresses"
     } else if subnet.prefix_len() < 8 {
         "larger than a /8"
-    } else if overlap(subnet, GATEWAY_BRIDGE) {
-        let mistake = Mistake::new(
-            format!("{subnet} overlaps {GATEWAY_BRIDGE}"),
-            &text.span,
-            "taken on every Docker host",
-        );
-        checker.mistake(mistake.help("docker_gwbridge has 172.18.0.0/16; choose another subnet"));
-        return false;
     } else {
         return true;
     };
     checker.mistake(Mistake::new(format!("{subnet} cannot be used"), &text.span, why));
+    false
+}
+
+/// Whether a subnet leaves every host's gateway bridge alone; notes that it does not.
+pub(super) fn spares_gateway_bridge(checker: &mut Checker, subnet: Ipv4Net, text: &At<String>) -> bool {
+    if !overlap(subnet, GATEWAY_BRIDGE) {
+        return true;
+    }
+    let title = format!("{subnet} overlaps {GATEWAY_BRIDGE}");
+    let mistake = Mistake::new(title, &text.span, "taken on every Docker host");
+    checker.mistake(mistake.help("docker_gwbridge has 172.18.0.0/16; choose another subnet"));
     false
 }
 

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use super::check::{Checker, taken};
 use super::file::At;
 use super::file::{NetworkTable, SubnetTable, WordOr};
-use super::hosts::{misplaced, overlap, usable};
+use super::hosts::{misplaced, overlap, spares_gateway_bridge, usable};
 use super::model::{Network, Subnet};
 use super::name::NetworkName;
 use super::report::{Mistake, quote};
@@ -147,9 +147,13 @@ fn check_subnet(
     Some(Subnet { subnet, gateway, ip_range, aux })
 }
 
-/// Whether a subnet overlaps nothing that was declared before it; notes what it overlaps.
+/// Whether a subnet overlaps nothing that was declared before it; notes what it overlaps. Without an underlay, nothing is
+/// to be compared.
 fn alone(checker: &mut Checker, subnet: Ipv4Net, text: &At<String>) -> bool {
     let Some(underlay) = checker.underlay.clone() else { return true };
+    if !spares_gateway_bridge(checker, subnet, text) {
+        return false;
+    }
     if overlap(subnet, underlay.subnet) {
         let title = format!("{subnet} overlaps the underlay, {}", underlay.subnet);
         let mistake = Mistake::new(title, &text.span, "the hosts are there");

@@ -162,6 +162,9 @@ impl Datapath {
 
         // Not before both halves carry frames is the container there.
         overlay.rtnl.wait_running(pair.outer, &pair.outer_name, PATIENCE)?;
+        // The bridge may have learned that it is elsewhere, behind the vxlan device: then what comes from there for an address
+        // that has moved here would be dropped for minutes, until the container speaks first.
+        overlay.rtnl.apply(&Batch::new().learn(pair.outer, endpoint.mac))?;
         inside.wait_running(pair.inner, &pair.inner_name, PATIENCE)?;
         if let Some(outside) = &built.outside {
             self.rtnl.wait_running(outside.outer, &outside.outer_name, PATIENCE)?;

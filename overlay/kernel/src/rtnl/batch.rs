@@ -231,11 +231,18 @@ impl<'a> Batch<'a> {
         self.push("remove", format_args!("fdb entry {mac}"), 0, message)
     }
 
-    /// Removes what the bridge itself has learned of `mac` on the port `dev`.
+    /// Tells a bridge that `mac` is behind its port `dev`, as if a frame had come from there: whatever it had learned is
+    /// forgotten, and this is, too, after as long. The port has to be running.
     #[must_use]
-    pub fn remove_learned(self, dev: u32, mac: Mac) -> Self {
-        let message = RouteNetlinkMessage::DelNeighbour(fdb(dev, mac, None, NeighbourFlags::Controller));
-        self.push("remove", format_args!("learned fdb entry {mac}"), 0, message)
+    pub fn learn(self, dev: u32, mac: Mac) -> Self {
+        let mut message = fdb(dev, mac, None, NeighbourFlags::Controller);
+        message.header.state = NeighbourState::Reachable;
+        self.push(
+            "set",
+            format_args!("learned fdb entry {mac}"),
+            SET,
+            RouteNetlinkMessage::NewNeighbour(message),
+        )
     }
 }
 

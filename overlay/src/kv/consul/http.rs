@@ -10,6 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Method, Request, header};
 use hyper_util::rt::TokioIo;
+use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +24,12 @@ pub type Dial = Arc<dyn Fn() -> io::Result<TcpSocket> + Send + Sync>;
 
 /// Idle connections kept. A Docker daemon has three or four at a time.
 const IDLE_MAX: usize = 8;
+
+/// When the kernel asks whether the store is still there while it says nothing, how often then, and how often in vain: one that
+/// crashed does not say goodbye, and when it is back it knows nothing of the query that waits for it. Go asks each 15 s.
+const PROBE_AFTER: Duration = Duration::from_secs(2);
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+const PROBES: u32 = 3;
 
 /// What may be done when a kept connection turns out to be dead and the request may have reached the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +125,9 @@ impl Http {
     async fn connect(&self) -> io::Result<Connection> {
         let stream = (self.dial)()?.connect(self.addr).await?;
         stream.set_nodelay(true)?;
+        let probes =
+            TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(PROBES);
+        SockRef::from(&stream).set_tcp_keepalive(&probes)?;
         let (requests, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         let driver = tokio::spawn(async move {
