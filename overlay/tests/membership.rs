@@ -5,6 +5,7 @@
 mod lab;
 
 use lab::{holds, reaches};
+use overlay::kv::memory::Reach;
 use overlay::kv::{Kv, keys};
 
 #[kernel::isolate]
@@ -82,6 +83,31 @@ fn a_host_that_was_given_up_takes_its_endpoints_again() {
             })
             .await;
             assert_eq!(lab::look(&c1.netns).link("eth0").unwrap().index, 6, "it never went");
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn a_host_that_was_given_up_while_it_had_no_store_takes_its_endpoints_again() {
+    lab::run(
+        |mut lab| async move {
+            lab.demonet().await;
+            let c0 = lab.joined(0, "C0", "demonet", None).await;
+            let _c1 = lab.joined(1, "C1", "demonet", None).await;
+            lab.converged().await;
+            lab.hosts[1].line.set(Reach::Refused);
+            holds("its endpoint goes", || async {
+                lab.engine(0).inspect_network("demonet").await.unwrap().containers.len() == 1
+            })
+            .await;
+            // It registers before it reads again, and mends its kernel in between.
+            lab.hosts[1].line.set(Reach::Whole);
+            holds("it is there again", || async {
+                let shown = lab.engine(0).inspect_network("demonet").await.unwrap();
+                shown.containers.len() == 2 && reaches(&c0.netns, [192, 168, 0, 3]).await
+            })
+            .await;
         },
         2,
     );

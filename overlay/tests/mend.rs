@@ -10,6 +10,7 @@ use kernel::nft::{Family, Nft};
 use kernel::{Batch, Rtnl};
 use lab::{Lab, holds, look, reaches};
 use overlay::ContainerRef;
+use overlay::kv::{Kv, keys};
 
 /// demonet with C0 (192.168.0.100) on docker0 and C1 on docker1.
 async fn two_hosts(lab: &mut Lab) -> (ContainerRef, ContainerRef) {
@@ -149,6 +150,74 @@ fn an_engine_takes_over_what_another_left() {
                 assert_eq!(look(&container.netns).links.len(), 1);
             }
             assert!(lab.hosts[0].env.sandboxes.get(&name).is_none());
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn routes_and_links_that_somebody_takes_away_or_switches_off_come_back() {
+    lab::run(
+        |mut lab| async move {
+            let (c0, c1) = two_hosts(&mut lab).await;
+            let works = || async {
+                reaches(&c1.netns, [192, 168, 0, 100]).await && reaches(&c0.netns, [10, 0, 0, 1]).await
+            };
+            let inside = Rtnl::new(&c0.netns).unwrap();
+            let eth0 = look(&c0.netns).link("eth0").unwrap().index;
+            inside.apply(&Batch::new().remove_route(Some("192.168.0.0/24".parse().unwrap()), eth0)).unwrap();
+            holds("the route to its own subnet is there", works).await;
+            let overlay = lab.hosts[0].env.sandboxes.get(&lab.overlay(0)).unwrap().netns().clone();
+            for netns in [overlay, lab.hosts[0].env.netns.clone()] {
+                let rtnl = Rtnl::new(&netns).unwrap();
+                for link in rtnl.links().unwrap().into_iter().skip(1).filter(|link| link.name != "eth0") {
+                    rtnl.apply(&Batch::new().down(link.index, &link.name)).unwrap();
+                    let up = || async {
+                        rtnl.links().unwrap().iter().any(|found| found.index == link.index && found.up)
+                    };
+                    holds("it is on", up).await;
+                    holds("it carries", works).await;
+                }
+            }
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn what_was_crossed_out_while_no_engine_was_there_goes_when_the_next_one_comes() {
+    lab::run(
+        |mut lab| async move {
+            let (c0, _c1) = two_hosts(&mut lab).await;
+            let c2 = lab.joined(0, "C2", "demonet", None).await;
+            let network = lab.engine(0).networks().await.unwrap()[0].id;
+            let id = lab.engine(0).endpoints(c2.sandbox).await.unwrap()[0].endpoint;
+            lab.hosts[0].engine.take().unwrap().abort();
+            Kv::Memory(lab.store.clone()).delete(&keys::endpoint(network, id)).await.unwrap();
+            lab.start(0).await;
+            lab.converged().await;
+            assert_eq!(look(&c2.netns).links.len(), 1, "only lo");
+            let overlay = lab.look(0, &lab.overlay(0));
+            let names: Vec<&str> = overlay.links.iter().map(|link| link.name.as_str()).collect();
+            assert_eq!(names, ["lo", "br0", "vxlan1", "veth2"]);
+            assert!(reaches(&c0.netns, [192, 168, 0, 2]).await && reaches(&c0.netns, [10, 0, 0, 1]).await);
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn an_address_that_comes_from_another_host_is_reached_here_at_once() {
+    lab::run(
+        |mut lab| async move {
+            let (c0, _c1) = two_hosts(&mut lab).await;
+            let there = lab.joined(1, "there", "demonet", Some([192, 168, 0, 9])).await;
+            lab.converged().await;
+            assert!(reaches(&c0.netns, [192, 168, 0, 9]).await, "before");
+            lab.engine(1).leave(&there, "demonet").await.unwrap();
+            lab.converged().await;
+            let _here = lab.joined(0, "here", "demonet", Some([192, 168, 0, 9])).await;
+            assert!(reaches(&c0.netns, [192, 168, 0, 9]).await, "after");
         },
         2,
     );

@@ -1,8 +1,10 @@
 //! What an engine finds that takes over from another on the same host.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use kernel::{Result, Rtnl, Snapshot};
+use kernel::rtnl::Link;
+use kernel::{Batch, Result, Rtnl, Snapshot};
 
 use super::attach::{Attached, connect};
 use super::converge::Datapath;
@@ -40,6 +42,7 @@ impl Datapath {
                     self.counters.beyond_epoch(network, epoch);
                     self.overlays.insert(network, overlay);
                     self.adopt_endpoints(view, network, &have)?;
+                    self.discard_ports(network, &have)?;
                     if !self.attached.values().any(|attached| attached.endpoint.network == network) {
                         self.drop_overlay(network)?;
                     }
@@ -51,7 +54,30 @@ impl Datapath {
                 (_, None) => drop(self.sandboxes.remove(&name)),
             }
         }
-        Ok(())
+        self.discard_outsides(&host)
+    }
+
+    /// Takes away the pairs of endpoints that were crossed out while no engine was here.
+    fn discard_ports(&self, network: NetworkId, have: &Snapshot) -> Result<()> {
+        let Some(overlay) = self.overlays.get(&network) else { return Ok(()) };
+        let known = |index| self.attached.values().any(|attached| attached.pair.outer == index);
+        let ports = have.links.iter().filter(|link| link.kind.as_deref() == Some("veth"));
+        remove_all(&overlay.rtnl, ports.filter(|port| !known(port.index)))
+    }
+
+    /// Takes away the ways outside that no endpoint needs (any more), and what else is on the bridge.
+    fn discard_outsides(&mut self, host: &Snapshot) -> Result<()> {
+        let needs = |sandbox| self.attached.values().any(|other| other.sandbox == sandbox && other.outward);
+        let outsides = std::mem::take(&mut self.gateway.outsides).into_iter();
+        let (needed, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            outsides.partition(|(sandbox, _)| needs(*sandbox));
+        self.gateway.outsides = needed;
+        let is = |index, all: &BTreeMap<_, Outside>| all.values().any(|outside| outside.outer == index);
+        let strange = |link: &&Link| {
+            let on_bridge = link.master.is_some() && link.master == self.gateway.bridge;
+            is(link.index, &others) || on_bridge && !is(link.index, &self.gateway.outsides)
+        };
+        remove_all(&self.rtnl, host.links.iter().filter(strange))
     }
 
     fn adopt_bridge(&mut self, host: &Snapshot) -> Result<()> {
@@ -108,4 +134,10 @@ impl Datapath {
         }
         Ok(())
     }
+}
+
+fn remove_all<'a>(rtnl: &Rtnl, links: impl Iterator<Item = &'a Link>) -> Result<()> {
+    let batch = links.fold(Batch::new(), |batch, link| batch.remove_link(link.index, &link.name));
+    let failed = rtnl.apply_all(&batch).into_iter().find(|error| !error.is_missing());
+    failed.map_or(Ok(()), Err)
 }

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net};
-use kernel::{Netns, Result, Rtnl, Snapshot};
+use kernel::rtnl::Link;
+use kernel::{Batch, Netns, Result, Rtnl, Snapshot};
 
 use super::attach::{Attached, Refused};
 use super::counters::Counters;
@@ -213,13 +214,16 @@ impl Datapath {
         }
     }
 
-    /// The endpoints of which something is missing in the kernel.
+    /// The endpoints of which something is missing in the kernel. What is only switched off is switched on.
     fn broken(&mut self) -> Result<BTreeSet<EndpointId>> {
         let host = self.rtnl.links()?;
         let bridge = self.gateway.bridge.filter(|index| host.iter().any(|link| link.index == *index));
         if self.gateway.bridge.is_some() && bridge.is_none() {
             self.gateway.bridge = None;
         }
+        let ours =
+            |index| bridge == Some(index) || self.gateway.outsides.values().any(|out| out.outer == index);
+        switch_on(&self.rtnl, host.iter().filter(|link| ours(link.index)))?;
         let cut: BTreeSet<SandboxId> = self
             .gateway
             .outsides
@@ -235,6 +239,7 @@ impl Datapath {
         let mut broken = BTreeSet::new();
         for (network, overlay) in &mut self.overlays {
             let have = overlay.look()?;
+            switch_on(&overlay.rtnl, have.iter().flat_map(|have| &have.links))?;
             for (id, attached) in
                 self.attached.iter().filter(|(_, attached)| attached.endpoint.network == *network)
             {
@@ -268,12 +273,14 @@ impl Datapath {
         let (dev, address) = (attached.pair.inner, IpNet::V4(attached.endpoint.address));
         let addressed = have.addresses.iter().any(|found| found.dev == dev && found.net == address);
         let up = have.by_index(dev).is_some_and(|link| link.up);
-        let outside = self.gateway.outsides.get(&attached.sandbox).filter(|_| attached.outward);
+        let outside = self.gateway.outsides.get(&attached.sandbox);
         let leads = |to: Option<IpNet>, index| {
             have.routes.iter().any(|route| route.to == to && route.dev == Some(index))
         };
+        let own = leads(Some(address.trunc()), dev);
         let beyond = attached.pair.beyond.iter().all(|(net, _)| leads(Some(IpNet::V4(*net)), dev));
-        Ok(addressed && up && beyond && outside.is_none_or(|outside| leads(None, outside.inner)))
+        let out = !attached.outward || outside.is_some_and(|outside| leads(None, outside.inner));
+        Ok(addressed && up && own && beyond && out)
     }
 
     /// The endpoints in the kernel.
@@ -305,6 +312,14 @@ impl Datapath {
     pub(crate) fn overlay(&self, network: NetworkId) -> Option<&str> {
         self.overlays.get(&network).map(|overlay| overlay.name.as_str())
     }
+}
+
+/// Switches on what is off of these links.
+fn switch_on<'a>(rtnl: &Rtnl, links: impl Iterator<Item = &'a Link>) -> Result<()> {
+    let off = links.filter(|link| !link.up);
+    let batch = off.fold(Batch::new(), |batch, link| batch.up(link.index, &link.name));
+    let failed = rtnl.apply_all(&batch).into_iter().find(|error| !error.is_missing());
+    failed.map_or(Ok(()), Err)
 }
 
 impl Report {

@@ -20,8 +20,6 @@ const RENEW_AT: f64 = 0.5;
 pub(crate) struct Standing {
     /// The key is held, as far as is known.
     pub(crate) registered: bool,
-    /// How many sessions it took. When it grows, the others may have given this host up in between.
-    pub(crate) sessions: u64,
 }
 
 /// Keeps this host's key.
@@ -86,7 +84,6 @@ impl Membership {
             self.kv.session_destroy(&session).await?;
             return Ok(None);
         }
-        self.standing.send_modify(|standing| standing.sessions += 1);
         Ok(Some(session))
     }
 

@@ -156,13 +156,13 @@ impl Core {
     /// Writes this host's endpoints down again if others crossed them out while it was away. What has lost its
     /// address meanwhile is given up.
     pub(super) async fn reclaim(&self, view: Arc<View>) -> Result<Arc<View>> {
-        let (mine, sessions) = {
+        let (mine, session) = {
             let applied = self.applied.borrow();
-            (Arc::clone(&applied.mine), applied.sessions)
+            (Arc::clone(&applied.mine), applied.session.clone())
         };
-        let now = self.membership.standing().borrow().sessions;
+        let now = view.sessions.get(&self.vtep);
         let leaving = self.drawn().leaving.clone();
-        let was_away = !view.nodes.contains_key(&self.vtep) || now != sessions;
+        let was_away = now.is_none() || now != session.as_ref();
         let lost: BTreeMap<EndpointId, Endpoint> = mine
             .iter()
             .filter(|(id, endpoint)| {

@@ -126,8 +126,8 @@ struct Applied {
     faults: Vec<String>,
     /// This host's endpoints in the kernel.
     mine: Arc<BTreeMap<EndpointId, Endpoint>>,
-    /// How many sessions this host had had.
-    sessions: u64,
+    /// The session that held this host's key in these documents.
+    session: Option<String>,
 }
 
 impl Engine {
@@ -275,7 +275,7 @@ impl Core {
     /// Makes the kernel agree with the documents, and says how far it does.
     async fn settle(&self, view: Arc<View>, pass: Pass) -> Result<Report> {
         let view = self.reclaim(view).await?;
-        let sessions = self.membership.standing().borrow().sessions;
+        let session = view.sessions.get(&self.vtep).cloned();
         let (applied, names) = (self.applied.clone(), Arc::clone(&self.names));
         let (name, witness) = (self.env.name.clone(), self.config.witness.clone());
         self.with_datapath(move |datapath| {
@@ -302,7 +302,7 @@ impl Core {
                         ));
                     }
                     applied.view = view;
-                    applied.sessions = sessions;
+                    applied.session = session;
                 }
                 if faults.is_empty() {
                     applied.index = report.index;

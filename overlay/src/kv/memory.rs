@@ -2,7 +2,10 @@
 //!
 //! It is what engines use in tests, and what stands behind the HTTP face of a lab's own store.
 
+mod line;
 mod waiters;
+
+pub use self::line::{Line, Reach};
 
 use self::waiters::Waiters;
 use super::store::{
@@ -24,7 +27,11 @@ const WAIT_JITTER: u32 = 16;
 
 /// One store, used from any number of places. The store ends with the last of them.
 #[derive(Clone, Debug)]
-pub struct Shared(Arc<Inner>);
+pub struct Shared {
+    inner: Arc<Inner>,
+    /// Over which a [`Kv`](super::Kv) asks.
+    pub(super) line: Line,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -47,22 +54,29 @@ impl Shared {
         let jitter = fastrand::Rng::with_seed(config.seed);
         let state = State { store: Store::new(config), waiters: Waiters::default(), jitter };
         let inner = Inner { born: Instant::now(), state: Mutex::new(state), next_expiry: Sender::new(None) };
-        let shared = Shared(Arc::new(inner));
-        tokio::spawn(expire(Arc::downgrade(&shared.0), shared.0.next_expiry.subscribe(), shared.0.born));
+        let shared = Shared { inner: Arc::new(inner), line: Line::default() };
+        let inner = &shared.inner;
+        tokio::spawn(expire(Arc::downgrade(inner), inner.next_expiry.subscribe(), inner.born));
         shared
+    }
+
+    /// The same store at the end of a line, for an engine that is to lose it.
+    #[must_use]
+    pub fn over(&self, line: &Line) -> Shared {
+        Shared { inner: Arc::clone(&self.inner), line: line.clone() }
     }
 
     /// Does something with the store as it is now, and wakes whoever waits for what that changed.
     pub fn with<R>(&self, act: impl FnOnce(&mut Store) -> R) -> R {
         let mut state = self.state();
         let State { store, waiters, .. } = &mut *state;
-        store.advance(self.0.born.elapsed());
+        store.advance(self.inner.born.elapsed());
         let result = act(store);
         for change in store.take_changes() {
             waiters.wake(&change);
         }
         let next = store.next_expiry();
-        self.0.next_expiry.send_if_modified(|known| std::mem::replace(known, next) != next);
+        self.inner.next_expiry.send_if_modified(|known| std::mem::replace(known, next) != next);
         result
     }
 
@@ -90,7 +104,7 @@ impl Shared {
 
     /// The lock is held for a few lines only, none of which can leave the store half-written.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,7 +143,7 @@ async fn expire(store: Weak<Inner>, mut next: Receiver<Option<Duration>>, born: 
                 Ok(changed) => changed.is_err(),
                 Err(_) => match store.upgrade() {
                     Some(inner) => {
-                        Shared(inner).with(|_| ());
+                        Shared { inner, line: Line::default() }.with(|_| ());
                         false
                     }
                     None => true,

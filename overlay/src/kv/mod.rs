@@ -84,7 +84,7 @@ impl Kv {
     pub async fn get(&self, key: &str) -> Result<Option<Pair>, Error> {
         match self {
             Kv::Consul(client) => client.get(key).await,
-            Kv::Memory(shared) => Ok(shared.get(key)),
+            Kv::Memory(shared) => shared.line.carry("read", key, async { shared.get(key) }).await,
         }
     }
 
@@ -92,7 +92,7 @@ impl Kv {
     pub async fn list(&self, prefix: &str) -> Result<Listing, Error> {
         match self {
             Kv::Consul(client) => client.list(prefix).await,
-            Kv::Memory(shared) => Ok(shared.list(prefix)),
+            Kv::Memory(shared) => shared.line.carry("list", prefix, async { shared.list(prefix) }).await,
         }
     }
 
@@ -101,7 +101,7 @@ impl Kv {
     pub async fn watch(&self, prefix: &str, index: u64, wait: Duration) -> Result<Listing, Error> {
         match self {
             Kv::Consul(client) => client.watch(prefix, index, wait).await,
-            Kv::Memory(shared) => Ok(shared.watch(prefix, index, wait).await),
+            Kv::Memory(shared) => shared.line.carry("watch", prefix, shared.watch(prefix, index, wait)).await,
         }
     }
 
@@ -110,8 +110,7 @@ impl Kv {
         match self {
             Kv::Consul(client) => client.put(key, value).await,
             Kv::Memory(shared) => {
-                shared.put(key, value, FLAGS);
-                Ok(())
+                shared.line.carry("write", key, async { shared.put(key, value, FLAGS) }).await
             }
         }
     }
@@ -121,7 +120,9 @@ impl Kv {
     pub async fn cas(&self, key: &str, value: &[u8], index: u64) -> Result<bool, Error> {
         match self {
             Kv::Consul(client) => client.cas(key, value, index).await,
-            Kv::Memory(shared) => Ok(shared.cas(key, value, FLAGS, index)),
+            Kv::Memory(shared) => {
+                shared.line.carry("write", key, async { shared.cas(key, value, FLAGS, index) }).await
+            }
         }
     }
 
@@ -129,10 +130,7 @@ impl Kv {
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         match self {
             Kv::Consul(client) => client.delete(key).await,
-            Kv::Memory(shared) => {
-                shared.delete(key);
-                Ok(())
-            }
+            Kv::Memory(shared) => shared.line.carry("delete", key, async { shared.delete(key) }).await,
         }
     }
 
@@ -140,7 +138,9 @@ impl Kv {
     pub async fn delete_cas(&self, key: &str, index: u64) -> Result<bool, Error> {
         match self {
             Kv::Consul(client) => client.delete_cas(key, index).await,
-            Kv::Memory(shared) => Ok(shared.delete_cas(key, index)),
+            Kv::Memory(shared) => {
+                shared.line.carry("delete", key, async { shared.delete_cas(key, index) }).await
+            }
         }
     }
 
@@ -149,8 +149,7 @@ impl Kv {
         match self {
             Kv::Consul(client) => client.delete_tree(prefix).await,
             Kv::Memory(shared) => {
-                shared.delete_tree(prefix);
-                Ok(())
+                shared.line.carry("delete", prefix, async { shared.delete_tree(prefix) }).await
             }
         }
     }
@@ -159,7 +158,9 @@ impl Kv {
     pub async fn txn(&self, ops: Vec<TxnOp>) -> Result<Option<()>, Error> {
         match self {
             Kv::Consul(client) => client.txn(ops).await,
-            Kv::Memory(shared) => shared.txn(ops, FLAGS),
+            Kv::Memory(shared) => {
+                shared.line.carry("do", "a transaction", async { shared.txn(ops, FLAGS) }).await?
+            }
         }
     }
 
@@ -167,7 +168,10 @@ impl Kv {
     pub async fn session_create(&self, ttl: Duration) -> Result<String, Error> {
         match self {
             Kv::Consul(client) => client.session_create(ttl).await,
-            Kv::Memory(shared) => shared.session_create(ttl, LOCK_DELAY),
+            Kv::Memory(shared) => {
+                let created = async { shared.session_create(ttl, LOCK_DELAY) };
+                shared.line.carry("create", "a session", created).await?
+            }
         }
     }
 
@@ -175,7 +179,7 @@ impl Kv {
     pub async fn session_renew(&self, id: &str) -> Result<bool, Error> {
         match self {
             Kv::Consul(client) => client.session_renew(id).await,
-            Kv::Memory(shared) => Ok(shared.session_renew(id)),
+            Kv::Memory(shared) => shared.line.carry("renew", id, async { shared.session_renew(id) }).await,
         }
     }
 
@@ -184,8 +188,7 @@ impl Kv {
         match self {
             Kv::Consul(client) => client.session_destroy(id).await,
             Kv::Memory(shared) => {
-                shared.session_destroy(id);
-                Ok(())
+                shared.line.carry("destroy", id, async { shared.session_destroy(id) }).await
             }
         }
     }
@@ -194,7 +197,12 @@ impl Kv {
     pub async fn acquire(&self, key: &str, value: &[u8], session: &str) -> Result<bool, Error> {
         match self {
             Kv::Consul(client) => client.acquire(key, value, session).await,
-            Kv::Memory(shared) => shared.acquire(key, value, FLAGS, session),
+            Kv::Memory(shared) => {
+                shared
+                    .line
+                    .carry("acquire", key, async { shared.acquire(key, value, FLAGS, session) })
+                    .await?
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Documents that contradict one another, and how to put them right.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -35,12 +35,33 @@ impl View {
         {
             self.check_network(&stored.value.network, &mut found);
         }
+        self.check_pools(&mut found);
         self.check_vnis(&mut found);
         found
     }
 
+    /// Each pool is a network's, each network's subnet a pool.
+    fn check_pools(&self, found: &mut Vec<String>) {
+        let networks = self.networks.values().map(|stored| &stored.value.network);
+        let subnets: BTreeSet<Ipv4Net> =
+            networks.flat_map(|network| &network.subnets).map(|subnet| subnet.net).collect();
+        let pools: BTreeSet<Ipv4Net> = self.pools.iter().flat_map(|stored| stored.value.nets()).collect();
+        for net in pools.difference(&subnets) {
+            found.push(format!("the pool {net} is taken and no network's: it is lost to others"));
+        }
+        for net in subnets.difference(&pools) {
+            found.push(format!("the pool {net} is a network's and not taken: it may be given out again"));
+        }
+        for net in self.bitmaps.keys().filter(|net| !subnets.contains(net)) {
+            found.push(format!("the addresses of {net} are kept, and it is no network's"));
+        }
+    }
+
     fn check_network(&self, network: &Network, found: &mut Vec<String>) {
         let name = &network.name;
+        if !self.drivers.contains_key(&network.id) {
+            found.push(format!("{name} has no record of the driver's: nobody can join it"));
+        }
         let mut addresses: BTreeMap<Ipv4Addr, &str> = BTreeMap::new();
         let mut macs: BTreeMap<Mac, &str> = BTreeMap::new();
         for endpoint in self.endpoints_of(network.id) {

@@ -382,6 +382,7 @@ proptest! {
                 }
             }
             let view = scene.view();
+            prop_assert_eq!(view.contradictions(), Vec::<String>::new());
             prop_assert_eq!(view.networks.len(), ids.len());
             prop_assert_eq!(view.bitmaps.len(), 2 * ids.len());
             let mut vnis = BTreeSet::new();

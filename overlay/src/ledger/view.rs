@@ -41,6 +41,8 @@ pub struct View {
     pub index: u64,
     /// The hosts that are alive: their key is held by a session.
     pub nodes: BTreeMap<Ipv4Addr, SocketAddr>,
+    /// The sessions that hold their keys. A host that has another one than before may have been given up in between.
+    pub(crate) sessions: BTreeMap<Ipv4Addr, String>,
     /// The networks.
     pub networks: BTreeMap<NetworkId, Stored<Found>>,
     /// The endpoints of each network.
@@ -83,8 +85,9 @@ impl View {
         let index = pair.modify_index;
         match Key::parse(&pair.key) {
             Some(Key::Node(node)) => {
-                if let (Some(host), Some(_)) = (keys::host_of(node), &pair.session) {
+                if let (Some(host), Some(session)) = (keys::host_of(node), &pair.session) {
                     self.nodes.insert(host, node);
+                    self.sessions.insert(host, session.clone());
                 }
             }
             Some(Key::Network(id)) => {

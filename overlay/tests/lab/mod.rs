@@ -9,7 +9,8 @@ use kernel::icmp::{Echo, Pinger};
 use kernel::{Batch, Netns, NewLink, Rtnl, Snapshot};
 use overlay::id::{ContainerId, SandboxId};
 use overlay::ipam::PoolRequest;
-use overlay::kv::{Kv, memory, store};
+use overlay::kv::memory::{self, Line};
+use overlay::kv::{Kv, store};
 use overlay::{
     Config, ContainerRef, CreateNetwork, Engine, HostEnv, JoinOptions, Resolution, Sandboxes, Witness,
 };
@@ -26,6 +27,8 @@ pub struct Lab {
 pub struct Host {
     pub env: HostEnv,
     pub engine: Option<Engine>,
+    /// Its way to the store.
+    pub line: Line,
     pub config: Config,
 }
 
@@ -62,6 +65,11 @@ impl Host {
 impl Lab {
     /// Hosts 10.0.0.10, .11 and so on, each with an engine that is ready.
     pub async fn new(count: u8, resolution: Resolution) -> Lab {
+        Lab::of(count, |number| Config { resolution, ..config(u64::from(number)) }).await
+    }
+
+    /// The same, with engines that are set so, by the host's number.
+    pub async fn of(count: u8, config: impl Fn(u8) -> Config) -> Lab {
         let switch = Netns::new("switch").unwrap();
         let rtnl = Rtnl::new(&switch).unwrap();
         let bridge = NewLink { index: 2, name: "sw0".into(), ..NewLink::default() };
@@ -92,11 +100,7 @@ impl Lab {
                 sandboxes: Sandboxes::new(),
                 underlay: vec!["10.0.0.0/24".parse().unwrap()],
             };
-            lab.hosts.push(Host {
-                env,
-                engine: None,
-                config: Config { resolution, ..config(u64::from(number)) },
-            });
+            lab.hosts.push(Host { env, engine: None, line: Line::default(), config: config(number) });
             lab.start(usize::from(number)).await;
         }
         lab
@@ -104,12 +108,16 @@ impl Lab {
 
     /// Starts an engine on a host, another one than before.
     pub async fn start(&mut self, host: usize) {
+        self.begin(host);
+        self.engine(host).ready().await.unwrap();
+    }
+
+    /// Starts one, and does not wait until it is ready.
+    pub fn begin(&mut self, host: usize) {
         let host = &mut self.hosts[host];
         host.config.seed += 100;
-        let engine =
-            Engine::start(host.env.clone(), Kv::Memory(self.store.clone()), host.config.clone()).unwrap();
-        engine.ready().await.unwrap();
-        host.engine = Some(engine);
+        let kv = Kv::Memory(self.store.over(&host.line));
+        host.engine = Some(Engine::start(host.env.clone(), kv, host.config.clone()).unwrap());
     }
 
     pub fn engine(&self, host: usize) -> &Engine {

@@ -203,6 +203,17 @@ impl<'a> Batch<'a> {
         )
     }
 
+    /// Removes a route of the main table, whoever made it; `None` is the default route.
+    #[must_use]
+    pub fn remove_route(self, to: Option<ipnet::Ipv4Net>, dev: u32) -> Self {
+        let mut message = route(to, None, dev);
+        // Whatever they are (`fib_table_delete` in the kernel's `net/ipv4/fib_trie.c`).
+        message.header.protocol = RouteProtocol::Unspec;
+        message.header.scope = RouteScope::NoWhere;
+        let what = to.map_or_else(|| "default route".to_owned(), |to| format!("route to {to}"));
+        self.push("remove", what, 0, RouteNetlinkMessage::DelRoute(message))
+    }
+
     /// A permanent neighbour entry: `ip` is at `mac`.
     #[must_use]
     pub fn neighbour(self, dev: u32, ip: IpAddr, mac: Mac) -> Self {

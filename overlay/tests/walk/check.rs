@@ -1,0 +1,155 @@
+//! What has to hold once a walk has settled.
+
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use kernel::Netns;
+use kernel::icmp::{Echo, Pinger};
+use kernel::nft::Nft;
+use overlay::Resolution;
+use overlay::ledger::View;
+use tokio::time::timeout;
+
+use super::kernel_agrees::Expected;
+use super::steps::{HOSTS, NETWORKS};
+use super::world::World;
+
+/// How long it may take until all is as it should be: engines mend every 50 ms, and try a lost store every 500 ms.
+const SETTLED: Duration = Duration::from_secs(15);
+/// An answer takes less than a millisecond; this is for a busy machine.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How many requests a pair has where peers are resolved on a miss: what is missed is lost.
+const REQUESTS: usize = 3;
+/// How long nothing has to come. The pairs that do reach each other are the control.
+const SILENCE: Duration = Duration::from_millis(100);
+/// How many of those that should not reach each other are tried.
+const STRANGERS: usize = 6;
+
+/// Descriptors and threads of this process.
+#[derive(Debug, Clone, Copy)]
+pub struct Holdings {
+    pub descriptors: usize,
+    pub threads: usize,
+}
+
+impl Holdings {
+    pub fn now() -> Holdings {
+        let count = |path| std::fs::read_dir(path).unwrap().count();
+        Holdings { descriptors: count("/proc/self/fd"), threads: count("/proc/self/task") }
+    }
+}
+
+impl World {
+    /// Waits until all is as the model says, and checks who reaches whom.
+    pub async fn settle(&mut self, resolution: Resolution, rng: &mut fastrand::Rng) -> Result<(), String> {
+        self.restore().await?;
+        let start = Instant::now();
+        let view = loop {
+            match self.settled(resolution).await {
+                Ok(view) => break view,
+                Err(why) if start.elapsed() > SETTLED => return Err(format!("it does not settle: {why}")),
+                Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
+        };
+        self.model.settle(&view)?;
+        self.check_pings(resolution, rng).await
+    }
+
+    /// Whether store and kernels are as the model says, all at one moment.
+    async fn settled(&self, resolution: Resolution) -> Result<View, String> {
+        let view = self.view().await;
+        for host in &self.lab.hosts {
+            let (name, engine) = (&host.env.name, host.engine.as_ref().ok_or("no engine")?);
+            let seen = timeout(Duration::from_secs(1), engine.converged(view.index)).await;
+            seen.map_err(|_| format!("{name} does not see {}", view.index))?
+                .map_err(|error| error.to_string())?;
+            let faults = engine.faults();
+            if !faults.is_empty() {
+                return Err(format!("{name} has faults: {faults:?}"));
+            }
+        }
+        if view.nodes.len() != HOSTS {
+            return Err(format!("only {:?} are registered", view.nodes));
+        }
+        self.model.clone().settle(&view)?;
+        let contradictions = view.contradictions();
+        if !contradictions.is_empty() {
+            return Err(contradictions.join("; "));
+        }
+        for (number, host) in self.lab.hosts.iter().enumerate() {
+            let containers: Vec<_> = self.containers.iter().skip(number).step_by(HOSTS).collect();
+            let expected = Expected { env: &host.env, view: &view, resolution };
+            expected.check(&containers).map_err(|why| format!("{}: {why}", host.env.name))?;
+            let tables = Nft::new(&host.env.netns).unwrap().tables().unwrap();
+            if has_bridge(&host.env.netns) && tables != ["docker"] {
+                return Err(format!("{} has the tables {tables:?}", host.env.name));
+            }
+        }
+        if self.view().await.index == view.index { Ok(view) } else { Err("the store changes".to_owned()) }
+    }
+
+    async fn check_pings(&self, resolution: Resolution, rng: &mut fastrand::Rng) -> Result<(), String> {
+        let mut pings = Vec::new();
+        for network in 0..NETWORKS {
+            for (from, _) in self.model.members(network) {
+                let others = self.model.members(network).filter(|(to, _)| *to != from);
+                others.for_each(|(_, ip)| pings.push((from, ip, true)));
+            }
+        }
+        let mut strangers = Vec::new();
+        for from in 0..self.containers.len() {
+            let on = |network: &usize| self.model.members(*network).any(|(id, _)| id == from);
+            for network in (0..NETWORKS).filter(|network| !on(network)) {
+                strangers.extend(self.model.members(network).map(|(_, ip)| (from, ip, false)));
+            }
+            let mut its =
+                self.model.networks.values().filter(|network| network.seats.contains_key(&from)).peekable();
+            let out = its.peek().is_some() && its.any(|network| !network.plans[0].internal);
+            let gateway = (from, Ipv4Addr::new(10, 0, 0, 1), out);
+            if out { pings.push(gateway) } else { strangers.push(gateway) }
+        }
+        rng.shuffle(&mut strangers);
+        pings.extend(strangers.into_iter().take(STRANGERS));
+        let sent: Vec<_> = pings
+            .into_iter()
+            .map(|(from, to, answered)| {
+                let netns = self.containers[from].netns.clone();
+                let patience = if answered { ANSWER } else { SILENCE };
+                let requests = if answered && resolution == Resolution::OnMiss { REQUESTS } else { 1 };
+                (
+                    from,
+                    to,
+                    answered,
+                    tokio::task::spawn_blocking(move || reaches(&netns, to, requests, patience)),
+                )
+            })
+            .collect();
+        let mut wrong = Vec::new();
+        for (from, to, answered, reaches) in sent {
+            if reaches.await.map_err(|error| error.to_string())? != answered {
+                wrong.push(format!("C{from} {} {to}", if answered { "does not reach" } else { "reaches" }));
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+    }
+
+    /// Whether the process holds about what it held before anything was done; `each` endpoint may hold some descriptors.
+    pub fn check_holdings(&self, before: Holdings) -> Result<(), String> {
+        let endpoints: usize = (0..NETWORKS).map(|network| self.model.members(network).count()).sum();
+        let now = Holdings::now();
+        if now.descriptors > before.descriptors + 40 + 12 * endpoints || now.threads > before.threads + 100 {
+            return Err(format!("{now:?}, with {endpoints} endpoints; {before:?} before"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether one of so many requests is answered.
+fn reaches(from: &Netns, to: Ipv4Addr, requests: usize, patience: Duration) -> bool {
+    let mut pinger = Pinger::new(from, to).unwrap();
+    (0..requests).any(|_| matches!(pinger.ping(patience).unwrap(), Echo::Reply(_)))
+}
+
+fn has_bridge(host: &Netns) -> bool {
+    crate::lab::look(host).link("docker_gwbridge").is_some()
+}
