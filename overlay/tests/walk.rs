@@ -22,7 +22,7 @@ mod world;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-use check::Holdings;
+use check::{BLOCKING, Holdings};
 use overlay::Resolution;
 use steps::{NETWORKS, Step, Verb};
 use world::World;
@@ -37,7 +37,12 @@ fn a_random_walk_ends_where_the_model_does() {
     let number = |name| std::env::var(name).ok().map(|text: String| text.parse::<u64>().expect("a number"));
     let seed = number("LAB_SEED").unwrap_or(1);
     let steps = number("LAB_STEPS").map_or(STEPS, |steps| u32::try_from(steps).unwrap());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(walk(seed, steps));
     runtime.shutdown_timeout(Duration::from_secs(5));
 }

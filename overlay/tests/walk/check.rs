@@ -22,6 +22,10 @@ const ANSWER: Duration = Duration::from_secs(2);
 const REQUESTS: usize = 3;
 /// How long nothing has to come. The pairs that do reach each other are the control.
 const SILENCE: Duration = Duration::from_millis(100);
+/// Threads for what blocks: pings, and the engines' work on kernels. They stay for some seconds.
+pub const BLOCKING: usize = 64;
+/// Threads in namespaces: of hosts, containers, overlays, those of a moment ago too.
+const INSIDE: usize = 40;
 /// How many of those that should not reach each other are tried.
 const STRANGERS: usize = 6;
 
@@ -137,7 +141,9 @@ impl World {
     pub fn check_holdings(&self, before: Holdings) -> Result<(), String> {
         let endpoints: usize = (0..NETWORKS).map(|network| self.model.members(network).count()).sum();
         let now = Holdings::now();
-        if now.descriptors > before.descriptors + 40 + 12 * endpoints || now.threads > before.threads + 100 {
+        if now.descriptors > before.descriptors + 40 + 12 * endpoints
+            || now.threads > before.threads + BLOCKING + INSIDE
+        {
             return Err(format!("{now:?}, with {endpoints} endpoints; {before:?} before"));
         }
         Ok(())
