@@ -17,7 +17,7 @@ use crate::discovery::Absences;
 use crate::error::Result;
 use crate::id::{EndpointId, NetworkId};
 use crate::kv::{self, Kv, Listing, TxnOp, keys};
-use crate::ledger::{self, View};
+use crate::ledger::{self, Stored, View};
 use crate::model::Endpoint;
 
 /// How long a query blocks (20.10: `wait=15000ms`).
@@ -153,8 +153,8 @@ impl Core {
         endpoint.sandbox.is_none_or(|sandbox| self.env.sandboxes.container(sandbox).is_none())
     }
 
-    /// Writes this host's endpoints down again if others crossed them out while it was away. What has lost its
-    /// address meanwhile is given up.
+    /// Writes this host's endpoints down again if others crossed them out while it was away; until it is back, they stand. What
+    /// has lost its address meanwhile is given up.
     pub(super) async fn reclaim(&self, view: Arc<View>) -> Result<Arc<View>> {
         let (mine, session) = {
             let applied = self.applied.borrow();
@@ -162,7 +162,6 @@ impl Core {
         };
         let now = view.sessions.get(&self.vtep);
         let leaving = self.drawn().leaving.clone();
-        let was_away = now.is_none() || now != session.as_ref();
         let lost: BTreeMap<EndpointId, Endpoint> = mine
             .iter()
             .filter(|(id, endpoint)| {
@@ -173,23 +172,44 @@ impl Core {
             })
             .map(|(id, endpoint)| (*id, endpoint.clone()))
             .collect();
-        if !was_away || lost.is_empty() {
+        if lost.is_empty() || now.is_some() && now == session.as_ref() {
             return Ok(view);
+        }
+        // As long as it is away, the others would cross them out again.
+        if now.is_none() {
+            return Ok(keeping(view, lost));
         }
         for endpoint in lost.values() {
             let half = draw_veth(&mut self.drawn().rng);
             let written = self.transact(|view| {
                 let there =
                     view.endpoints.get(&endpoint.network).is_some_and(|all| all.contains_key(&endpoint.id));
-                Ok(((), if there { vec![] } else { ledger::reclaim(view, endpoint, &half)? }))
+                // It may have left meanwhile.
+                let gone = self.drawn().leaving.contains(&endpoint.id)
+                    || !self.applied.borrow().mine.contains_key(&endpoint.id);
+                Ok(((), if there || gone { vec![] } else { ledger::reclaim(view, endpoint, &half)? }))
             });
             if let Err(error) = written.await {
+                if error.is_unreachable() {
+                    return Err(error);
+                }
                 tracing::warn!(host = self.env.name, endpoint = %endpoint.name, %error, "given up");
                 self.config.witness.say(format_args!("{} is given up: {error}", endpoint.name));
             }
         }
-        self.look().await
+        let view = self.look().await?;
+        Ok(if view.sessions.contains_key(&self.vtep) { view } else { keeping(view, lost) })
     }
+}
+
+/// The documents, with endpoints that others have crossed out.
+fn keeping(view: Arc<View>, endpoints: BTreeMap<EndpointId, Endpoint>) -> Arc<View> {
+    let mut view = Arc::unwrap_or_clone(view);
+    for (id, value) in endpoints {
+        let its = view.endpoints.entry(value.network).or_default();
+        its.entry(id).or_insert(Stored { index: 0, value });
+    }
+    Arc::new(view)
 }
 
 /// A blocking query, after a pause.

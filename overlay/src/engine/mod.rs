@@ -124,7 +124,7 @@ struct Applied {
     view: Arc<View>,
     /// What is not, now.
     faults: Vec<String>,
-    /// This host's endpoints in the kernel.
+    /// This host's endpoints, in the kernel or in these documents.
     mine: Arc<BTreeMap<EndpointId, Endpoint>>,
     /// The session that held this host's key in these documents.
     session: Option<String>,
@@ -276,7 +276,7 @@ impl Core {
     async fn settle(&self, view: Arc<View>, pass: Pass) -> Result<Report> {
         let view = self.reclaim(view).await?;
         let session = view.sessions.get(&self.vtep).cloned();
-        let (applied, names) = (self.applied.clone(), Arc::clone(&self.names));
+        let (applied, names, vtep) = (self.applied.clone(), Arc::clone(&self.names), self.vtep);
         let (name, witness) = (self.env.name.clone(), self.config.witness.clone());
         self.with_datapath(move |datapath| {
             let report = datapath.converge(&view, pass).clone();
@@ -286,8 +286,8 @@ impl Core {
                 tracing::warn!(host = name, "{fault}");
                 witness.say(fault);
             }
-            let mine = datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
-            let mine: Arc<BTreeMap<_, _>> = Arc::new(mine.collect());
+            let here = datapath.attached().map(|attached| (attached.endpoint.id, attached.endpoint.clone()));
+            let here: BTreeMap<_, _> = here.collect();
             // Still under the lock, so that what is said last is what is true.
             applied.send_modify(|applied| {
                 if pass == Pass::Anew {
@@ -308,9 +308,11 @@ impl Core {
                     applied.index = report.index;
                 }
                 applied.faults = faults;
-                applied.mine = Arc::clone(&mine);
+                // Also those that are being mended just now.
+                let mine = here.values().chain(applied.view.endpoints_on(vtep));
+                applied.mine = Arc::new(mine.map(|endpoint| (endpoint.id, endpoint.clone())).collect());
             });
-            names.agree(&mine, pass == Pass::Mend);
+            names.agree(&here, pass == Pass::Mend);
             report
         })
         .await

@@ -142,12 +142,15 @@ impl Engine {
         }
         let meanwhile = || Refused::Join("it was taken away meanwhile".to_owned());
         let why = report.failed.get(&who.id).cloned().unwrap_or_else(meanwhile);
+        // Whatever becomes of the store: nobody is to write it down again.
+        core.drawn().leaving.insert(who.id);
         core.cross_out(id, who.id).await?;
         // So that the loop, which may be at the documents that still have it, passes them over as old ones.
         // What the join failed for is what counts.
         if let Ok(view) = core.look().await {
             let _ = core.settle(view, Pass::Change).await;
         }
+        core.drawn().leaving.remove(&who.id);
         Err(Cause::Datapath(why).into())
     }
 
