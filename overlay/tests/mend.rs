@@ -222,3 +222,27 @@ fn an_address_that_comes_from_another_host_is_reached_here_at_once() {
         2,
     );
 }
+
+#[kernel::isolate]
+fn a_bridge_whose_device_went_while_no_engine_was_there_is_not_made_twice() {
+    lab::run(
+        |mut lab| async move {
+            let wide = lab::network_of("wide", &["10.70.0.0/24", "10.71.0.0/24"]);
+            lab.engine(0).create_network(wide).await.unwrap();
+            let low = lab.joined(0, "low", "wide", None).await;
+            let high = lab.joined(0, "high", "wide", Some([10, 71, 0, 9])).await;
+            let name = lab.overlay(0);
+            let before = lab.look(0, &name).links.len();
+            lab.hosts[0].engine.take().unwrap().abort();
+            let overlay = Rtnl::new(lab.hosts[0].env.sandboxes.get(&name).unwrap().netns()).unwrap();
+            let device = lab.look(0, &name).link("vxlan4").unwrap().index;
+            overlay.apply(&Batch::new().remove_link(device, "vxlan4")).unwrap();
+            lab.start(0).await;
+            holds("it is mended", || reaches(&low.netns, [10, 71, 0, 9])).await;
+            let (overlay, high) = (lab.look(0, &name), look(&high.netns));
+            assert_eq!(overlay.links.len(), before, "{:#?}", overlay.links);
+            assert_eq!(high.addresses_of("eth0").len() + high.addresses_of("eth1").len(), 2, "{high:#?}");
+        },
+        1,
+    );
+}

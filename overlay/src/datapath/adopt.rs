@@ -1,6 +1,6 @@
 //! What an engine finds that takes over from another on the same host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use kernel::rtnl::Link;
@@ -15,6 +15,9 @@ use crate::docker;
 use crate::host::{ContainerRef, Sandbox};
 use crate::id::{EndpointId, NetworkId};
 use crate::ledger::View;
+
+/// The loopback's index: the kernel makes it first.
+const LOOPBACK: u32 = 1;
 
 impl Datapath {
     /// Recognises what is there by names, indexes and addresses. What it does not recognise is taken away.
@@ -42,7 +45,7 @@ impl Datapath {
                     self.counters.beyond_epoch(network, epoch);
                     self.overlays.insert(network, overlay);
                     self.adopt_endpoints(view, network, &have)?;
-                    self.discard_ports(network, &have)?;
+                    self.discard_links(network, &have)?;
                     if !self.attached.values().any(|attached| attached.endpoint.network == network) {
                         self.drop_overlay(network)?;
                     }
@@ -57,12 +60,14 @@ impl Datapath {
         self.discard_outsides(&host)
     }
 
-    /// Takes away the pairs of endpoints that were crossed out while no engine was here.
-    fn discard_ports(&self, network: NetworkId, have: &Snapshot) -> Result<()> {
+    /// Takes away what is in an overlay's namespace and neither of a subnet that is whole nor an endpoint's: the pairs of those
+    /// that were crossed out while no engine was here, a bridge without its vxlan device.
+    fn discard_links(&self, network: NetworkId, have: &Snapshot) -> Result<()> {
         let Some(overlay) = self.overlays.get(&network) else { return Ok(()) };
-        let known = |index| self.attached.values().any(|attached| attached.pair.outer == index);
-        let ports = have.links.iter().filter(|link| link.kind.as_deref() == Some("veth"));
-        remove_all(&overlay.rtnl, ports.filter(|port| !known(port.index)))
+        let pairs = self.attached.values().map(|attached| attached.pair.outer);
+        let segments = overlay.segments.values().flat_map(|segment| [segment.bridge, segment.vxlan]);
+        let known: BTreeSet<u32> = pairs.chain(segments).chain([LOOPBACK]).collect();
+        remove_all(&overlay.rtnl, have.links.iter().filter(|link| !known.contains(&link.index)))
     }
 
     /// Takes away the ways outside that no endpoint needs (any more), and what else is on the bridge.
