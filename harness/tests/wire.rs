@@ -113,6 +113,14 @@ async fn frames_are_late_by_the_delay_and_nobody_elses_are(lab: Lab) -> Result {
     Ok(())
 }
 
+#[harness::test(topology = plain())]
+async fn a_wire_that_is_asked_for_no_delay_is_bare(lab: Lab) -> Result {
+    let nothing = Impairment { delay: Duration::ZERO, ..Impairment::default() };
+    let guard = impair(&lab, Way::Both, nothing).await;
+    assert!(lab.wires().is_empty(), "{:?}", lab.wires());
+    guard.heal().await
+}
+
 #[harness::test(topology = plain(), limit = "2m")]
 async fn whatever_a_wire_does_is_over_when_it_is_healed_and_others_never_notice(lab: Lab) -> Result {
     let (a, c) = (lab.host("a")?, lab.host("c")?);
