@@ -12,6 +12,9 @@ use crate::error::{Error, Kind, Result};
 
 /// How long before a frame is due the thread stops sleeping and watches the clock: what the kernel takes to wake it.
 const EARLY: Duration = Duration::from_micros(60);
+/// How long the thread watches for the next frame, behind the last that came, before it sleeps: as long as waking it may take.
+/// A stream then wakes nobody, and all that carries none costs as much once.
+const WATCH: Duration = EARLY;
 /// Frames taken in before others are let out: a wire that is busy must not hold up those that are due.
 const BATCH: usize = 64;
 
@@ -89,14 +92,16 @@ impl Shared {
         let mut due = None;
         // Frames come in order, whatever clocks say that are read one after the other.
         let mut last = Duration::ZERO;
+        let mut watch = Duration::ZERO;
         while !self.over.load(Ordering::SeqCst) {
-            self.sleep(&from, begun, due)?;
+            self.sleep(&from, begun, due, watch)?;
             let mut shaper = self.shaper();
             for _ in 0..BATCH {
                 let Some(received) = from.receive()? else { break };
                 let now = begun.elapsed();
                 let arrived = now.saturating_sub(received.age).max(last);
                 last = arrived;
+                watch = now + WATCH;
                 shaper.push(now, Frame { header: received.header, bytes: received.bytes, arrived });
             }
             while let Some(frame) = shaper.pop(begun.elapsed()) {
@@ -112,12 +117,27 @@ impl Shared {
         Ok(())
     }
 
-    /// Until a frame comes, somebody rings, or the next frame is due.
-    fn sleep(&self, from: &End, begun: Instant, due: Option<Duration>) -> std::io::Result<()> {
-        let Some(due) = due else { return wait(from, &self.bell, None) };
-        let left = due.saturating_sub(begun.elapsed());
-        if left > EARLY {
-            return wait(from, &self.bell, Some(left.saturating_sub(EARLY)));
+    /// Until a frame comes, somebody rings, or the next frame is due. Until `watch` without going to sleep.
+    fn sleep(
+        &self,
+        from: &End,
+        begun: Instant,
+        due: Option<Duration>,
+        watch: Duration,
+    ) -> std::io::Result<()> {
+        let early = due.map(|due| due.saturating_sub(EARLY));
+        let watch = early.map_or(watch, |early| watch.min(early));
+        while begun.elapsed() < watch {
+            if wait(from, &self.bell, Some(Duration::ZERO))? {
+                return Ok(());
+            }
+            // Whoever sends the next one may need this core.
+            thread::yield_now();
+        }
+        let Some((due, early)) = due.zip(early) else { return wait(from, &self.bell, None).map(drop) };
+        let left = early.saturating_sub(begun.elapsed());
+        if !left.is_zero() {
+            return wait(from, &self.bell, Some(left)).map(drop);
         }
         while begun.elapsed() < due {
             std::hint::spin_loop();

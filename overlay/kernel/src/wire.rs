@@ -140,16 +140,20 @@ impl Bell {
     }
 }
 
-/// Waits until a frame waits at `end`, the bell is rung, or the time is over; for ever, if none is given.
-pub fn wait(end: &End, bell: &Bell, time: Option<Duration>) -> io::Result<()> {
+/// Waits until a frame waits at `end`, the bell is rung, or the time is over; for ever, if none is given. Whether one of the
+/// first two was so.
+pub fn wait(end: &End, bell: &Bell, time: Option<Duration>) -> io::Result<bool> {
     let mut both =
         [PollFd::new(end.as_fd(), PollFlags::POLLIN), PollFd::new(bell.0.as_fd(), PollFlags::POLLIN)];
-    match ppoll(&mut both, time.map(TimeSpec::from), None) {
-        Ok(_) | Err(Errno::EINTR) => {}
+    let ready = match ppoll(&mut both, time.map(TimeSpec::from), None) {
+        Ok(ready) => ready > 0,
+        Err(Errno::EINTR) => false,
         Err(errno) => return Err(errno.into()),
+    };
+    if both[1].any() == Some(true) {
+        let _ = bell.0.read();
     }
-    let _ = bell.0.read();
-    Ok(())
+    Ok(ready)
 }
 
 /// Lets this thread be woken on time, and not up to 50 µs later, as Linux does for most (`PR_SET_TIMERSLACK`).
