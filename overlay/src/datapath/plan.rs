@@ -123,6 +123,29 @@ mod tests {
         matches!(op, Op::RemoveArp(..) | Op::RemoveFdb(..))
     }
 
+    /// Each operation of the plan, with the tables as they are after it.
+    fn steps(have: &Tables, want: &Tables) -> Vec<(Op, Tables)> {
+        let mut tables = have.clone();
+        let step = |op| {
+            apply(&mut tables, &[op]);
+            (op, tables.clone())
+        };
+        plan(have, want).into_iter().map(step).collect()
+    }
+
+    /// The addresses whose packets the tables lead somewhere, by which MAC, and where.
+    fn served(tables: &Tables) -> BTreeSet<(Ipv4Addr, Mac, Ipv4Addr)> {
+        let behind = |mac: Mac| tables.fdb.iter().filter(move |(other, _)| *other == mac);
+        tables.arp.iter().flat_map(|(ip, mac)| behind(*mac).map(|(mac, vtep)| (*ip, *mac, *vtep))).collect()
+    }
+
+    /// Those that are led to where their MAC is not: what is sent there is lost without a word.
+    fn astray(tables: &Tables, want: &Tables) -> BTreeSet<(Ipv4Addr, Mac, Ipv4Addr)> {
+        let mut found = served(tables);
+        found.retain(|(_, mac, vtep)| !want.fdb.contains(&(*mac, *vtep)));
+        found
+    }
+
     proptest! {
         #[test]
         fn a_plan_makes_what_is_wanted_of_whatever_there_is(have in tables(), want in peers()) {
@@ -143,6 +166,32 @@ mod tests {
             let ops = plan(&have, &Tables::of(&want));
             let kept = ops.iter().skip_while(|op| removes(op)).any(removes);
             prop_assert!(!kept, "{:?}", ops);
+        }
+
+        /// No step makes an address point at a VTEP where its MAC is not, and none does once the removals are through.
+        #[test]
+        fn no_step_points_an_address_where_its_mac_is_not(have in tables(), want in peers()) {
+            let want = Tables::of(&want);
+            let mut before = astray(&have, &want);
+            for (op, tables) in steps(&have, &want) {
+                let now = astray(&tables, &want);
+                prop_assert!(now.is_subset(&before), "{:?} leads {:?} astray", op, now);
+                prop_assert!(removes(&op) || now.is_empty(), "{:?} comes while {:?} are astray", op, now);
+                before = now;
+            }
+            prop_assert!(before.is_empty());
+        }
+
+        /// What was served and is to be served in the same way is so at every step: nobody else's change is felt.
+        #[test]
+        fn what_stays_is_served_at_every_step(have in tables(), want in peers()) {
+            let want = Tables::of(&want);
+            let (had, due) = (served(&have), served(&want));
+            let stays: BTreeSet<_> = had.intersection(&due).collect();
+            for (op, tables) in steps(&have, &want) {
+                let now = served(&tables);
+                prop_assert!(stays.iter().all(|peer| now.contains(*peer)), "{:?} leaves a hole", op);
+            }
         }
     }
 }

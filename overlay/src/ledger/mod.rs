@@ -6,6 +6,8 @@
 mod audit;
 mod create;
 mod endpoint;
+#[cfg(test)]
+mod race;
 mod remove;
 #[cfg(test)]
 mod tests;

@@ -61,7 +61,11 @@ impl Scene {
         Ok(id)
     }
 
-    fn who(&mut self, name: &str, ip: Option<Ipv4Addr>) -> Joining {
+    pub(super) fn draw(&mut self) -> NetworkId {
+        NetworkId::random(&mut self.rng)
+    }
+
+    pub(super) fn who(&mut self, name: &str, ip: Option<Ipv4Addr>) -> Joining {
         Joining {
             id: EndpointId::random(&mut self.rng),
             name: name.to_owned(),
