@@ -1,5 +1,6 @@
 //! What the kernels of a lab hold.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use kernel::nft::Nft;
@@ -62,9 +63,22 @@ pub struct Held {
     pub name: String,
     /// Links, addresses, routes, neighbours, forwarding entries.
     pub holds: Snapshot,
+    /// The kernel's settings that Docker makes, as far as the kernel has them, by name: `net.ipv4.ip_forward`.
+    #[serde(default)]
+    pub settings: BTreeMap<String, String>,
     /// nftables rules, one line each.
     pub rules: Vec<String>,
 }
+
+/// The settings that Docker makes, in hosts, overlays and containers (20.10: `osl/namespace_linux.go`,
+/// `drivers/bridge/setup_{ip_forwarding,bridgenetfiltering,device}.go`).
+const SETTINGS: [&str; 5] = [
+    "ipv4/ip_forward",
+    "ipv4/conf/docker_gwbridge/route_localnet",
+    "ipv6/conf/all/disable_ipv6",
+    "ipv6/conf/default/disable_ipv6",
+    "bridge/bridge-nf-call-iptables",
+];
 
 /// The version of [`Inspection`].
 const VERSION: u32 = 1;
@@ -77,7 +91,7 @@ impl Lab {
         let namespaces = blocking(move || {
             let look = |(name, netns): (String, Netns)| {
                 let rules = Nft::new(&netns)?.rules()?;
-                Ok(Held { name, holds: Rtnl::new(&netns)?.dump()?, rules })
+                Ok(Held { name, holds: Rtnl::new(&netns)?.dump()?, settings: settings(&netns)?, rules })
             };
             wanted.into_iter().map(look).collect::<kernel::Result<Vec<_>>>()
         });
@@ -132,4 +146,17 @@ impl Lab {
         let overlays = alive.sandboxes.list().into_iter().filter(|(name, _)| !containers.contains(name));
         Ok(overlays.map(|(name, netns)| (format!("{host}/{name}"), netns)).collect())
     }
+}
+
+/// Docker's settings in a namespace, those that there are.
+fn settings(netns: &Netns) -> kernel::Result<BTreeMap<String, String>> {
+    let mut found = BTreeMap::new();
+    for key in SETTINGS {
+        match netns.sysctl(key) {
+            Ok(value) => drop(found.insert(format!("net.{}", key.replace('/', ".")), value)),
+            Err(error) if error.is_missing() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }

@@ -60,7 +60,7 @@ pub(crate) enum Verb {
     Shell(Shell),
     /// Send echo requests between hosts, containers and addresses.
     Ping(Ping),
-    /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, rules.
+    /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, settings, rules.
     Inspect(Inspect),
     /// Say where store and kernels do not agree, and what that does harm to.
     Check(crate::check::Check),

@@ -34,7 +34,7 @@ pub(crate) fn main(scope: &Scope, args: &args::Inspect) -> anyhow::Result<ExitCo
 }
 
 /// A namespace, a line an object.
-fn show(out: &mut String, Held { name, holds, rules }: &Held) -> fmt::Result {
+fn show(out: &mut String, Held { name, holds, settings, rules }: &Held) -> fmt::Result {
     let dev = |index: u32| holds.by_index(index).map_or_else(|| index.to_string(), |link| link.name.clone());
     writeln!(out, "{name}")?;
     for link in &holds.links {
@@ -64,6 +64,9 @@ fn show(out: &mut String, Held { name, holds, rules }: &Held) -> fmt::Result {
         write!(out, "  fdb {} dev {}{}", entry.mac, dev(entry.dev), option(" behind ", entry.vtep))?;
         writeln!(out, " {table}{}", flag(entry.permanent, " permanent"))?;
     }
+    for (key, value) in settings {
+        writeln!(out, "  setting {key} {value}")?;
+    }
     for rule in rules {
         writeln!(out, "  rule {rule}")?;
     }
@@ -86,6 +89,7 @@ fn show_link(out: &mut String, link: &Link, holds: &Snapshot) -> fmt::Result {
         flags.into_iter().try_for_each(|(on, name)| out.write_str(flag(on, name)))?;
     }
     out.write_str(flag(link.isolated, " isolated"))?;
+    out.write_str(flag(link.port.as_ref().is_some_and(|port| port.hairpin), " hairpin"))?;
     out.write_str(match (link.up, link.carrier) {
         (true, true) => " up\n",
         (true, false) => " up, no carrier\n",

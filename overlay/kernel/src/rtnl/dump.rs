@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
-    InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoVxlan, LinkAttribute, LinkFlags, LinkInfo,
-    LinkMessage,
+    BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoVxlan, LinkAttribute,
+    LinkFlags, LinkInfo, LinkMessage,
 };
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
@@ -61,8 +61,38 @@ pub struct Link {
     pub peer_netns: Option<i32>,
     /// A bridge port that may not talk to other isolated ports.
     pub isolated: bool,
+    /// What else a bridge port does with frames.
+    #[serde(default)]
+    pub port: Option<Port>,
+    /// The settings of a bridge.
+    #[serde(default)]
+    pub bridge: Option<Bridge>,
     /// The settings of a VXLAN device.
     pub vxlan: Option<Vxlan>,
+}
+
+/// What a bridge port does with frames.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Sends back what came from it, if that is where it belongs.
+    pub hairpin: bool,
+    /// Learns who is behind it.
+    pub learning: bool,
+    /// Is sent what is for nobody known.
+    pub flood: bool,
+}
+
+/// The settings of a bridge.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bridge {
+    /// Talks to other bridges to find loops.
+    pub stp: bool,
+    /// Looks at VLAN tags.
+    pub vlan_filtering: bool,
+    /// Looks for who is in which multicast group.
+    pub snooping: bool,
+    /// Hundredths of a second until a learned entry is forgotten, as `ip` shows them.
+    pub ageing: u32,
 }
 
 /// The settings of a VXLAN device.
@@ -273,11 +303,32 @@ fn describe(link: &mut Link, info: LinkInfo) {
             });
         }
         LinkInfo::Data(InfoData::Vxlan(settings)) => link.vxlan = Some(vxlan(&settings)),
+        LinkInfo::Data(InfoData::Bridge(settings)) => link.bridge = Some(bridge(&settings)),
         LinkInfo::PortData(InfoPortData::BridgePort(settings)) => {
-            link.isolated = settings.iter().any(|s| matches!(s, InfoBridgePort::Isolated(true)));
+            let on = |wanted| settings.contains(&wanted);
+            link.isolated = on(InfoBridgePort::Isolated(true));
+            link.port = Some(Port {
+                hairpin: on(InfoBridgePort::HairpinMode(true)),
+                learning: on(InfoBridgePort::Learning(true)),
+                flood: on(InfoBridgePort::UnicastFlood(true)),
+            });
         }
         _ => {}
     }
+}
+
+fn bridge(settings: &[InfoBridge]) -> Bridge {
+    let mut bridge = Bridge::default();
+    for setting in settings {
+        match setting {
+            InfoBridge::StpState(state) => bridge.stp = *state != BridgeStpState::Disabled,
+            InfoBridge::VlanFiltering(on) => bridge.vlan_filtering = *on,
+            InfoBridge::MulticastSnooping(on) => bridge.snooping = *on,
+            InfoBridge::AgeingTime(hundredths) => bridge.ageing = *hundredths,
+            _ => {}
+        }
+    }
+    bridge
 }
 
 fn vxlan(settings: &[InfoVxlan]) -> Vxlan {

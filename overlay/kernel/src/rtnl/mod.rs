@@ -26,7 +26,7 @@ use crate::netns::Netns;
 
 pub use batch::Batch;
 pub use delay::Delayed;
-pub use dump::{Address, FdbEntry, Link, Neighbour, Route, Snapshot, Vxlan};
+pub use dump::{Address, Bridge, FdbEntry, Link, Neighbour, Port, Route, Snapshot, Vxlan};
 pub use link::{NewLink, NewVxlan};
 pub use miss::{Miss, MissStream, Missed, Misses};
 
