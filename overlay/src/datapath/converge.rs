@@ -79,6 +79,8 @@ impl Datapath {
         (resolution, tell): (Resolution, Tell),
     ) -> Result<Datapath> {
         let rtnl = Rtnl::new(host)?;
+        // As a daemon does when it starts, whatever it is going to be asked for (20.10: `setup_ip_forwarding.go`).
+        host.set_sysctl("ipv4/ip_forward", "1")?;
         Ok(Datapath {
             host: host.clone(),
             rtnl,
