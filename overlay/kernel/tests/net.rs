@@ -10,7 +10,7 @@ use kernel::conntrack::{Conntrack, Flow};
 use kernel::icmp::{Echo, Pinger};
 use kernel::nft::{Action, Base, Chain, Family, Hook, Match, Nft, Rule, Table};
 use kernel::packet::Tap;
-use kernel::rtnl::Vxlan;
+use kernel::rtnl::{Bridge, Port, Vxlan};
 use kernel::{Batch, Mac, Netns, NewLink, NewVxlan, Rtnl};
 
 fn link(index: u32, name: &str) -> NewLink {
@@ -254,6 +254,13 @@ fn isolated_ports_of_a_bridge_reach_the_bridge_and_not_each_other() {
     }
     assert!(answers(&a, [10, 0, 0, 2]));
     rtnl.apply(&Batch::new().isolate(10, "a").isolate(11, "b").hairpin(11, "b")).unwrap();
+    let have = rtnl.dump().unwrap();
+    let settings = |name: &str| {
+        let port = have.link(name).unwrap();
+        (port.isolated, port.port.clone().unwrap())
+    };
+    assert_eq!(settings("a"), (true, Port { hairpin: false, learning: true, flood: true }));
+    assert_eq!(settings("b"), (true, Port { hairpin: true, learning: true, flood: true }));
     assert!(!matches!(ping(&a, [10, 0, 0, 2]), Echo::Reply(_)));
     for from in [&a, &b] {
         assert!(answers(from, [10, 0, 0, 9]));
@@ -300,4 +307,18 @@ fn a_flow_goes_where_it_went_until_it_is_forgotten() {
     assert_eq!(conntrack.forget(|flow| flow.to == local(9000)).unwrap(), 1);
     assert_eq!(conntrack.flows().unwrap(), []);
     arrives(&other);
+}
+
+#[kernel::isolate]
+fn a_bridge_has_no_vlans_and_each_entry_once() {
+    let (switch, container) = (Netns::new("switch").unwrap(), Netns::new("a").unwrap());
+    let rtnl = Rtnl::new(&switch).unwrap();
+    let port = NewLink { master: Some(2), ..link(10, "a") };
+    let batch = Batch::new().bridge(&link(2, "br0"));
+    rtnl.apply(&batch.veth(&port, &link(3, "eth0"), Some(container.as_fd()))).unwrap();
+    let have = rtnl.dump().unwrap();
+    let settings = Bridge { stp: false, vlan_filtering: false, snooping: true, ageing: 30_000 };
+    assert_eq!(have.link("br0").unwrap().bridge, Some(settings));
+    let its = have.fdb.iter().filter(|entry| entry.dev == 10 && !entry.own);
+    assert_eq!(its.map(|entry| Some(entry.mac)).collect::<Vec<_>>(), [have.link("a").unwrap().mac]);
 }

@@ -56,8 +56,10 @@ impl NewLink {
     }
 }
 
+/// Without a VLAN that all its ports are in: in a kernel with VLANs of bridges each forwarding entry would be there twice, once
+/// for that VLAN. Other kernels pass it over. Docker sets `default_pvid` to 0 on overlays' bridges, too.
 pub(super) fn bridge(link: &NewLink) -> LinkMessage {
-    link.dress(LinkBridge::new(&link.name)).build()
+    link.dress(LinkBridge::new(&link.name)).vlan_default_pvid(0).build()
 }
 
 /// Without multicast snooping it joins no group (`br_multicast_join_snoopers`), and so sends no IGMP of its own.
