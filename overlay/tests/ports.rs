@@ -506,7 +506,7 @@ async fn noted(lab: &Lab, network: &str) -> String {
 }
 
 /// A container on demonet with 8080:80 published, then connected to mtunet, on a Docker Engine 20.10.
-const OBSERVED: &str = include_str!("fixtures/publish-and-two-networks.txt");
+const OBSERVED: &str = include_str!("fixtures/observed/publish-and-two-networks.txt");
 
 #[kernel::isolate]
 fn a_container_with_two_networks_and_a_published_port_is_as_one_of_dockers() {
