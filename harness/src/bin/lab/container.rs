@@ -81,6 +81,7 @@ fn request(run: ContainerRun, on: String) -> Run {
         on,
         networks: run.networks,
         ip: run.ip,
+        mac: run.mac_address,
         aliases: run.network_alias,
         publish: run.publish.into_iter().flatten().collect(),
         dns: Resolv { servers: run.dns, search: run.dns_search, options: run.dns_option },
