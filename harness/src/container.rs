@@ -10,11 +10,15 @@ use std::time::Duration;
 use kernel::{Machine, Netns, Setup};
 use overlay::{ContainerRef, EndpointInfo, JoinOptions, docker};
 use overlay::model::Mac;
+use tokio::time::timeout;
 
 use crate::error::{Error, Kind, Result};
 use crate::host::{Host, blocking};
-use crate::process::{Process, Program};
+use crate::process::{Process, Program, State};
 use crate::topology;
+
+/// How long a process may take to end that was killed.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A container of a lab.
 #[derive(Debug)]
@@ -25,12 +29,12 @@ pub(crate) struct Container {
     pub(crate) this: ContainerRef,
     /// Docker's is the short id; its first name says more to people. It stays, whatever the container is called.
     pub(crate) hostname: String,
-    state: Arc<State>,
+    state: Arc<Shared>,
 }
 
 /// What becomes of a container, whatever it is called.
 #[derive(Debug, Default)]
-struct State {
+struct Shared {
     /// Its networks, in the order in which it was put on them.
     joined: Mutex<Vec<Joined>>,
     running: tokio::sync::Mutex<Running>,
@@ -39,7 +43,6 @@ struct State {
 /// A network that a container was put on.
 #[derive(Debug)]
 struct Joined {
-    network: String,
     info: EndpointInfo,
     /// What it asked for there.
     asked: JoinOptions,
@@ -93,7 +96,7 @@ impl Container {
     ) -> Result<EndpointInfo> {
         let asked = JoinOptions { ip, mac, aliases, anonymous: self.spec.anonymous };
         let info = self.host.engine()?.join(&self.this, network, asked.clone()).await?;
-        self.joined().push(Joined { network: network.to_owned(), info: info.clone(), asked });
+        self.joined().push(Joined { info: info.clone(), asked });
         self.write_files().await?;
         Ok(info)
     }
@@ -103,7 +106,7 @@ impl Container {
         let mut spec = self.spec.clone();
         let attachment = |joined: &Joined| {
             Some(topology::Attachment {
-                network: joined.network.parse().ok()?,
+                network: joined.info.network_name.parse().ok()?,
                 ip: Some(joined.info.address.addr()),
                 mac: joined.asked.mac,
                 aliases: joined.asked.aliases.clone(),
@@ -113,11 +116,16 @@ impl Container {
         spec
     }
 
-    /// Takes it off a network.
-    pub(crate) async fn disconnect(&self, network: &str) -> Result<()> {
-        self.host.engine()?.leave(&self.this, network).await?;
-        self.joined().retain(|joined| joined.network != network);
-        self.write_files().await
+    /// Takes it off a network; what it had there.
+    pub(crate) async fn disconnect(&self, network: &str) -> Result<Option<EndpointInfo>> {
+        let left = self.host.engine()?.leave(&self.this, network).await?;
+        let had = {
+            let mut joined = self.joined();
+            let place = joined.iter().position(|joined| joined.info.network == left);
+            place.map(|place| joined.remove(place).info)
+        };
+        self.write_files().await?;
+        Ok(had)
     }
 
     /// Brings its files up to date with its networks, if it has a machine.
@@ -137,7 +145,7 @@ impl Container {
 
     /// The networks that it is on, with what it has there.
     pub(crate) fn networks(&self) -> Vec<(String, EndpointInfo)> {
-        self.joined().iter().map(|joined| (joined.network.clone(), joined.info.clone())).collect()
+        self.joined().iter().map(|joined| (joined.info.network_name.clone(), joined.info.clone())).collect()
     }
 
     /// Its machine, made now if this is its first process, made anew if its init has been killed.
@@ -174,8 +182,8 @@ impl Container {
         Setup { hostname: self.hostname.clone(), hosts, resolv }
     }
 
-    /// Starts its command, if it has one.
-    pub(crate) async fn start(&self) -> Result<()> {
+    /// Starts its command, if it has one; `tell` is told when it runs and when it has ended.
+    pub(crate) async fn start(&self, tell: impl Fn(State) + Send + 'static) -> Result<()> {
         if self.spec.command.is_empty() {
             return Ok(());
         }
@@ -186,7 +194,7 @@ impl Container {
             hostname: self.hostname.clone(),
             stdin: None,
         };
-        let process = Process::start(&machine, program).map_err(|error| {
+        let process = Process::start(&machine, program, tell).map_err(|error| {
             Error::new(Kind::Input, format_args!("cannot start container {}: {error}", self.name()))
         })?;
         self.state.running.lock().await.process = Some(Arc::new(process));
@@ -205,8 +213,12 @@ impl Container {
 
     /// Ends all that runs in it. Its namespace stays until its networks have been left.
     pub(crate) async fn stop(&self) {
-        let mut running = self.state.running.lock().await;
-        running.process = None;
-        running.machine = None;
+        let Running { machine, process } = std::mem::take(&mut *self.state.running.lock().await);
+        let ended = process.as_ref().map(|process| process.ended());
+        drop((process, machine));
+        if let Some(ended) = ended {
+            // It was killed; one that the kernel does not let go of is not waited for.
+            let _ = timeout(PATIENCE, ended).await;
+        }
     }
 }
