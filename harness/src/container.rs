@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::{Machine, Netns, Setup};
-use overlay::{ContainerRef, EndpointInfo, JoinOptions, docker};
 use overlay::model::Mac;
+use overlay::{ContainerRef, EndpointInfo, JoinOptions};
 use tokio::time::timeout;
 
 use crate::error::{Error, Kind, Result};
