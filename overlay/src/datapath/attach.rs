@@ -60,18 +60,18 @@ impl Datapath {
     pub(super) fn attach(
         &mut self,
         network: &Network,
-        subnet: (&Subnet, Vni),
+        (subnet, vni): (&Subnet, Vni),
         endpoint: &Endpoint,
         container: &ContainerRef,
     ) -> Result<(), Refused> {
         let counters = self.counters.clone();
         let fresh = match self.overlays.get(&network.id) {
             Some(_) => {
-                self.extend(network, subnet.0)?;
+                self.extend(network, subnet)?;
                 None
             }
             // The indexes in the order in which Docker makes the links, so that they are the article's.
-            None => Some(self.new_overlay(network.id, subnet.0)?),
+            None => Some(self.new_overlay(network.id, (subnet, vni))?),
         };
         let (inner, outer) = (self.counters.index(), self.counters.index());
         let inner_name = self.counters.interface(container.sandbox);
@@ -100,7 +100,7 @@ impl Datapath {
         &mut self,
         built: &mut Built,
         network: &Network,
-        (subnet, vni): (&Subnet, Vni),
+        subnet: &Subnet,
         endpoint: &Endpoint,
         container: &ContainerRef,
         (inner, inner_name, outer): (u32, String, u32),
@@ -139,7 +139,7 @@ impl Datapath {
         // From the host: the vxlan device, the gateway bridge and its pair.
         let mut batch = Batch::new();
         if is_fresh {
-            batch = segment.tunnel(batch, &overlay.netns, vni, network.mtu());
+            batch = segment.tunnel(batch, &overlay.netns, network.mtu());
         }
         if let Some(index) = built.bridge {
             batch = self.gateway.bridge(batch, index, draw_mac(&mut self.rng));
@@ -276,11 +276,11 @@ impl Datapath {
     }
 
     /// A new namespace, and a subnet in it that is not made yet.
-    fn new_overlay(&mut self, network: NetworkId, subnet: &Subnet) -> Result<Overlay> {
+    fn new_overlay(&mut self, network: NetworkId, (subnet, vni): (&Subnet, Vni)) -> Result<Overlay> {
         let name = network.namespace(self.counters.epoch(network));
         let vxlan = self.counters.index();
         let mut overlay = Overlay::new(&name)?;
-        let segment = overlay.next_segment(BRIDGE_INDEX, vxlan);
+        let segment = overlay.next_segment(vni, BRIDGE_INDEX, vxlan);
         overlay.segments.insert(subnet.net, segment);
         Ok(overlay)
     }
@@ -293,10 +293,10 @@ impl Datapath {
         if overlay.segments.contains_key(&subnet.net) {
             return Ok(());
         }
-        let segment = overlay.next_segment(self.counters.index(), self.counters.index());
+        let segment = overlay.next_segment(vni, self.counters.index(), self.counters.index());
         let mac = bridge_mac(&mut self.rng, network);
         overlay.rtnl.apply(&segment.inside(Batch::new(), subnet, network.mtu(), mac))?;
-        let tunnel = segment.tunnel(Batch::new(), &overlay.netns, vni, network.mtu());
+        let tunnel = segment.tunnel(Batch::new(), &overlay.netns, network.mtu());
         if let Err(error) = self.rtnl.apply(&tunnel) {
             // What went wrong is said; that it cannot be undone, too, would say less.
             let _ = remove(&overlay.rtnl, segment.bridge, &segment.bridge_name);

@@ -15,7 +15,7 @@ use super::plan::Tables;
 use super::sandbox::Overlay;
 use crate::host::Sandboxes;
 use crate::id::{EndpointId, NetworkId, SandboxId};
-use crate::ledger::View;
+use crate::ledger::{Moment, View};
 use crate::model::{Endpoint, Network};
 
 /// What an engine has in the kernel of its host, and the connections to it.
@@ -49,8 +49,8 @@ pub(crate) struct Datapath {
 /// What came of it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Report {
-    /// The index of the documents that the kernel now agrees with.
-    pub(crate) index: u64,
+    /// When the documents were so that the kernel now agrees with.
+    pub(crate) moment: Moment,
     /// Endpoints that could not be put into the kernel, and why.
     pub(crate) failed: BTreeMap<EndpointId, Refused>,
     /// Anything else that went wrong.
@@ -60,10 +60,8 @@ pub(crate) struct Report {
 /// How the documents came, and so how far the kernel is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pass {
-    /// A change: what is known of the kernel is taken for true. Older documents are passed over.
+    /// A change: what is known of the kernel is taken for true.
     Change,
-    /// The store began anew, its indexes too.
-    Anew,
     /// Nothing came: the kernel is looked at, and what somebody changed in it is mended.
     Mend,
 }
@@ -104,14 +102,14 @@ impl Datapath {
     /// Makes the kernel agree with the documents. Older ones than before are passed over: what is reported then is
     /// what came of the newer.
     pub(crate) fn converge(&mut self, view: &View, pass: Pass) -> &Report {
-        if pass == Pass::Anew || view.index >= self.last.index {
+        if view.moment() >= self.last.moment {
             self.last = self.agree(view, pass);
         }
         &self.last
     }
 
     fn agree(&mut self, view: &View, pass: Pass) -> Report {
-        let mut report = Report { index: view.index, ..Report::default() };
+        let mut report = Report { moment: view.moment(), ..Report::default() };
         if !self.adopted {
             self.adopted = true;
             report.take("take over what is there", self.adopt(view));
@@ -139,7 +137,7 @@ impl Datapath {
                 report.failed.insert(id, why);
             }
         }
-        // A network that has endpoints cannot be removed. If it is not there, the store lost it: what stands, stands.
+        self.note_known(view);
         let known = self.overlays.keys().filter_map(|id| view.networks.get(id));
         for found in known.collect::<Vec<_>>() {
             self.program(view, &found.value.network, &mut report);
@@ -167,13 +165,13 @@ impl Datapath {
         }
     }
 
-    /// The endpoints that are to leave this kernel: they are not in the store any more though their network is, or
-    /// their container is gone.
+    /// The endpoints that are to leave this kernel: they are not in the store any more, unless it has lost their network, or their
+    /// container is gone.
     fn gone(&self, view: &View, mine: &BTreeMap<EndpointId, &Endpoint>) -> Vec<EndpointId> {
         let left = |attached: &&Attached| {
-            let known = view.networks.contains_key(&attached.endpoint.network);
             !mine.contains_key(&attached.endpoint.id)
-                && (known || self.sandboxes.container(attached.sandbox).is_none())
+                && (!self.is_lost(view, attached.endpoint.network)
+                    || self.sandboxes.container(attached.sandbox).is_none())
         };
         self.attached.values().filter(left).map(|attached| attached.endpoint.id).collect()
     }

@@ -9,6 +9,7 @@
 //! - `attach`: a container's join, leave and roll-back
 //! - `counters`: the numbers in the names, and the indexes
 //! - `adopt`: what an earlier engine left
+//! - `lost`: networks that the store does not have any more
 //! - `converge`: all of it, from the store's documents
 
 mod adopt;
@@ -17,6 +18,7 @@ mod converge;
 mod counters;
 mod flows;
 mod gwbridge;
+mod lost;
 mod miss;
 mod plan;
 mod ports;

@@ -11,6 +11,8 @@ use super::miss::{Listener, Tell};
 use super::segment::Segment;
 use crate::docker;
 use crate::id::NetworkId;
+use crate::ledger::Moment;
+use crate::model::Vni;
 
 /// The first bridge's index: it is the first link that is made in its namespace.
 pub(super) const BRIDGE_INDEX: u32 = 2;
@@ -36,6 +38,8 @@ pub(super) struct Overlay {
     pub(super) rtnl: Rtnl,
     /// The subnets that are there.
     pub(super) segments: BTreeMap<Ipv4Net, Segment>,
+    /// When the store's documents began that had the network last: [`View::begun`](crate::ledger::View::begun).
+    pub(super) known_in: Option<Moment>,
     /// The number of the next name: one counter for `br0`, `vxlan1`, `veth2` (article).
     next_name: u32,
     ears: Ears,
@@ -60,7 +64,8 @@ impl Overlay {
         netns.set_sysctl("ipv4/ip_forward", "1")?;
         let rtnl = Rtnl::new(&netns)?;
         let ears = Ears::Open(Some(Misses::new(&netns)?));
-        Ok(Overlay { name: name.to_owned(), netns, rtnl, segments: BTreeMap::new(), next_name: 0, ears })
+        let (segments, known_in) = (BTreeMap::new(), None);
+        Ok(Overlay { name: name.to_owned(), netns, rtnl, segments, known_in, next_name: 0, ears })
     }
 
     /// Tells what is missed here from now on.
@@ -75,10 +80,10 @@ impl Overlay {
     }
 
     /// A segment with the next names, and these indexes. It is not made yet, nor entered.
-    pub(super) fn next_segment(&mut self, bridge: u32, vxlan: u32) -> Segment {
+    pub(super) fn next_segment(&mut self, vni: Vni, bridge: u32, vxlan: u32) -> Segment {
         let number = self.next_name;
         self.next_name += 2;
-        Segment::new(bridge, vxlan, number)
+        Segment::new(vni, bridge, vxlan, number)
     }
 
     /// What an earlier engine made. None: it is not whole.
@@ -103,8 +108,8 @@ impl Overlay {
         });
         let next_name = numbers.max().map_or(0, |last| last + 1);
         let ears = Ears::Open(Some(Misses::new(netns)?));
-        let overlay =
-            Overlay { name: name.to_owned(), netns: netns.clone(), rtnl, segments, next_name, ears };
+        let (name, netns) = (name.to_owned(), netns.clone());
+        let overlay = Overlay { name, netns, rtnl, segments, known_in: None, next_name, ears };
         Ok(Some((overlay, have)))
     }
 

@@ -14,6 +14,8 @@ use crate::model::{Subnet, Vni};
 /// A subnet's broadcast domain on one host.
 #[derive(Debug)]
 pub(super) struct Segment {
+    /// Its number on the wire.
+    pub(super) vni: Vni,
     /// The bridge's index.
     pub(super) bridge: u32,
     /// Its name: `br0`.
@@ -28,8 +30,9 @@ pub(super) struct Segment {
 
 impl Segment {
     /// One that is not there yet, with these indexes, and the numbers that its names have.
-    pub(super) fn new(bridge: u32, vxlan: u32, number: u32) -> Segment {
+    pub(super) fn new(vni: Vni, bridge: u32, vxlan: u32, number: u32) -> Segment {
         Segment {
+            vni,
             bridge,
             bridge_name: format!("{}{number}", docker::BRIDGE_PREFIX),
             vxlan,
@@ -53,7 +56,7 @@ impl Segment {
     }
 
     /// What is to be made from the host, so that the tunnel's packets travel there: the vxlan device, in `netns`.
-    pub(super) fn tunnel<'a>(&self, batch: Batch<'a>, netns: &'a Netns, vni: Vni, mtu: u32) -> Batch<'a> {
+    pub(super) fn tunnel<'a>(&self, batch: Batch<'a>, netns: &'a Netns, mtu: u32) -> Batch<'a> {
         let vxlan = NewVxlan {
             link: NewLink {
                 index: self.vxlan,
@@ -63,7 +66,7 @@ impl Segment {
                 ..NewLink::default()
             },
             settings: Vxlan {
-                vni: vni.get(),
+                vni: self.vni.get(),
                 port: docker::VXLAN_PORT,
                 proxy: true,
                 learning: true,
@@ -78,8 +81,10 @@ impl Segment {
     /// What an earlier engine made around a vxlan device. None: its bridge is missing.
     pub(super) fn found(have: &Snapshot, vxlan: u32) -> Option<Segment> {
         let device = have.by_index(vxlan)?;
+        let vni = Vni::new(device.vxlan.as_ref()?.vni)?;
         let bridge = have.by_index(device.master?).filter(|link| link.kind.as_deref() == Some("bridge"))?;
         Some(Segment {
+            vni,
             bridge: bridge.index,
             bridge_name: bridge.name.clone(),
             vxlan,
@@ -96,7 +101,8 @@ impl Segment {
     /// Looks at what there is: whether the bridge and, on it, the vxlan device are there.
     pub(super) fn look(&mut self, have: &Snapshot) -> bool {
         self.tables = Tables::told(have, self.vxlan);
-        Segment::found(have, self.vxlan).is_some_and(|found| found.bridge == self.bridge)
+        let found = Segment::found(have, self.vxlan);
+        found.is_some_and(|found| (found.bridge, found.vni) == (self.bridge, self.vni))
     }
 
     /// Makes the vxlan device's tables say this, as far as it is known what they say. `rtnl` is the namespace's.

@@ -12,12 +12,12 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::Core;
-use crate::datapath::{Pass, draw_veth};
+use crate::datapath::{Datapath, Pass, draw_veth};
 use crate::discovery::Absences;
 use crate::error::Result;
 use crate::id::{EndpointId, NetworkId};
-use crate::kv::{self, Kv, Listing, TxnOp, keys};
-use crate::ledger::{self, Stored, View};
+use crate::kv::{self, TxnOp, keys};
+use crate::ledger::{self, Moment, Stored, View};
 use crate::model::Endpoint;
 
 /// How long a query blocks (20.10: `wait=15000ms`).
@@ -33,9 +33,8 @@ impl Core {
         let mut mend = interval(self.config.mend);
         mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut absences = Absences::default();
-        let mut index = 0;
-        let mut reached = true;
-        let mut answer = Box::pin(ask(self.kv.clone(), 0, Duration::ZERO));
+        let (mut reached, mut followed) = (true, false);
+        let mut answer = Box::pin(self.after(Moment::default(), Duration::ZERO));
         loop {
             let next = absences.next(self.config.peer_grace, Instant::now());
             let given_up = pin!(async {
@@ -45,23 +44,25 @@ impl Core {
                 }
             });
             let step = tokio::select! {
-                listing = &mut answer => match listing {
-                    Ok(listing) => {
+                view = &mut answer => match view {
+                    Ok(view) => {
                         if !std::mem::replace(&mut reached, true) {
                             self.config.witness.say("the store answers");
                         }
-                        let changed = listing.index != index;
-                        let pass = if listing.index < index { Pass::Anew } else { Pass::Change };
-                        index = listing.index;
-                        answer.set(ask(self.kv.clone(), index, Duration::ZERO));
-                        changed.then(|| (Arc::new(self.read(listing)), pass))
+                        followed = true;
+                        let (now, seen) = (view.moment(), self.seen().moment());
+                        // A verb has noticed meanwhile that the store began anew: this may be of either life.
+                        let is_open = now.life < seen.life;
+                        let from = if is_open { Moment::default() } else { now };
+                        answer.set(self.after(from, Duration::ZERO));
+                        (!is_open && now != seen).then(|| (Arc::new(view), Pass::Change))
                     }
                     Err(error) => {
                         if std::mem::replace(&mut reached, false) {
                             tracing::warn!(host = self.env.name, %error, "the store is out of reach");
                             self.config.witness.say(format_args!("the store is out of reach: {error}"));
                         }
-                        answer.set(ask(self.kv.clone(), 0, RETRY));
+                        answer.set(self.after(Moment::default(), RETRY));
                         None
                     }
                 },
@@ -74,7 +75,7 @@ impl Core {
                 () = given_up => None,
             };
             // Before the first answer there is nothing to agree with.
-            if index == 0 {
+            if !followed {
                 continue;
             }
             if let Some((view, pass)) = step
@@ -82,6 +83,9 @@ impl Core {
             {
                 tracing::warn!(host = self.env.name, %error, "the store's state could not be applied");
                 self.config.witness.say(format_args!("the store's state could not be applied: {error}"));
+                if pass == Pass::Change {
+                    answer.set(self.after(Moment::default(), RETRY));
+                }
             }
             let view = self.seen();
             absences.observe(&view, Instant::now());
@@ -98,21 +102,31 @@ impl Core {
 
     /// Makes known what the kernel has missed.
     async fn answer(&self, network: NetworkId, missed: Missed) {
-        let view = self.seen();
-        let answered = self.with_datapath(move |datapath| datapath.answer(&view, network, &missed)).await;
+        let applied = self.applied.clone();
+        // Those that are applied when it is its turn, or it would undo newer ones.
+        let answer = move |datapath: &mut Datapath| {
+            let view = Arc::clone(&applied.borrow().view);
+            datapath.answer(&view, network, &missed)
+        };
+        let answered = self.with_datapath(answer).await;
         for fault in answered.iter().flat_map(|report| &report.faults) {
             tracing::warn!(host = self.env.name, "{fault}");
             self.config.witness.say(fault);
         }
     }
 
-    fn read(&self, listing: Listing) -> View {
-        let view = View::read(listing);
+    /// The documents once they are others than at that moment, after a pause: a blocking query.
+    async fn after(&self, then: Moment, pause: Duration) -> Result<View, kv::Error> {
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+        let known = self.seen().moment().max(then);
+        let view = View::since(known, self.kv.watch(keys::ALL, then.index, WAIT).await?);
         for (key, why) in &view.unreadable {
             tracing::warn!(host = self.env.name, key, why, "a document in the store cannot be read");
             self.config.witness.say(format_args!("{key} in the store cannot be read: {why}"));
         }
-        view
+        Ok(view)
     }
 
     /// The documents as they were seen last.
@@ -210,12 +224,4 @@ fn keeping(view: Arc<View>, endpoints: BTreeMap<EndpointId, Endpoint>) -> Arc<Vi
         its.entry(id).or_insert(Stored { index: 0, value });
     }
     Arc::new(view)
-}
-
-/// A blocking query, after a pause.
-async fn ask(kv: Kv, index: u64, pause: Duration) -> Result<Listing, kv::Error> {
-    if !pause.is_zero() {
-        sleep(pause).await;
-    }
-    kv.watch(keys::ALL, index, WAIT).await
 }

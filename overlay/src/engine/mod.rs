@@ -258,7 +258,14 @@ impl Core {
     /// Reads all documents of the store.
     async fn look(&self) -> Result<Arc<View>> {
         self.gate.pass().await;
-        Ok(Arc::new(View::read(self.kv.list(keys::ALL).await?)))
+        loop {
+            let known = self.seen().moment();
+            let view = View::since(known, self.kv.list(keys::ALL).await?);
+            // If somebody noticed meanwhile that the store began anew, this may be of either life.
+            if self.seen().life <= view.life {
+                return Ok(Arc::new(view));
+            }
+        }
     }
 
     /// Works on the kernel, on a thread that may block.
@@ -290,11 +297,11 @@ impl Core {
             let here: BTreeMap<_, _> = here.collect();
             // Still under the lock, so that what is said last is what is true.
             applied.send_modify(|applied| {
-                if pass == Pass::Anew {
+                if report.moment.life != applied.view.life {
                     applied.index = 0;
                 }
-                if report.index == view.index {
-                    if applied.view.index != view.index {
+                if report.moment == view.moment() {
+                    if applied.view.moment() != view.moment() {
                         let endpoints: usize = view.endpoints.values().map(BTreeMap::len).sum();
                         let (networks, nodes) = (view.networks.len(), view.nodes.len());
                         witness.say(format_args!(
@@ -305,7 +312,7 @@ impl Core {
                     applied.session = session;
                 }
                 if faults.is_empty() {
-                    applied.index = report.index;
+                    applied.index = report.moment.index;
                 }
                 applied.faults = faults;
                 // Also those that are being mended just now.

@@ -477,3 +477,12 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_store_whose_index_goes_back_has_begun_another_life() {
+    let known = Moment { life: 3, index: 40 };
+    let at = |index| View::since(known, Listing { index, pairs: Vec::new() }).moment();
+    assert_eq!((at(40), at(41)), (known, Moment { life: 3, index: 41 }));
+    assert_eq!(at(7), Moment { life: 4, index: 7 });
+    assert!(at(7) > at(41));
+}

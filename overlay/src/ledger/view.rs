@@ -34,11 +34,23 @@ pub struct Found {
     pub requests: Vec<PoolRequest>,
 }
 
+/// When the documents were so. Later moments are greater.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Moment {
+    /// In which life of the store, as its reader counts them: one that has lost all, its index too, begins another.
+    pub(crate) life: u64,
+    /// The store's index for all of them.
+    pub(crate) index: u64,
+}
+
 /// All documents, read.
 #[derive(Debug, Clone, Default)]
 pub struct View {
+    /// The store's life.
+    pub(crate) life: u64,
     /// The store's index for all of them.
     pub index: u64,
+    begun: Option<u64>,
     /// The hosts that are alive: their key is held by a session.
     pub nodes: BTreeMap<Ipv4Addr, SocketAddr>,
     /// The sessions that hold their keys. A host that has another one than before may have been given up in between.
@@ -89,12 +101,32 @@ impl View {
         view
     }
 
+    /// Reads a listing that was asked for when `known` was known already: an index does not go back in one life of a store.
+    pub(crate) fn since(known: Moment, listing: Listing) -> View {
+        let life = known.life + u64::from(listing.index < known.index);
+        View { life, ..View::read(listing) }
+    }
+
+    /// When the documents were so.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { life: self.life, index: self.index }
+    }
+
+    /// When the first network of all was written; none before that. No verb changes it: if it is another moment than before, the
+    /// store has lost what it had.
+    pub(crate) fn begun(&self) -> Option<Moment> {
+        self.begun.map(|index| Moment { life: self.life, index })
+    }
+
     fn enter(&mut self, pair: &Pair) -> Result<(), BadRecord> {
+        let index = pair.modify_index;
         if pair.value.is_empty() {
+            if pair.key == keys::NETWORKS {
+                self.begun = Some(index);
+            }
             self.parents.push(pair.key.clone());
             return Ok(());
         }
-        let index = pair.modify_index;
         match Key::parse(&pair.key) {
             Some(Key::Node(node)) => {
                 if let (Some(host), Some(session)) = (keys::host_of(node), &pair.session) {
