@@ -5,12 +5,13 @@
 mod lab;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use kernel::nft::{Family, Nft};
 use kernel::{Batch, Rtnl};
 use lab::{Lab, holds, look, reaches};
-use overlay::ContainerRef;
 use overlay::kv::{Kv, keys};
+use overlay::{Config, ContainerRef};
 
 /// demonet with C0 (192.168.0.100) on docker0 and C1 on docker1.
 async fn two_hosts(lab: &mut Lab) -> (ContainerRef, ContainerRef) {
@@ -218,6 +219,31 @@ fn an_address_that_comes_from_another_host_is_reached_here_at_once() {
             lab.converged().await;
             let _here = lab.joined(0, "here", "demonet", Some([192, 168, 0, 9])).await;
             assert!(reaches(&c0.netns, [192, 168, 0, 9]).await, "after");
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn a_container_joins_although_somebody_has_broken_the_host() {
+    lab::run_set(
+        |number| Config { mend: Duration::from_secs(3600), ..lab::config(u64::from(number)) },
+        |mut lab| async move {
+            let (c0, _c1) = two_hosts(&mut lab).await;
+            let overlay = lab.hosts[0].env.sandboxes.get(&lab.overlay(0)).unwrap().netns().clone();
+            for (netns, link) in
+                [(lab.hosts[0].env.netns.clone(), "docker_gwbridge"), (overlay.clone(), "br0")]
+            {
+                let index = look(&netns).link(link).unwrap().index;
+                Rtnl::new(&netns).unwrap().apply(&Batch::new().remove_link(index, link)).unwrap();
+                let name = format!("beside {link}");
+                let late = lab.joined(0, &name, "demonet", None).await;
+                for container in [&c0, &late] {
+                    assert!(reaches(&container.netns, [10, 0, 0, 1]).await, "{} {name}", container.name);
+                    assert!(reaches(&container.netns, [192, 168, 0, 2]).await, "{} {name}", container.name);
+                }
+                lab.engine(0).leave(&late, "demonet").await.unwrap();
+            }
         },
         2,
     );

@@ -60,7 +60,7 @@ pub(crate) struct Report {
 /// How the documents came, and so how far the kernel is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pass {
-    /// A change: what is known of the kernel is taken for true.
+    /// A change: what is known of the kernel is taken for true, unless something fails.
     Change,
     /// Nothing came: the kernel is looked at, and what somebody changed in it is mended.
     Mend,
@@ -104,6 +104,11 @@ impl Datapath {
     pub(crate) fn converge(&mut self, view: &View, pass: Pass) -> &Report {
         if view.moment() >= self.last.moment {
             self.last = self.agree(view, pass);
+            // What was taken for true may not be: somebody has broken it since.
+            let refused = |why: &Refused| matches!(why, Refused::Join(_));
+            if pass == Pass::Change && self.last.failed.values().any(refused) {
+                self.last = self.agree(view, Pass::Mend);
+            }
         }
         &self.last
     }

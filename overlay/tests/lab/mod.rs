@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use kernel::icmp::{Echo, Pinger};
-use kernel::{Batch, Netns, NewLink, Rtnl, Snapshot};
+use kernel::{Batch, Mac, Netns, NewLink, Rtnl, Snapshot};
 use overlay::dns::Resolv;
 use overlay::id::{ContainerId, SandboxId};
 use overlay::ipam::PoolRequest;
@@ -51,8 +51,17 @@ pub fn run<F: Future<Output = ()>>(test: impl FnOnce(Lab) -> F, hosts: u8) {
 
 /// The same, with engines that learn of peers so.
 pub fn run_with<F: Future<Output = ()>>(resolution: Resolution, test: impl FnOnce(Lab) -> F, hosts: u8) {
+    run_set(|number| Config { resolution, ..config(u64::from(number)) }, test, hosts);
+}
+
+/// The same, with engines that are set so, by the host's number.
+pub fn run_set<F: Future<Output = ()>>(
+    config: impl Fn(u8) -> Config,
+    test: impl FnOnce(Lab) -> F,
+    hosts: u8,
+) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async move { test(Lab::new(hosts, resolution).await).await });
+    runtime.block_on(async move { test(Lab::of(hosts, config).await).await });
     runtime.shutdown_timeout(Duration::from_secs(5));
 }
 
@@ -64,16 +73,13 @@ impl Host {
 }
 
 impl Lab {
-    /// Hosts 10.0.0.10, .11 and so on, each with an engine that is ready.
-    pub async fn new(count: u8, resolution: Resolution) -> Lab {
-        Lab::of(count, |number| Config { resolution, ..config(u64::from(number)) }).await
-    }
-
-    /// The same, with engines that are set so, by the host's number.
+    /// Hosts 10.0.0.10, .11 and so on, each with an engine that is ready and set so, by the host's number.
     pub async fn of(count: u8, config: impl Fn(u8) -> Config) -> Lab {
         let switch = Netns::new("switch").unwrap();
         let rtnl = Rtnl::new(&switch).unwrap();
-        let bridge = NewLink { index: 2, name: "sw0".into(), ..NewLink::default() };
+        // Without a MAC of its own it would change it when a host goes.
+        let mac = Some(Mac::of([10, 0, 0, 1].into()));
+        let bridge = NewLink { index: 2, name: "sw0".into(), mac, ..NewLink::default() };
         let gateway = "10.0.0.1/24".parse().unwrap();
         rtnl.apply(&Batch::new().up(1, "lo").bridge(&bridge).address(2, gateway)).unwrap();
         let config_min =
@@ -81,30 +87,22 @@ impl Lab {
         let store = memory::Shared::new(config_min);
         let mut lab = Lab { store, switch, hosts: Vec::new(), rng: fastrand::Rng::with_seed(1) };
         for number in 0..count {
-            let netns = Netns::new(&format!("docker{number}")).unwrap();
-            let port = NewLink {
-                index: 10 + u32::from(number),
-                name: format!("p{number}"),
-                master: Some(2),
-                ..NewLink::default()
-            };
-            let eth0 = NewLink { index: 2, name: "eth0".into(), ..NewLink::default() };
-            rtnl.apply(&Batch::new().veth(&port, &eth0, Some(netns.as_fd()))).unwrap();
-            let ip = Ipv4Addr::new(10, 0, 0, 10 + number);
-            let batch =
-                Batch::new().up(1, "lo").up(2, "eth0").address(2, format!("{ip}/24").parse().unwrap());
-            Rtnl::new(&netns).unwrap().apply(&batch.default_route(Ipv4Addr::new(10, 0, 0, 1), 2)).unwrap();
-            let env = HostEnv {
-                name: format!("docker{number}"),
-                netns,
-                advertise: SocketAddr::from((ip, 2376)),
-                sandboxes: Sandboxes::new(),
-                underlay: vec!["10.0.0.0/24".parse().unwrap()],
-            };
+            let env = plugged(&lab.switch, number);
             lab.hosts.push(Host { env, engine: None, line: Line::default(), config: config(number) });
             lab.start(usize::from(number)).await;
         }
         lab
+    }
+
+    /// All that is on a host goes, as in a power failure, and it is there again without an engine.
+    pub fn crash(&mut self, host: usize) {
+        if let Some(engine) = self.hosts[host].engine.take() {
+            engine.abort();
+        }
+        let number = u8::try_from(host).unwrap();
+        let port = Batch::new().remove_link(port_of(number), &format!("p{number}"));
+        Rtnl::new(&self.switch).unwrap().apply(&port).unwrap();
+        self.hosts[host].env = plugged(&self.switch, number);
     }
 
     /// Starts an engine on a host, another one than before.
@@ -181,6 +179,32 @@ impl Lab {
         let name = overlays.next().expect("an overlay");
         assert_eq!(overlays.next(), None);
         name
+    }
+}
+
+/// The index of a host's port at the switch.
+fn port_of(number: u8) -> u32 {
+    10 + u32::from(number)
+}
+
+/// A host that is at the switch, and has nothing else.
+fn plugged(switch: &Netns, number: u8) -> HostEnv {
+    let netns = Netns::new(&format!("docker{number}")).unwrap();
+    let port =
+        NewLink { index: port_of(number), name: format!("p{number}"), master: Some(2), ..NewLink::default() };
+    let ip = Ipv4Addr::new(10, 0, 0, 10 + number);
+    // One that comes back has the MAC that it had.
+    let mac = Some(Mac::of(ip));
+    let eth0 = NewLink { index: 2, name: "eth0".into(), mac, ..NewLink::default() };
+    Rtnl::new(switch).unwrap().apply(&Batch::new().veth(&port, &eth0, Some(netns.as_fd()))).unwrap();
+    let batch = Batch::new().up(1, "lo").up(2, "eth0").address(2, format!("{ip}/24").parse().unwrap());
+    Rtnl::new(&netns).unwrap().apply(&batch.default_route(Ipv4Addr::new(10, 0, 0, 1), 2)).unwrap();
+    HostEnv {
+        name: format!("docker{number}"),
+        netns,
+        advertise: SocketAddr::from((ip, 2376)),
+        sandboxes: Sandboxes::new(),
+        underlay: vec!["10.0.0.0/24".parse().unwrap()],
     }
 }
 
