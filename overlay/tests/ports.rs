@@ -583,3 +583,21 @@ fn observed_links() -> Vec<String> {
     }
     links
 }
+
+#[kernel::isolate]
+fn a_port_is_had_once_although_its_container_was_broken_while_no_engine_was_there() {
+    lab::run(
+        |mut lab| async move {
+            let (c0, _server) = with_c0(&mut lab, &["9000-9009:80"]).await;
+            let before = bindings(&lab, &c0);
+            assert_eq!(before, ["0.0.0.0:9000->80/tcp"]);
+            lab.hosts[0].engine.take().unwrap().abort();
+            let eth0 = look(&c0.netns).link("eth0").unwrap().index;
+            Rtnl::new(&c0.netns).unwrap().apply(&Batch::new().remove_link(eth0, "eth0")).unwrap();
+            lab.start(0).await;
+            holds("it serves", || async { tcp(&lab.switch, DOCKER0, 9000).await.is_some() }).await;
+            assert_eq!(bindings(&lab, &c0), before);
+        },
+        1,
+    );
+}

@@ -82,7 +82,19 @@ impl Datapath {
             let on_bridge = link.master.is_some() && link.master == self.gateway.bridge;
             is(link.index, &others) || on_bridge && !is(link.index, &self.gateway.outsides)
         };
-        remove_all(&self.rtnl, host.links.iter().filter(strange))
+        remove_all(&self.rtnl, host.links.iter().filter(strange))?;
+        // Or a container that is put there again would have its ports twice.
+        for sandbox in others.keys() {
+            self.gateway.ports.release(*sandbox);
+        }
+        self.gateway.mend_rules()
+    }
+
+    /// Notes that containers have no ports that have no way outside (any more).
+    pub(super) fn discard_bindings(&self) {
+        let containers = self.sandboxes.containers().into_iter().map(|container| container.sandbox);
+        let inside = containers.filter(|sandbox| !self.gateway.outsides.contains_key(sandbox));
+        inside.for_each(|sandbox| self.sandboxes.note_bindings(sandbox, Vec::new()));
     }
 
     fn adopt_bridge(&mut self, host: &Snapshot) -> Result<()> {

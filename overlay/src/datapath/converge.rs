@@ -115,8 +115,8 @@ impl Datapath {
 
     fn agree(&mut self, view: &View, pass: Pass) -> Report {
         let mut report = Report { moment: view.moment(), ..Report::default() };
-        if !self.adopted {
-            self.adopted = true;
+        let takes_over = !std::mem::replace(&mut self.adopted, true);
+        if takes_over {
             report.take("take over what is there", self.adopt(view));
         }
         if pass == Pass::Mend {
@@ -141,6 +141,9 @@ impl Datapath {
             } else if let Err(why) = self.put_in(view, endpoint) {
                 report.failed.insert(id, why);
             }
+        }
+        if takes_over {
+            self.discard_bindings();
         }
         self.note_known(view);
         let known = self.overlays.keys().filter_map(|id| view.networks.get(id));
