@@ -1,7 +1,7 @@
 //! Random walks over real namespaces: whatever is asked of engines, and whatever happens to them, to their store and to their
 //! kernels, in the end all is as a model says that knows none of it.
 //!
-//! `LAB_SEED=N` walks that walk again, `LAB_STEPS=N` sets its length; `ci/walk` does long ones.
+//! `ci/walk` does long ones, and those again that failed: by the seed (`LAB_SEED`) and the length (`LAB_STEPS`).
 #![cfg(feature = "netns")]
 #![expect(clippy::unwrap_used, unreachable_pub, clippy::print_stdout, reason = "tests")]
 
@@ -60,15 +60,15 @@ async fn walk(seed: u64, steps: u32) {
             next += 1;
             writeln!(log, "{next:>5}  at {:>6} ms  {step}", start.elapsed().as_millis()).unwrap();
             let done = world.step(&step).await;
-            done.unwrap_or_else(|why| fail(&world, seed, &log, &why));
+            done.unwrap_or_else(|why| fail(&world, (seed, steps), &log, &why));
         }
         writeln!(log, "       at {:>6} ms  it settles", start.elapsed().as_millis()).unwrap();
         let settled = world.settle(resolution, &mut rng).await.and_then(|()| world.check_holdings(before));
-        settled.unwrap_or_else(|why| fail(&world, seed, &log, &why));
+        settled.unwrap_or_else(|why| fail(&world, (seed, steps), &log, &why));
     }
     let took = start.elapsed().as_secs_f64();
     let cleared = clear(&mut world, resolution, &mut rng).await.and_then(|()| world.check_holdings(before));
-    cleared.unwrap_or_else(|why| fail(&world, seed, &log, &why));
+    cleared.unwrap_or_else(|why| fail(&world, (seed, steps), &log, &why));
     println!("seed {seed}: {next} steps in {took:.1} s, {:.0} a second", f64::from(next) / took);
 }
 
@@ -85,11 +85,11 @@ async fn clear(world: &mut World, resolution: Resolution, rng: &mut fastrand::Rn
     if world.model.networks.is_empty() { Ok(()) } else { Err("networks are left".to_owned()) }
 }
 
-fn fail(world: &World, seed: u64, log: &str, why: &str) -> ! {
+fn fail(world: &World, (seed, steps): (u64, u32), log: &str, why: &str) -> ! {
     let said = world.said.lock().unwrap().clone();
     let last = said[said.len().saturating_sub(SAID)..].join("\n");
     let shown = world.show();
     panic!(
-        "seed {seed}: {why}\nwhat there is:\n{shown}the engines said last:\n{last}\nthe steps:\n{log}again: LAB_SEED={seed}"
+        "seed {seed}: {why}\nwhat there is:\n{shown}the engines said last:\n{last}\nthe steps:\n{log}again: ci/walk {steps} 1 {seed}"
     );
 }

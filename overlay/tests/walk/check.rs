@@ -1,13 +1,15 @@
 //! What has to hold once a walk has settled.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use kernel::Netns;
 use kernel::icmp::{Echo, Pinger};
 use kernel::nft::Nft;
 use overlay::Resolution;
+use overlay::kv::keys;
 use overlay::ledger::View;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::time::timeout;
 
 use super::kernel_agrees::Expected;
@@ -56,7 +58,32 @@ impl World {
             }
         };
         self.model.settle(&view)?;
-        self.check_pings(resolution, rng).await
+        self.check_pings(resolution, rng).await?;
+        self.check_ports().await
+    }
+
+    /// Whether the port that a host publishes leads from outside to the container that has it, if that has a way outside.
+    async fn check_ports(&self) -> Result<(), String> {
+        for host in 0..HOSTS {
+            let container = &self.containers[host];
+            let at = |ip: Ipv4Addr, port| SocketAddr::from((ip, port));
+            let server = container.netns.listen(at(Ipv4Addr::UNSPECIFIED, 80)).unwrap();
+            let server = TcpListener::from_std(server).unwrap();
+            let client = TcpSocket::from_std_stream(self.lab.switch.tcp().unwrap().into());
+            let ip = keys::host_of(self.lab.hosts[host].env.advertise).unwrap();
+            let due = self.model.goes_out(host);
+            let patience = if due { ANSWER } else { SILENCE };
+            let meet = async {
+                let _stream = client.connect(at(ip, 8080)).await.ok()?;
+                server.accept().await.ok()
+            };
+            let met = timeout(patience, meet).await.ok().flatten().is_some();
+            if met != due {
+                let said = if due { "leads nowhere" } else { "is open" };
+                return Err(format!("port 8080 of docker{host} {said}"));
+            }
+        }
+        Ok(())
     }
 
     /// Whether store and kernels are as the model says, all at one moment.
@@ -75,7 +102,8 @@ impl World {
         if view.nodes.len() != HOSTS {
             return Err(format!("only {:?} are registered", view.nodes));
         }
-        self.model.clone().settle(&view)?;
+        let mut model = self.model.clone();
+        model.settle(&view)?;
         let contradictions = view.contradictions();
         if !contradictions.is_empty() {
             return Err(contradictions.join("; "));
@@ -87,6 +115,13 @@ impl World {
             let tables = Nft::new(&host.env.netns).unwrap().tables().unwrap();
             if has_bridge(&host.env.netns) && tables != ["docker"] {
                 return Err(format!("{} has the tables {tables:?}", host.env.name));
+            }
+        }
+        for (number, container) in self.containers.iter().enumerate() {
+            let published = self.lab.hosts[number % HOSTS].env.sandboxes.bindings(container.sandbox);
+            let due = if model.goes_out(number) { container.publish.len() } else { 0 };
+            if published.len() != due {
+                return Err(format!("{} has published {published:?}, not {due} ports", container.name));
             }
         }
         if self.view().await.index == view.index { Ok(view) } else { Err("the store changes".to_owned()) }
@@ -106,9 +141,7 @@ impl World {
             for network in (0..NETWORKS).filter(|network| !on(network)) {
                 strangers.extend(self.model.members(network).map(|(_, ip)| (from, ip, false)));
             }
-            let mut its =
-                self.model.networks.values().filter(|network| network.seats.contains_key(&from)).peekable();
-            let out = its.peek().is_some() && its.any(|network| !network.plans[0].internal);
+            let out = self.model.goes_out(from);
             let gateway = (from, Ipv4Addr::new(10, 0, 0, 1), out);
             if out { pings.push(gateway) } else { strangers.push(gateway) }
         }

@@ -50,8 +50,6 @@ pub struct Host {
     pub forgot: bool,
     /// Since then, an answer of the store's may have been lost on the way there.
     pub shaky: bool,
-    /// Since then, somebody broke something in its kernel.
-    pub damaged: bool,
 }
 
 /// What a verb has to answer.
@@ -80,7 +78,7 @@ pub struct Model {
 impl Model {
     pub fn new() -> Model {
         let (runs, has_store) = (true, true);
-        let host = Host { runs, has_store, given_up: false, forgot: false, shaky: false, damaged: false };
+        let host = Host { runs, has_store, given_up: false, forgot: false, shaky: false };
         Model { networks: BTreeMap::new(), hosts: [host; HOSTS] }
     }
 
@@ -89,10 +87,8 @@ impl Model {
         let host = self.hosts[verb.host()];
         match (self.expect(verb), outcome) {
             (_, Outcome::Unknown) => !host.runs || !host.has_store || host.shaky,
-            // What could not be built was taken back.
-            (Expect::Done, Outcome::Refused(why)) => {
-                host.damaged && why.starts_with("network sandbox join failed")
-            }
+            // The others crossed it out before it was built: its host was not to be seen.
+            (Expect::Done, Outcome::Refused(why)) => host.given_up && why.contains("taken away meanwhile"),
             (expect, Outcome::Done(_)) => expect != Expect::Refused && host.has_store,
             (_, Outcome::Refused(_)) => true,
         }
@@ -220,6 +216,12 @@ impl Model {
         }
     }
 
+    /// The store lost all. What is on its way to it may be done nevertheless.
+    pub fn wipe(&mut self) {
+        self.networks.values_mut().for_each(|network| network.standing = Standing::Open);
+        self.hosts.iter_mut().for_each(|host| host.given_up = true);
+    }
+
     /// Compares with the store, which has settled; what was open is as it says.
     pub fn settle(&mut self, view: &View) -> Result<(), String> {
         let mut networks = BTreeMap::new();
@@ -292,6 +294,12 @@ impl Model {
             }
             (Some(_), None) => Err("it is not in the store".to_owned()),
         }
+    }
+
+    /// Whether a container has a way outside.
+    pub fn goes_out(&self, container: usize) -> bool {
+        let mut its = self.networks.values().filter(|network| network.seats.contains_key(&container));
+        its.any(|network| !network.plans[0].internal)
     }
 
     /// Who is on a network, with the address.

@@ -74,6 +74,10 @@ pub enum Step {
     GiveUp(usize),
     /// The container's namespace goes, without a word.
     Vanish(usize),
+    /// The host goes with all that is on it, and comes back without an engine.
+    Crash(usize),
+    /// The store loses all that it has; whoever sees it takes all containers away.
+    Wipe,
     /// The n-th thing of that kind on the host.
     Break(usize, Damage, usize),
 }
@@ -126,6 +130,8 @@ impl Step {
             80..82 => Step::LoseSession(host),
             82..84 => Step::GiveUp(host),
             84..86 => Step::Vanish(rng.usize(..CONTAINERS)),
+            86 if rng.u8(..4) == 0 => Step::Wipe,
+            86 => Step::Crash(host),
             _ => Step::Break(host, Damage::draw(rng), rng.usize(..8)),
         }
     }
@@ -217,6 +223,8 @@ impl Display for Step {
             Step::LoseSession(host) => write!(f, "the session of docker{host} is ended"),
             Step::GiveUp(host) => write!(f, "the others give docker{host} up"),
             Step::Vanish(container) => write!(f, "C{container} vanishes from docker{}", container % HOSTS),
+            Step::Crash(host) => write!(f, "docker{host} crashes"),
+            Step::Wipe => write!(f, "the store loses all"),
             Step::Break(host, damage, nth) => write!(f, "damage on docker{host}: {damage:?} {nth}"),
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use overlay::kv::memory::Reach;
 use overlay::kv::{Kv, keys};
 use overlay::ledger::View;
+use overlay::model::Publish;
 use overlay::{Config, ContainerRef, CreateNetwork, Engine, JoinOptions, Resolution, Witness};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -52,7 +53,7 @@ impl World {
             ..lab::config(u64::from(host))
         };
         let mut lab = Lab::of(u8::try_from(HOSTS).unwrap(), config).await;
-        let containers = (0..CONTAINERS).map(|number| lab.container(&format!("C{number}"))).collect();
+        let containers = (0..CONTAINERS).map(|number| fresh(&mut lab, number)).collect();
         World { lab, model: Model::new(), containers, waiting: Vec::new(), away: [None; HOSTS], said }
     }
 
@@ -91,10 +92,13 @@ impl World {
             Step::LoseSession(host) => self.lose_session(*host).await,
             Step::GiveUp(host) => self.give_up(*host).await?,
             Step::Vanish(container) => self.vanish(*container),
-            Step::Break(host, damage, nth) => {
-                damage.done_to(self, *host, *nth);
-                self.model.hosts[*host].damaged = true;
+            Step::Crash(host) => self.crash(*host),
+            Step::Wipe => {
+                self.kv().delete_tree(keys::ALL).await.unwrap();
+                self.model.wipe();
+                (0..CONTAINERS).for_each(|container| self.vanish(container));
             }
+            Step::Break(host, damage, nth) => damage.done_to(self, *host, *nth),
         }
         for (host, away) in self.away.iter_mut().enumerate() {
             let known = self.model.hosts[host];
@@ -189,7 +193,10 @@ impl World {
         self.model.hosts[host].runs = true;
         if self.model.hosts[host].has_store {
             let ready = timeout(PATIENCE, self.lab.engine(host).ready()).await;
-            ready.map_err(|_| format!("docker{host} is not ready"))?.map_err(|error| error.to_string())?;
+            let faults = self.lab.engine(host).faults();
+            ready
+                .map_err(|_| format!("docker{host} is not ready: {faults:?}"))?
+                .map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -228,8 +235,14 @@ impl World {
         Ok(())
     }
 
+    fn crash(&mut self, host: usize) {
+        self.kill(host);
+        (host..CONTAINERS).step_by(HOSTS).for_each(|container| self.vanish(container));
+        self.lab.crash(host);
+    }
+
     fn vanish(&mut self, container: usize) {
-        let fresh = self.lab.container(&format!("C{container}"));
+        let fresh = fresh(&mut self.lab, container);
         let gone = std::mem::replace(&mut self.containers[container], fresh);
         self.lab.hosts[container % HOSTS].env.sandboxes.remove(&gone.sandbox.namespace());
         self.model.vanish(container);
@@ -318,6 +331,16 @@ impl World {
             }
         })
     }
+}
+
+/// A container that is on no network. The first on each host publishes a port, the second one of several.
+fn fresh(lab: &mut Lab, number: usize) -> ContainerRef {
+    let publish = match number / HOSTS {
+        0 => "8080:80",
+        1 => "9000-9009:53/udp",
+        _ => return lab.container(&format!("C{number}")),
+    };
+    ContainerRef { publish: Publish::parse(publish).unwrap(), ..lab.container(&format!("C{number}")) }
 }
 
 fn request(name: &str, plan: &Plan) -> CreateNetwork {
