@@ -3,7 +3,6 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,14 +61,9 @@ impl Container {
     }
 
     /// Puts it on a network.
-    pub(crate) async fn connect(
-        &self,
-        network: &str,
-        ip: Option<Ipv4Addr>,
-        aliases: Vec<String>,
-    ) -> Result<EndpointInfo> {
-        let given = aliases.clone();
-        let options = JoinOptions { ip, aliases, anonymous: self.spec.anonymous };
+    pub(crate) async fn connect(&self, network: &str, options: JoinOptions) -> Result<EndpointInfo> {
+        let given = options.aliases.clone();
+        let options = JoinOptions { anonymous: self.spec.anonymous, ..options };
         let info = self.host.engine()?.join(&self.this, network, options).await?;
         self.joined().push(Joined { network: network.to_owned(), info: info.clone(), aliases: given });
         self.write_files().await?;
@@ -83,6 +77,7 @@ impl Container {
             Some(topology::Attachment {
                 network: joined.network.parse().ok()?,
                 ip: Some(joined.info.address.addr()),
+                ip6: joined.info.address6.map(|net| net.addr()),
                 aliases: joined.aliases.clone(),
             })
         };
@@ -143,6 +138,9 @@ impl Container {
         for (_, info) in self.networks() {
             // Writing to a string cannot fail.
             let _ = writeln!(hosts, "{}\t{}", info.address.addr(), self.name());
+            if let Some(net) = info.address6 {
+                let _ = writeln!(hosts, "{}\t{}", net.addr(), self.name());
+            }
         }
         let resolv = if self.networks().is_empty() {
             "# On no network there is no name server.\n".to_owned()

@@ -167,7 +167,13 @@ impl Lab {
     async fn start_container(&self, container: &Container) -> Result<()> {
         container.host.alive()?.sandboxes.insert_container(container.this.clone());
         for attachment in &container.spec.networks {
-            container.connect(attachment.network.as_str(), attachment.ip, attachment.aliases.clone()).await?;
+            let options = overlay::JoinOptions {
+                ip: attachment.ip,
+                ip6: attachment.ip6,
+                aliases: attachment.aliases.clone(),
+                ..overlay::JoinOptions::default()
+            };
+            container.connect(attachment.network.as_str(), options).await?;
         }
         container.host.pin()?;
         container.start().await
@@ -362,7 +368,7 @@ fn names_of(hosts: &[topology::Host]) -> String {
 
 /// The engine's request for a network of the file.
 pub(crate) fn request(network: &topology::Network) -> overlay::CreateNetwork {
-    let text = |(name, ip): (&String, &Ipv4Addr)| (name.clone(), ip.to_string());
+    let text = |(name, ip): (&String, &IpAddr)| (name.clone(), ip.to_string());
     let pool = |subnet: &topology::Subnet| overlay::ipam::PoolRequest {
         subnet: Some(subnet.subnet.to_string()),
         gateway: subnet.gateway.map(|ip| ip.to_string()),
@@ -372,6 +378,7 @@ pub(crate) fn request(network: &topology::Network) -> overlay::CreateNetwork {
     overlay::CreateNetwork {
         name: network.name.to_string(),
         pools: network.subnets.iter().map(pool).collect(),
+        ipv6: network.ipv6,
         internal: network.internal,
         attachable: network.attachable,
         options: network.options.clone(),

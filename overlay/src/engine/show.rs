@@ -89,7 +89,7 @@ impl Engine {
                 let its = datapath.attached().filter(|attached| attached.sandbox == sandbox);
                 let shown = its.map(|attached| {
                     let endpoint = &attached.endpoint;
-                    (name(endpoint.network), endpoint.clone(), asked.get(&endpoint.id).copied())
+                    (name(endpoint.network), endpoint.clone(), asked.get(&endpoint.id).cloned())
                 });
                 shown.collect()
             })

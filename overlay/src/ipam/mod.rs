@@ -7,3 +7,4 @@ mod pool;
 pub use bits::{BadBits, Bits};
 pub use flags::PoolFlags;
 pub use pool::{PoolError, PoolRequest, Reserved, allocate, release, reserve};
+pub(crate) use pool::{numbers, untouched};

@@ -76,6 +76,7 @@ fn request(run: ContainerRun, on: String) -> Run {
         on,
         networks: run.networks,
         ip: run.ip,
+        ip6: run.ip6,
         aliases: run.network_alias,
         publish: run.publish.into_iter().flatten().collect(),
         dns: run.dns,
