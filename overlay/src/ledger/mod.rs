@@ -17,5 +17,5 @@ pub use create::CreateNetwork;
 pub(crate) use create::create;
 pub(crate) use endpoint::{Joining, join, leave, reclaim, rename};
 pub(crate) use remove::remove;
-pub(crate) use view::{Moment, halves};
 pub use view::{Found, Stored, View};
+pub(crate) use view::{Moment, halves};
