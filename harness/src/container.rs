@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::{Machine, Netns, Setup};
+use overlay::model::Mac;
 use overlay::{ContainerRef, EndpointInfo, JoinOptions, docker};
 
 use crate::error::{Error, Kind, Result};
@@ -32,8 +33,8 @@ pub(crate) struct Container {
 struct Joined {
     network: String,
     info: EndpointInfo,
-    /// Further names that it was given there.
-    aliases: Vec<String>,
+    /// What it asked for there.
+    asked: JoinOptions,
 }
 
 #[derive(Debug, Default)]
@@ -66,12 +67,12 @@ impl Container {
         &self,
         network: &str,
         ip: Option<Ipv4Addr>,
+        mac: Option<Mac>,
         aliases: Vec<String>,
     ) -> Result<EndpointInfo> {
-        let given = aliases.clone();
-        let options = JoinOptions { ip, aliases, anonymous: self.spec.anonymous };
-        let info = self.host.engine()?.join(&self.this, network, options).await?;
-        self.joined().push(Joined { network: network.to_owned(), info: info.clone(), aliases: given });
+        let asked = JoinOptions { ip, mac, aliases, anonymous: self.spec.anonymous };
+        let info = self.host.engine()?.join(&self.this, network, asked.clone()).await?;
+        self.joined().push(Joined { network: network.to_owned(), info: info.clone(), asked });
         self.write_files().await?;
         Ok(info)
     }
@@ -83,7 +84,8 @@ impl Container {
             Some(topology::Attachment {
                 network: joined.network.parse().ok()?,
                 ip: Some(joined.info.address.addr()),
-                aliases: joined.aliases.clone(),
+                mac: joined.asked.mac,
+                aliases: joined.asked.aliases.clone(),
             })
         };
         spec.networks = self.joined().iter().filter_map(attachment).collect();

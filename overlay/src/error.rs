@@ -6,7 +6,7 @@ use crate::datapath::Refused;
 use crate::id::NetworkId;
 use crate::ipam::PoolError;
 use crate::kv;
-use crate::model::BadMtu;
+use crate::model::{BadMtu, Mac};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -43,6 +43,14 @@ pub(crate) enum Cause {
         "user specified IP address is supported only when connecting to networks with user configured subnets"
     )]
     AddressOnDefaultPool,
+    #[error("{0} cannot be a container's MAC address: it is a group's, or nobody's")]
+    BadMac(Mac),
+    #[error("MAC address {mac} is already in use by {name} on network {network}")]
+    MacTaken { mac: Mac, name: String, network: String },
+    #[error(
+        "MAC address {mac} is that of {ip} on network {network}: choose another one, or ask for that address"
+    )]
+    MacOfAnother { mac: Mac, ip: Ipv4Addr, network: String },
     #[error("cannot join secure network: encryption keys not present")]
     Encrypted,
     #[error(transparent)]
@@ -95,6 +103,8 @@ impl Error {
                 | Cause::InUse { .. }
                 | Cause::EndpointExists { .. }
                 | Cause::VniTaken(_)
+                | Cause::MacTaken { .. }
+                | Cause::MacOfAnother { .. }
                 | Cause::AddressLost(_)
                 | Cause::Pool(PoolError::Overlap | PoolError::InUse)
         )

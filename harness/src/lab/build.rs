@@ -167,7 +167,8 @@ impl Lab {
     async fn start_container(&self, container: &Container) -> Result<()> {
         container.host.alive()?.sandboxes.insert_container(container.this.clone());
         for attachment in &container.spec.networks {
-            container.connect(attachment.network.as_str(), attachment.ip, attachment.aliases.clone()).await?;
+            let topology::Attachment { network, ip, mac, aliases } = attachment.clone();
+            container.connect(network.as_str(), ip, mac, aliases).await?;
         }
         container.host.pin()?;
         container.start().await

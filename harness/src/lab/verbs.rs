@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use overlay::CreateNetwork;
-use overlay::model::Publish;
+use overlay::model::{Mac, Publish};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -25,6 +25,8 @@ pub struct Run {
     pub networks: Vec<String>,
     /// The address asked for on the first of them.
     pub ip: Option<Ipv4Addr>,
+    /// The MAC asked for on the first of them, as Docker has it.
+    pub mac: Option<Mac>,
     /// Further names on the first of them.
     pub aliases: Vec<String>,
     /// The ports that the host gives away for it.
@@ -46,6 +48,8 @@ pub struct Connect {
     pub network: String,
     /// The address asked for.
     pub ip: Option<Ipv4Addr>,
+    /// The MAC asked for.
+    pub mac: Option<Mac>,
     /// Further names on that network.
     pub aliases: Vec<String>,
 }
@@ -101,8 +105,8 @@ impl Lab {
 
     /// Puts a container on a network; returns when all engines know.
     pub async fn connect(&self, connect: Connect) -> Result<()> {
-        let Connect { container, network, ip, aliases } = connect;
-        self.known_container(&container)?.connect(&network, ip, aliases).await?;
+        let Connect { container, network, ip, mac, aliases } = connect;
+        self.known_container(&container)?.connect(&network, ip, mac, aliases).await?;
         self.changed(&container).await?;
         self.events().say("container", format_args!("container {container} joined {network}"));
         Ok(())
@@ -132,6 +136,7 @@ impl Lab {
             networks.push(topology::Attachment {
                 network: network.parse().map_err(bad)?,
                 ip: run.ip.filter(|_| first),
+                mac: run.mac.filter(|_| first),
                 aliases: if first { run.aliases.clone() } else { Vec::new() },
             });
         }

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use ipnet::Ipv4Net;
+use overlay::model::Mac;
 
 use super::step::{Target, Via};
 use crate::topology::{ContainerName, HostName, NetworkName};
@@ -111,37 +112,6 @@ pub struct Route {
     pub dev: String,
 }
 
-/// A hardware address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Mac(pub [u8; 6]);
-
-impl FromStr for Mac {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || "a MAC is six pairs of hex digits, such as `02:42:c0:a8:00:64`".to_owned();
-        let mut bytes = [0; 6];
-        let mut parts = text.split(':');
-        for byte in &mut bytes {
-            let part = parts.next().filter(|part| part.len() == 2).ok_or_else(wrong)?;
-            if !part.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-                return Err(wrong());
-            }
-            *byte = u8::from_str_radix(part, 16).map_err(|_| wrong())?;
-        }
-        parts.next().map_or(Ok(Self(bytes)), |_| Err(wrong()))
-    }
-}
-
-impl fmt::Display for Mac {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, byte) in self.0.iter().enumerate() {
-            let colon = if index == 0 { "" } else { ":" };
-            write!(f, "{colon}{byte:02x}")?;
-        }
-        Ok(())
-    }
-}
-
 /// Reads what `ip route` prints, as far as `default | SUBNET [via ADDRESS] dev NAME`.
 impl FromStr for Route {
     type Err = String;
@@ -219,13 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_mac_is_read_back(bytes: [u8; 6]) {
-            prop_assert_eq!(Mac(bytes).to_string().parse(), Ok(Mac(bytes)));
-        }
-
-        #[test]
         fn no_text_makes_them_panic(text in ".*") {
-            let _ = text.parse::<Mac>();
             let _ = text.parse::<Route>();
         }
     }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use ipnet::Ipv4Net;
 
-use super::fact::{Check, Mac, Route, parse_to};
+use super::fact::{Check, Route, parse_to};
 use super::file::{
     AddressTable, CheckTable, InterfaceTable, MtuTable, PeerTable, RouteTable, SameNetworkTable, SandboxTable,
 };
@@ -86,7 +86,7 @@ fn check_interface(checker: &mut Checker, table: &InterfaceTable) -> Option<Chec
             Mistake::new(title, &kind.span, "unknown kind").help(format!("the kinds are {}", list(KINDS))),
         );
     }
-    let mac = table.mac.as_ref().and_then(|text| parsed::<Mac>(checker, text));
+    let mac = table.mac.as_ref().and_then(|text| checker.mac(text));
     let address = table.address.as_ref().and_then(|text| {
         let address = text.parse::<Ipv4Net>().ok();
         if address.is_none() {

@@ -31,7 +31,7 @@ mod verbs;
 
 pub use event::{Counts, EVENT_VERSION, Failure, RunEvent, Seen, StepEnd, Verdict};
 pub use expect::{Expect, Mismatch, Outcome};
-pub use fact::{Check, Mac, Route};
+pub use fact::{Check, Route};
 pub use limit::{Bound, Percent};
 pub use run::{Options, Played, play};
 pub use step::{

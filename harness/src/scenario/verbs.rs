@@ -212,7 +212,7 @@ pub(super) fn check_network_verb(
 fn check_connect(checker: &mut Checker, table: &ConnectTable, fails: bool) -> Option<NetworkVerb> {
     let container = checker.container(&table.container);
     let others = if fails { mem::take(&mut checker.containers) } else { Vec::new() };
-    let place = check_place(checker, &table.name, table.ip.as_ref(), &table.aliases);
+    let place = check_place(checker, &table.name, (table.ip.as_ref(), table.mac.as_ref()), &table.aliases);
     if fails {
         checker.containers = others;
     }
@@ -221,6 +221,7 @@ fn check_connect(checker: &mut Checker, table: &ConnectTable, fails: bool) -> Op
         container: container.to_string(),
         network: place.network.to_string(),
         ip: place.ip,
+        mac: place.mac,
         aliases: place.aliases.clone(),
     };
     if !fails {

@@ -24,7 +24,12 @@ impl Topology {
         let container = |name, on, ip| Container {
             name: container_name(name),
             on: host_name(on),
-            networks: vec![Attachment { network: network_name("demonet"), ip, aliases: Vec::new() }],
+            networks: vec![Attachment {
+                network: network_name("demonet"),
+                ip,
+                mac: None,
+                aliases: Vec::new(),
+            }],
             publish: Vec::new(),
             command: vec!["sleep".into(), "3600".into()],
             env: BTreeMap::new(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use overlay::Resolution;
+use overlay::model::Mac;
 
 use super::containers::check_container;
 use super::duration::parse_duration;
@@ -161,6 +162,18 @@ impl Checker {
             self.mistake(mistake.help("write four numbers from 0 to 255, such as `192.168.0.100`"));
         }
         address
+    }
+
+    /// A MAC that an interface can have.
+    pub(crate) fn mac(&mut self, text: &At<String>) -> Option<Mac> {
+        let wrong = match text.parse::<Mac>() {
+            Ok(mac) if mac.is_unicast() => return Some(mac),
+            Ok(_) => "a group's, or nobody's",
+            Err(_) => "not a MAC",
+        };
+        let mistake = Mistake::new(format!("{} is not an interface's MAC", quote(text)), &text.span, wrong);
+        self.mistake(mistake.help("write six pairs of hex digits, such as `02:42:c0:a8:00:64`"));
+        None
     }
 
     /// A subnet: an address without host bits, and the length of its prefix.

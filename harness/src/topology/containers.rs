@@ -2,13 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use overlay::model::Publish;
+use overlay::model::{Mac, Publish};
 
 use super::check::{Checker, taken};
 use super::file::At;
 use super::file::{AttachmentEntry, ContainerTable};
 use super::hosts::misplaced;
-use super::model::{Attachment, Container, Subnet};
+use super::model::{Attachment, Container, Network, Subnet};
 use super::name::{ContainerName, HostName};
 use super::report::{Mistake, list, quote};
 
@@ -117,18 +117,18 @@ fn check_attachment(checker: &mut Checker, entry: &At<AttachmentEntry>) -> Optio
     let table = match &entry.value {
         AttachmentEntry::Name(name) => {
             let network = checker.network(&entry.with(name.clone()))?.name;
-            return Some(Attachment { network, ip: None, aliases: Vec::new() });
+            return Some(Attachment { network, ip: None, mac: None, aliases: Vec::new() });
         }
         AttachmentEntry::Table(table) => table,
     };
-    check_place(checker, &table.name, table.ip.as_ref(), &table.aliases)
+    check_place(checker, &table.name, (table.ip.as_ref(), table.mac.as_ref()), &table.aliases)
 }
 
-/// A place on a network, with an address that the network can give.
+/// A place on a network, with an address and a MAC that the network can give.
 pub(crate) fn check_place(
     checker: &mut Checker,
     network: &At<String>,
-    ip: Option<&At<String>>,
+    (ip, mac): (Option<&At<String>>, Option<&At<String>>),
     aliases: &[String],
 ) -> Option<Attachment> {
     let network = checker.network(network)?;
@@ -169,7 +169,35 @@ pub(crate) fn check_place(
         }
         Some(address)
     });
-    Some(Attachment { network: network.name, ip, aliases: aliases.to_vec() })
+    let mac = mac.and_then(|text| check_mac(checker, &network, text, ip));
+    Some(Attachment { network: network.name, ip, mac, aliases: aliases.to_vec() })
+}
+
+/// A MAC that no other container asks for there, nor is made of an address that another may have.
+fn check_mac(
+    checker: &mut Checker,
+    network: &Network,
+    text: &At<String>,
+    ip: Option<Ipv4Addr>,
+) -> Option<Mac> {
+    let mac = checker.mac(text)?;
+    let taken = Mistake::new(format!("{mac} is taken"), &text.span, "wanted again");
+    let other = checker.containers.iter().find(|container| {
+        container.networks.iter().any(|other| other.network == network.name && other.mac == Some(mac))
+    });
+    if let Some(other) = other {
+        let mistake = taken.beside(&other.span, format!("`{}` has it", other.name));
+        checker.mistake(mistake);
+        return None;
+    }
+    let within = |ip: &Ipv4Addr| network.subnets.iter().any(|pool| pool.subnet.contains(ip));
+    if let Some(made_of) = mac.ip().filter(|of| ip != Some(*of) && within(of)) {
+        let mistake = Mistake::new(format!("{mac} is that of {made_of}"), &text.span, "of another address");
+        let help = format!("choose another one, or ask for that address: `ip = \"{made_of}\"`");
+        checker.mistake(mistake.help(help));
+        return None;
+    }
+    Some(mac)
 }
 
 /// What a pool keeps an address for.

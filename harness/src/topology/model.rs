@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::{Ipv4AddrRange, Ipv4Net};
 use overlay::Resolution;
-use overlay::model::Publish;
+use overlay::model::{Mac, Publish};
 
 use super::name::{ContainerName, HostName, NetworkName};
 use crate::fault::Impairment;
@@ -163,6 +163,8 @@ pub struct Attachment {
     pub network: NetworkName,
     /// The address asked for. `None`: the engine chooses.
     pub ip: Option<Ipv4Addr>,
+    /// The MAC asked for. `None`: the one that is made of the address.
+    pub mac: Option<Mac>,
     /// Further names on that network.
     pub aliases: Vec<String>,
 }

@@ -192,6 +192,9 @@ fn attachment(attachment: &Attachment) -> String {
     if let Some(ip) = attachment.ip {
         keys.push(format!("ip = {}", quoted(&ip.to_string())));
     }
+    if let Some(mac) = attachment.mac {
+        keys.push(format!("mac = {}", quoted(&mac.to_string())));
+    }
     if !attachment.aliases.is_empty() {
         keys.push(format!("aliases = {}", texts(&attachment.aliases)));
     }

@@ -16,6 +16,19 @@ impl Mac {
         Mac([0x02, 0x42, a, b, c, d])
     }
 
+    /// The IPv4 address that [`Mac::of`] makes it of, if it is such a one.
+    pub const fn ip(self) -> Option<Ipv4Addr> {
+        match self.0 {
+            [0x02, 0x42, a, b, c, d] => Some(Ipv4Addr::new(a, b, c, d)),
+            _ => None,
+        }
+    }
+
+    /// Whether an interface can have it: it is not a group's (IEEE 802, the first byte's lowest bit), nor all zero.
+    pub fn is_unicast(self) -> bool {
+        self.0[0] & 1 == 0 && self.0 != [0; 6]
+    }
+
     /// From the bytes of a netlink attribute; anything but six bytes is not Ethernet.
     pub fn from_bytes(bytes: &[u8]) -> Option<Mac> {
         bytes.try_into().ok().map(Mac)
@@ -80,7 +93,19 @@ mod tests {
 
     #[test]
     fn an_endpoint_has_the_mac_of_its_address() {
-        assert_eq!(Mac::of(Ipv4Addr::new(192, 168, 0, 100)).to_string(), "02:42:c0:a8:00:64");
+        let ip = Ipv4Addr::new(192, 168, 0, 100);
+        assert_eq!(Mac::of(ip).to_string(), "02:42:c0:a8:00:64");
+        assert_eq!(Mac::of(ip).ip(), Some(ip));
+        assert_eq!(Mac([2, 0x43, 192, 168, 0, 100]).ip(), None);
+    }
+
+    #[test]
+    fn groups_and_nobody_are_no_interfaces() {
+        for (mac, is) in
+            [("02:42:c0:a8:00:64", true), ("01:00:5e:00:00:01", false), ("00:00:00:00:00:00", false)]
+        {
+            assert_eq!(mac.parse().map(Mac::is_unicast), Ok(is), "{mac}");
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct JoinOptions {
     /// `--ip`
     pub ip: Option<Ipv4Addr>,
+    /// `--mac-address`; without it, the one that is made of the address.
+    pub mac: Option<Mac>,
     /// `--network-alias`
     pub aliases: Vec<String>,
     /// No `--name`: the container's name was drawn, and others cannot look it up (20.10: `CreateOptionAnonymous`).
@@ -111,6 +113,7 @@ impl Engine {
             sandbox: container.sandbox,
             host: core.vtep,
             ip: options.ip,
+            mac: options.mac,
             aliases,
             publish: container.publish.clone(),
             half,

@@ -28,6 +28,8 @@ pub(crate) struct Joining {
     pub(crate) host: Ipv4Addr,
     /// The address it wants.
     pub(crate) ip: Option<Ipv4Addr>,
+    /// The MAC it wants, instead of the one made of its address.
+    pub(crate) mac: Option<Mac>,
     /// Further names.
     pub(crate) aliases: Vec<String>,
     /// The ports that it wants to be published.
@@ -55,13 +57,16 @@ pub(crate) fn join(view: &View, network: NetworkId, who: &Joining) -> Result<(En
         return Err(Cause::AddressOnDefaultPool.into());
     }
     let Seat { subnet, ip, bits } = seat(view, &found.network, who.ip)?;
+    if let Some(mac) = who.mac {
+        check_mac(view, &found.network, mac, ip)?;
+    }
     let endpoint = Endpoint {
         id: who.id,
         network,
         name: who.name.clone(),
         anonymous: who.anonymous,
         address: subnet.with_len(ip),
-        mac: Mac::of(ip),
+        mac: who.mac.unwrap_or(Mac::of(ip)),
         sandbox: Some(who.sandbox),
         host: who.host,
         aliases: who.aliases.clone(),
@@ -94,6 +99,28 @@ pub(crate) fn join(view: &View, network: NetworkId, who: &Joining) -> Result<(En
 fn carries_ports(view: &View, network: &Network, who: &Joining) -> bool {
     let mut its = view.endpoints_on(who.host).filter(|other| other.sandbox == Some(who.sandbox));
     !network.internal && its.all(|other| other.publish.is_empty())
+}
+
+/// Whether an endpoint with this address can have a MAC that was chosen. Frames for a MAC go to one host, so on its network it is
+/// one endpoint's; one that is made of an address is left to who has that address, now or later. Docker does not look.
+fn check_mac(view: &View, network: &Network, mac: Mac, ip: Ipv4Addr) -> Result<()> {
+    if !mac.is_unicast() {
+        return Err(Cause::BadMac(mac).into());
+    }
+    nobody_has(view, network, mac)?;
+    match mac.ip().filter(|other| *other != ip && network.subnet_of(*other).is_some()) {
+        Some(ip) => Err(Cause::MacOfAnother { mac, ip, network: network.name.clone() }.into()),
+        None => Ok(()),
+    }
+}
+
+fn nobody_has(view: &View, network: &Network, mac: Mac) -> Result<()> {
+    match view.endpoints_of(network.id).find(|other| other.mac == mac) {
+        Some(Endpoint { name, .. }) => {
+            Err(Cause::MacTaken { mac, name: name.clone(), network: network.name.clone() }.into())
+        }
+        None => Ok(()),
+    }
 }
 
 /// An address for an endpoint.
@@ -143,13 +170,15 @@ pub(crate) fn leave(view: &View, network: NetworkId, id: EndpointId) -> Option<V
     Some(ops)
 }
 
-/// Writes an endpoint down again that others crossed out while its host was away, if nobody took its address.
+/// Writes an endpoint down again that others crossed out while its host was away, if nobody took its address, or a MAC that it
+/// chose.
 pub(crate) fn reclaim(view: &View, endpoint: &Endpoint, half: &str) -> Result<Vec<TxnOp>> {
     let (network, ip) = (endpoint.network, endpoint.address.addr());
     let missing = || Cause::NoSuchNetwork(network.to_string());
     let found = &view.networks.get(&network).ok_or_else(missing)?.value;
     let Seat { subnet, bits, .. } =
         seat(view, &found.network, Some(ip)).map_err(|_| Cause::AddressLost(ip))?;
+    nobody_has(view, &found.network, endpoint.mac)?;
     let record = EndpointRecord::of(endpoint, &subnet.pool_id(), half);
     let mut ops = parents(view, [keys::endpoints(network)]);
     ops.push(put_bitmap(view, subnet, &bits));

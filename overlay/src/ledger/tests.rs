@@ -69,6 +69,7 @@ impl Scene {
             sandbox: SandboxId::random(&mut self.rng),
             host: Ipv4Addr::new(10, 0, 0, 10),
             ip,
+            mac: None,
             aliases: vec!["bae778722477".to_owned()],
             publish: vec![],
             half: "veth94f8360".to_owned(),
@@ -324,6 +325,48 @@ fn an_endpoint_is_reclaimed_unless_its_address_is_another_s() {
         error.to_string(),
         "the address 192.168.0.2 was taken by another endpoint while this host was away"
     );
+}
+
+#[test]
+fn a_chosen_mac_is_one_endpoint_s_and_no_other_address_s() {
+    let mut scene = Scene::new();
+    let id = scene.create(&asked("demonet", "192.168.0.0/24")).unwrap();
+    let other = scene.create(&asked("other", "10.1.0.0/24")).unwrap();
+    let mut join_with = |network, name: &str, ip: Option<[u8; 4]>, mac: &str| {
+        let who = Joining { mac: Some(mac.parse().unwrap()), ..scene.who(name, ip.map(Ipv4Addr::from)) };
+        let (endpoint, ops) = join(&scene.view(), network, &who).map_err(|error| (error.status(), error.to_string()))?;
+        assert!(scene.commit(ops));
+        assert_eq!(scene.view().endpoints[&network][&who.id].value, endpoint);
+        Ok(endpoint.mac.to_string())
+    };
+    let mac = "92:d0:c6:0a:29:33".to_owned();
+    assert_eq!(join_with(id, "C0", None, &mac), Ok(mac.clone()));
+    let taken = "MAC address 92:d0:c6:0a:29:33 is already in use by C0 on network demonet".to_owned();
+    assert_eq!(join_with(id, "C1", None, &mac), Err((403, taken)));
+    assert_eq!(join_with(other, "C1", None, &mac), Ok(mac), "another network is another segment");
+    // What Docker makes of an address is for who has it; asked for together they fit.
+    let another = "MAC address 02:42:c0:a8:00:09 is that of 192.168.0.9 on network demonet: choose another one, or ask for that address";
+    let made = "02:42:c0:a8:00:09".to_owned();
+    assert_eq!(join_with(id, "C1", None, &made), Err((403, another.to_owned())));
+    assert_eq!(join_with(id, "C1", Some([192, 168, 0, 9]), &made), Ok(made));
+    let group = "01:00:5e:00:00:01 cannot be a container's MAC address: it is a group's, or nobody's".to_owned();
+    assert_eq!(join_with(id, "C2", None, "01:00:5e:00:00:01"), Err((500, group)));
+}
+
+#[test]
+fn an_endpoint_is_not_reclaimed_if_its_mac_is_another_s() {
+    let mut scene = Scene::new();
+    let id = scene.create(&asked("demonet", "192.168.0.0/24")).unwrap();
+    let mac = Some("92:d0:c6:0a:29:33".parse().unwrap());
+    let who = Joining { mac, ..scene.who("C0", None) };
+    let (c0, ops) = join(&scene.view(), id, &who).unwrap();
+    assert!(scene.commit(ops));
+    scene.leave(&c0);
+    let who = Joining { mac, ..scene.who("C1", Some(Ipv4Addr::new(192, 168, 0, 9))) };
+    let ops = join(&scene.view(), id, &who).unwrap().1;
+    assert!(scene.commit(ops));
+    let error = reclaim(&scene.view(), &c0, "veth94f8360").unwrap_err();
+    assert_eq!(error.to_string(), "MAC address 92:d0:c6:0a:29:33 is already in use by C1 on network demonet");
 }
 
 /// Something that somebody does.

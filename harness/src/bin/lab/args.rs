@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use overlay::model::Publish;
+use overlay::model::{Mac, Publish};
 
 /// What the codes mean, for people; `main` has the numbers.
 const EXIT_CODES: &str = "\
@@ -331,6 +331,9 @@ pub(crate) struct ContainerRun {
     /// Its address on the first of them.
     #[arg(long)]
     pub(crate) ip: Option<Ipv4Addr>,
+    /// Its MAC on the first of them (default: the one that is made of its address).
+    #[arg(long, value_name = "MAC", value_parser = mac)]
+    pub(crate) mac_address: Option<Mac>,
     /// A further name on the first of them.
     #[arg(long)]
     pub(crate) network_alias: Vec<String>,
@@ -393,6 +396,11 @@ pub(crate) enum Kv {
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     harness::topology::parse_duration(text)
+}
+
+/// In Docker's words, if it is none.
+fn mac(text: &str) -> Result<Mac, String> {
+    text.parse().map_err(|_| format!("{text} is not a valid mac address"))
 }
 
 /// `key=value`; a key alone has an empty value, as for Docker.

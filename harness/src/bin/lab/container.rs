@@ -76,6 +76,7 @@ fn request(run: ContainerRun, on: String) -> Run {
         on,
         networks: run.networks,
         ip: run.ip,
+        mac: run.mac_address,
         aliases: run.network_alias,
         publish: run.publish.into_iter().flatten().collect(),
         dns: run.dns,

@@ -62,7 +62,7 @@ pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
         }
         Network::Connect { network, container, ip, alias, on } => {
             runs_on(&mut client, &container, &on)?;
-            client.ask(&Request::Connect(Connect { container, network, ip, aliases: alias }))?;
+            client.ask(&Request::Connect(Connect { container, network, ip, mac: None, aliases: alias }))?;
         }
         Network::Disconnect { network, container, on } => {
             runs_on(&mut client, &container, &on)?;

@@ -233,6 +233,8 @@ pub(crate) struct ConnectTable {
     pub(crate) container: At<String>,
     /// The address asked for; the engine chooses unless said.
     pub(crate) ip: Option<At<String>>,
+    /// The MAC asked for; the one that is made of the address unless said.
+    pub(crate) mac: Option<At<String>>,
     /// Further names of the container on that network.
     #[serde(default)]
     pub(crate) aliases: Vec<String>,

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
-use kernel::Snapshot;
+use kernel::{Mac, Snapshot};
 
 use super::Finding;
-use crate::scenario::fact::{Mac, Route};
+use crate::scenario::fact::Route;
 
 /// What an interface should be like, as far as it matters.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ pub(super) fn compare(holds: &Snapshot, name: &str, wanted: &Wanted<'_>) -> Find
     if wanted.mtu.is_some_and(|wanted| wanted != link.mtu) {
         differs.push(format!("its MTU is {}", link.mtu));
     }
-    if wanted.mac.is_some_and(|wanted| link.mac.is_none_or(|mac| mac.0 != wanted.0)) {
+    if wanted.mac.is_some_and(|wanted| link.mac != Some(wanted)) {
         let mac = link.mac.map_or_else(|| "none".to_owned(), |mac| mac.to_string());
         differs.push(format!("its MAC is {mac}"));
     }
@@ -107,7 +107,7 @@ mod tests {
             name: name.into(),
             kind: Some("veth".into()),
             mtu,
-            mac: Some(kernel::Mac([2, 0x42, 0xc0, 0xa8, 0, 0x64])),
+            mac: Some(Mac([2, 0x42, 0xc0, 0xa8, 0, 0x64])),
             up: true,
             ..Link::default()
         };
