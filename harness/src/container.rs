@@ -10,11 +10,15 @@ use std::time::Duration;
 use kernel::{Machine, Netns, Setup};
 use overlay::model::Mac;
 use overlay::{ContainerRef, EndpointInfo, JoinOptions, docker};
+use tokio::time::timeout;
 
 use crate::error::{Error, Kind, Result};
 use crate::host::{Host, blocking};
-use crate::process::{Process, Program};
+use crate::process::{Process, Program, State};
 use crate::topology;
+
+/// How long a process may take to end that was killed.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A container of a lab.
 #[derive(Debug)]
@@ -31,7 +35,6 @@ pub(crate) struct Container {
 /// A network that a container was put on.
 #[derive(Debug)]
 struct Joined {
-    network: String,
     info: EndpointInfo,
     /// What it asked for there.
     asked: JoinOptions,
@@ -72,7 +75,7 @@ impl Container {
     ) -> Result<EndpointInfo> {
         let asked = JoinOptions { ip, mac, aliases, anonymous: self.spec.anonymous };
         let info = self.host.engine()?.join(&self.this, network, asked.clone()).await?;
-        self.joined().push(Joined { network: network.to_owned(), info: info.clone(), asked });
+        self.joined().push(Joined { info: info.clone(), asked });
         self.write_files().await?;
         Ok(info)
     }
@@ -82,7 +85,7 @@ impl Container {
         let mut spec = self.spec.clone();
         let attachment = |joined: &Joined| {
             Some(topology::Attachment {
-                network: joined.network.parse().ok()?,
+                network: joined.info.network_name.parse().ok()?,
                 ip: Some(joined.info.address.addr()),
                 mac: joined.asked.mac,
                 aliases: joined.asked.aliases.clone(),
@@ -92,11 +95,16 @@ impl Container {
         spec
     }
 
-    /// Takes it off a network.
-    pub(crate) async fn disconnect(&self, network: &str) -> Result<()> {
-        self.host.engine()?.leave(&self.this, network).await?;
-        self.joined().retain(|joined| joined.network != network);
-        self.write_files().await
+    /// Takes it off a network; what it had there.
+    pub(crate) async fn disconnect(&self, network: &str) -> Result<Option<EndpointInfo>> {
+        let left = self.host.engine()?.leave(&self.this, network).await?;
+        let had = {
+            let mut joined = self.joined();
+            let place = joined.iter().position(|joined| joined.info.network == left);
+            place.map(|place| joined.remove(place).info)
+        };
+        self.write_files().await?;
+        Ok(had)
     }
 
     /// Brings its files up to date with its networks, if it has a machine.
@@ -116,7 +124,7 @@ impl Container {
 
     /// The networks that it is on, with what it has there.
     pub(crate) fn networks(&self) -> Vec<(String, EndpointInfo)> {
-        self.joined().iter().map(|joined| (joined.network.clone(), joined.info.clone())).collect()
+        self.joined().iter().map(|joined| (joined.info.network_name.clone(), joined.info.clone())).collect()
     }
 
     /// Its machine, made now if this is its first process, made anew if its init has been killed.
@@ -154,8 +162,8 @@ impl Container {
         Setup { hostname: self.name().to_owned(), hosts, resolv }
     }
 
-    /// Starts its command, if it has one.
-    pub(crate) async fn start(&self) -> Result<()> {
+    /// Starts its command, if it has one; `tell` is told when it runs and when it has ended.
+    pub(crate) async fn start(&self, tell: impl Fn(State) + Send + 'static) -> Result<()> {
         if self.spec.command.is_empty() {
             return Ok(());
         }
@@ -166,7 +174,7 @@ impl Container {
             hostname: self.name().to_owned(),
             stdin: None,
         };
-        let process = Process::start(&machine, program).map_err(|error| {
+        let process = Process::start(&machine, program, tell).map_err(|error| {
             Error::new(Kind::Input, format_args!("cannot start container {}: {error}", self.name()))
         })?;
         self.running.lock().await.process = Some(Arc::new(process));
@@ -185,8 +193,12 @@ impl Container {
 
     /// Ends all that runs in it. Its namespace stays until its networks have been left.
     pub(crate) async fn stop(&self) {
-        let mut running = self.running.lock().await;
-        running.process = None;
-        running.machine = None;
+        let Running { machine, process } = std::mem::take(&mut *self.running.lock().await);
+        let ended = process.as_ref().map(|process| process.ended());
+        drop((process, machine));
+        if let Some(ended) = ended {
+            // It was killed; one that the kernel does not let go of is not waited for.
+            let _ = timeout(PATIENCE, ended).await;
+        }
     }
 }

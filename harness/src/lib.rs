@@ -67,7 +67,7 @@ pub mod trial;
 mod underlay;
 
 pub use error::{Error, Kind, Result};
-pub use events::{Event, Events};
+pub use events::{Actor, DockerEvent, Event, Events};
 pub use handle::{Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready};
 pub use lab::Lab;
 pub use process::{Line, Log, State, Stream};

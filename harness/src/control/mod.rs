@@ -94,6 +94,8 @@ pub enum Request {
         on: String,
         /// Its name, its id, or the beginning of its id.
         name: String,
+        /// With its endpoints on other hosts.
+        verbose: bool,
     },
     /// Removes a network.
     RemoveNetwork {

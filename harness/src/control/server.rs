@@ -138,7 +138,12 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
         Request::Check { repair } => End::of(lab.check(repair).await?),
         Request::CreateNetwork { on, request } => End::of(lab.create_network(&on, request).await?),
         Request::Networks { on } => End::of(lab.networks(&on).await?),
-        Request::InspectNetwork { on, name } => End::of(lab.inspect_network(&on, &name).await?),
+        Request::InspectNetwork { on, name, verbose: false } => {
+            End::of(lab.inspect_network(&on, &name).await?)
+        }
+        Request::InspectNetwork { on, name, verbose: true } => {
+            End::of(lab.inspect_network_verbosely(&on, &name).await?)
+        }
         Request::RemoveNetwork { on, name } => End::of(lab.remove_network(&on, &name).await?),
         Request::Connect(connect) => End::of(lab.connect(connect).await?),
         Request::Disconnect { container, network } => End::of(lab.disconnect(&container, &network).await?),

@@ -78,7 +78,7 @@ impl Command {
         env.extend(self.env);
         let program =
             Program { command: self.line.clone(), env, hostname: place.name().to_owned(), stdin: self.stdin };
-        let started = process::Process::start(&machine, program)?;
+        let started = process::Process::start(&machine, program, |_| ())?;
         let process = Process::new(self.spot.lab.clone(), self.line.join(" "), started);
         if let (Some(watch), Some(ready)) = (watch, self.ready) {
             let log = process.log();

@@ -151,27 +151,27 @@ impl Lab {
             slots.push(Slot::Up(Arc::clone(&container)));
         }
         match self.start_container(&container).await {
-            Ok(()) => {
-                self.events().say("container", format_args!("container {} runs on {}", spec.name, spec.on));
-                Ok(container)
-            }
+            Ok(()) => Ok(container),
             Err(error) => {
                 // What it failed for is what counts; of the container nothing may stay.
                 let _ = self.take_off(&container).await;
                 self.forget(&container);
+                self.tell_container("destroy", &container);
                 Err(error)
             }
         }
     }
 
-    async fn start_container(&self, container: &Container) -> Result<()> {
+    async fn start_container(&self, container: &Arc<Container>) -> Result<()> {
+        self.tell_container("create", container);
         container.host.alive()?.sandboxes.insert_container(container.this.clone());
         for attachment in &container.spec.networks {
             let topology::Attachment { network, ip, mac, aliases } = attachment.clone();
-            container.connect(network.as_str(), ip, mac, aliases).await?;
+            let info = container.connect(network.as_str(), ip, mac, aliases).await?;
+            self.tell_endpoint("connect", container, &info);
         }
         container.host.pin()?;
-        container.start().await
+        self.start_command(container).await
     }
 
     /// An id, a sandbox and a namespace with nothing but its loopback.

@@ -12,6 +12,7 @@ mod pause;
 mod ping;
 mod place;
 mod restart;
+mod tell;
 mod verbs;
 mod wires;
 

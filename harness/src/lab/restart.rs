@@ -121,7 +121,7 @@ impl Lab {
     pub(super) async fn run_again(&self, process: &Process) -> Result<()> {
         let Ok(container) = self.known_container(process.container.as_str()) else { return Ok(()) };
         match container.process().await.map(|process| process.state()) {
-            Some(State::Exited(_)) => container.start().await,
+            Some(State::Exited(_)) => self.start_command(&container).await,
             _ => Ok(()),
         }
     }

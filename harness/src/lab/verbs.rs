@@ -74,7 +74,7 @@ impl Lab {
     pub async fn create_network(&self, on: &str, request: CreateNetwork) -> Result<String> {
         let name = request.name.clone();
         let id = self.known_host(on)?.engine()?.create_network(request).await?;
-        self.events().say("network", format_args!("network {name} created on {on}"));
+        self.tell_network("create", id, &name, on);
         Ok(format!("{id:#}"))
     }
 
@@ -96,28 +96,35 @@ impl Lab {
         serde_json::to_value([shown]).map_err(|e| Error::new(Kind::Machine, e))
     }
 
+    /// The same with its endpoints on other hosts, as that host sees them.
+    pub async fn inspect_network_verbosely(&self, on: &str, name: &str) -> Result<Value> {
+        let shown = self.known_host(on)?.engine()?.inspect_network_verbosely(name).await?;
+        serde_json::to_value([shown]).map_err(|e| Error::new(Kind::Machine, e))
+    }
+
     /// Removes a network.
     pub async fn remove_network(&self, on: &str, name: &str) -> Result<String> {
-        let id = self.known_host(on)?.engine()?.remove_network(name).await?;
-        self.events().say("network", format_args!("network {name} removed on {on}"));
-        Ok(format!("{id:#}"))
+        let gone = self.known_host(on)?.engine()?.remove_network(name).await?;
+        self.tell_network("destroy", gone.id, &gone.name, on);
+        Ok(format!("{:#}", gone.id))
     }
 
     /// Puts a container on a network; returns when all engines know.
     pub async fn connect(&self, connect: Connect) -> Result<()> {
         let Connect { container, network, ip, mac, aliases } = connect;
-        self.known_container(&container)?.connect(&network, ip, mac, aliases).await?;
-        self.changed(&container).await?;
-        self.events().say("container", format_args!("container {container} joined {network}"));
-        Ok(())
+        let its = self.known_container(&container)?;
+        let info = its.connect(&network, ip, mac, aliases).await?;
+        self.tell_endpoint("connect", &its, &info);
+        self.changed(&container).await
     }
 
     /// Takes a container off a network.
     pub async fn disconnect(&self, container: &str, network: &str) -> Result<()> {
-        self.known_container(container)?.disconnect(network).await?;
-        self.changed(container).await?;
-        self.events().say("container", format_args!("container {container} left {network}"));
-        Ok(())
+        let its = self.known_container(container)?;
+        if let Some(info) = its.disconnect(network).await? {
+            self.tell_endpoint("disconnect", &its, &info);
+        }
+        self.changed(container).await
     }
 
     async fn changed(&self, container: &str) -> Result<()> {
@@ -161,11 +168,15 @@ impl Lab {
             return Ok(());
         }
         let container = self.known_container(name)?;
+        container.stop().await;
+        if container.spec.command.is_empty() {
+            // Of a command that has ended, who has waited for it says so.
+            self.tell_container("die", &container);
+        }
         self.take_off(&container).await?;
         self.forget(&container);
-        self.settle().await?;
-        self.events().say("container", format_args!("container {name} removed"));
-        Ok(())
+        self.tell_container("destroy", &container);
+        self.settle().await
     }
 
     /// Crosses out a container that was lost with its host; whether there was one.
@@ -181,9 +192,10 @@ impl Lab {
         container.stop().await;
         for (network, _) in container.networks() {
             match container.disconnect(&network).await {
+                Ok(Some(info)) => self.tell_endpoint("disconnect", container, &info),
                 // A store that has lost the network knows of nothing to leave; the kernel is cleaned up with the sandbox.
                 Err(gone) if gone.kind() == Kind::NoSuch => {}
-                left => left?,
+                left => drop(left?),
             }
         }
         container.host.alive()?.sandboxes.remove(&container.this.sandbox.namespace());
@@ -211,10 +223,15 @@ impl Lab {
         let container = self.known_container(name)?;
         let settings = container.host.engine()?.inspect_container(&container.this).await?;
         let settings = serde_json::to_value(settings).map_err(|e| Error::new(Kind::Machine, e))?;
+        let mut config = serde_json::json!({ "Hostname": container.name(), "Cmd": container.spec.command });
+        // That of `--mac-address`, which is for the first network; left out without it, as in Docker.
+        if let Some(mac) = container.spec.networks.first().and_then(|first| first.mac) {
+            config["MacAddress"] = mac.to_string().into();
+        }
         Ok(serde_json::json!([{
             "Id": format!("{:#}", container.this.id),
             "Name": format!("/{}", container.name()),
-            "Config": { "Hostname": container.name(), "Cmd": container.spec.command },
+            "Config": config,
             "NetworkSettings": settings,
         }]))
     }

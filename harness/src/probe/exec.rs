@@ -27,7 +27,7 @@ pub(crate) async fn exec(at: &Place, command: &[String], stdin: Option<&str>) ->
         hostname: at.name().to_owned(),
         stdin: stdin.map(str::to_owned),
     };
-    let process = Process::start(&machine, program)?;
+    let process = Process::start(&machine, program, |_| ())?;
     let status = process.wait().await;
     let (lines, _) = process.log.since(0);
     let text = |stream| {

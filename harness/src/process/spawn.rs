@@ -46,8 +46,13 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `program` on `machine`. Its end may be awaited; its output is kept.
-    pub(crate) fn start(machine: &Machine, program: Program) -> Result<Process> {
+    /// Starts `program` on `machine`. Its end may be awaited; its output is kept. `tell` is told that it runs, and that it
+    /// has ended before anybody who waits for that.
+    pub(crate) fn start(
+        machine: &Machine,
+        program: Program,
+        tell: impl Fn(State) + Send + 'static,
+    ) -> Result<Process> {
         let runtime = Handle::current();
         let command = program.command.clone();
         let stdin = program.stdin.clone();
@@ -67,7 +72,13 @@ impl Process {
         let log = Log::default();
         let (ended, state) = watch::channel(State::Running);
         let (alive, owner) = watch::channel(());
-        tokio::spawn(attend(child, log.clone(), ended, owner));
+        let attended = attend(child, log.clone(), owner);
+        tell(State::Running);
+        tokio::spawn(async move {
+            let end = State::Exited(attended.await);
+            tell(end);
+            let _ = ended.send(end);
+        });
         Ok(Process { pid, log, pidfd, state, _alive: alive })
     }
 
@@ -85,12 +96,19 @@ impl Process {
 
     /// Waits for its end; its exit status.
     pub(crate) async fn wait(&self) -> i32 {
+        self.ended().await
+    }
+
+    /// Its end, which may be waited for without holding it.
+    pub(crate) fn ended(&self) -> impl Future<Output = i32> + Send + use<> {
         let mut state = self.state.clone();
-        let ended = state.wait_for(|state| matches!(state, State::Exited(_))).await;
-        match ended.as_deref() {
-            Ok(State::Exited(code)) => *code,
-            // The task that attends it always says how it ended, unless the whole lab is going down.
-            _ => 128 + 9,
+        async move {
+            let ended = state.wait_for(|state| matches!(state, State::Exited(_))).await;
+            match ended.as_deref() {
+                Ok(State::Exited(code)) => *code,
+                // The task that attends it always says how it ended, unless the whole lab is going down.
+                _ => 128 + 9,
+            }
         }
     }
 }
@@ -115,7 +133,8 @@ fn refused(command: &[String], error: &io::Error) -> Error {
     Error::new(Kind::Input, format_args!("cannot run `{}`: {why}", command.join(" ")))
 }
 
-async fn attend(mut child: Child, log: Log, ended: watch::Sender<State>, mut owner: watch::Receiver<()>) {
+/// Waits for a child's end, and brings it about when the owner is gone; its exit status.
+async fn attend(mut child: Child, log: Log, mut owner: watch::Receiver<()>) -> i32 {
     let output = tokio::spawn(hear(child.stdout.take(), Stream::Stdout, log.clone()));
     let errors = tokio::spawn(hear(child.stderr.take(), Stream::Stderr, log.clone()));
     let status = tokio::select! {
@@ -129,8 +148,7 @@ async fn attend(mut child: Child, log: Log, ended: watch::Sender<State>, mut own
     };
     let _ = tokio::time::timeout(std::time::Duration::from_millis(100), readers).await;
     log.close();
-    let code = status.map_or(-1, |s| s.code().or_else(|| s.signal().map(|n| 128 + n)).unwrap_or(-1));
-    let _ = ended.send(State::Exited(code));
+    status.map_or(-1, |s| s.code().or_else(|| s.signal().map(|n| 128 + n)).unwrap_or(-1))
 }
 
 async fn hear(pipe: Option<impl AsyncRead + Unpin>, stream: Stream, log: Log) {

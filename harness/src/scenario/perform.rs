@@ -234,7 +234,12 @@ async fn network(lab: &Lab, verb: &NetworkVerb) -> Result<String> {
         NetworkVerb::Disconnect { container, name } => {
             lab.disconnect(container.as_str(), name.as_str()).await.map(|()| String::new())
         }
-        NetworkVerb::Inspect { on, name } => json(&lab.inspect_network(on.as_str(), name.as_str()).await?),
+        NetworkVerb::Inspect { on, name, verbose: false } => {
+            json(&lab.inspect_network(on.as_str(), name.as_str()).await?)
+        }
+        NetworkVerb::Inspect { on, name, verbose: true } => {
+            json(&lab.inspect_network_verbosely(on.as_str(), name.as_str()).await?)
+        }
         NetworkVerb::Ls { on } => json(&lab.networks(on.as_str()).await?),
     }
 }

@@ -188,6 +188,8 @@ pub enum NetworkVerb {
         on: HostName,
         /// Which network.
         name: NetworkName,
+        /// With its peers.
+        verbose: bool,
     },
     /// Lists them, as a JSON array of objects with Docker's keys.
     Ls {
@@ -382,7 +384,9 @@ impl fmt::Display for Verb {
             Self::Network(NetworkVerb::Disconnect { container, name }) => {
                 write!(f, "disconnect {container} from {name}")
             }
-            Self::Network(NetworkVerb::Inspect { on, name }) => write!(f, "inspect network {name} on {on}"),
+            Self::Network(NetworkVerb::Inspect { on, name, .. }) => {
+                write!(f, "inspect network {name} on {on}")
+            }
             Self::Network(NetworkVerb::Ls { on }) => write!(f, "list the networks of {on}"),
             Self::Container(ContainerVerb::Run(container)) => {
                 write!(f, "run container {} on {}", container.name, container.on)

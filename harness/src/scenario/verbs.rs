@@ -7,8 +7,8 @@ use std::time::Duration;
 use overlay::dns::{Question, Type};
 
 use super::file::{
-    ConnectTable, ContainerVerbTable, ExecTable, KvTable, ListenEntry, NamedNetworkTable, NetworkVerbTable,
-    PingTable, ResolveTable, TcpTable, UdpTable,
+    ConnectTable, ContainerVerbTable, ExecTable, KvTable, ListenEntry, NetworkVerbTable, PingTable,
+    ResolveTable, TcpTable, UdpTable,
 };
 use super::step::{
     ContainerVerb, DNS, Destination, Exec, GATEWAY_BRIDGE, INTERNET, KvVerb, Listen, NetworkVerb, Ping,
@@ -186,7 +186,7 @@ pub(super) fn check_network_verb(
             Some(NetworkVerb::Create(network.value))
         }
         NetworkVerbTable::Rm(named) => {
-            let (on, name) = check_named(checker, named, table)?;
+            let (on, name) = check_named(checker, &named.name, named.on.as_ref(), table)?;
             if !fails {
                 checker.remove_network(&name);
             }
@@ -199,8 +199,8 @@ pub(super) fn check_network_verb(
             Some(NetworkVerb::Disconnect { container: container?.name, name: network?.name })
         }
         NetworkVerbTable::Inspect(named) => {
-            let (on, name) = check_named(checker, named, table)?;
-            Some(NetworkVerb::Inspect { on, name })
+            let (on, name) = check_named(checker, &named.name, named.on.as_ref(), table)?;
+            Some(NetworkVerb::Inspect { on, name, verbose: named.verbose })
         }
         NetworkVerbTable::Ls(ls) => {
             Some(NetworkVerb::Ls { on: checker.engine_or_first(ls.on.as_ref(), &table.span)? })
@@ -232,11 +232,12 @@ fn check_connect(checker: &mut Checker, table: &ConnectTable, fails: bool) -> Op
 
 fn check_named(
     checker: &mut Checker,
-    named: &NamedNetworkTable,
+    name: &At<String>,
+    on: Option<&At<String>>,
     table: &At<NetworkVerbTable>,
 ) -> Option<(HostName, NetworkName)> {
-    let on = checker.engine_or_first(named.on.as_ref(), &table.span);
-    let network = checker.network(&named.name);
+    let on = checker.engine_or_first(on, &table.span);
+    let network = checker.network(name);
     Some((on?, network?.name))
 }
 

@@ -120,10 +120,64 @@ fn events_say_what_happened() {
     let mut follow = Stream::start(console.command(["events", "-f"]));
     follow.see("lab two-host is up\n");
     console.lab(["network", "create", "late"]).done();
-    follow.see("network late created on docker0\n");
+    follow.see("network    create late on docker0\n");
     console.lab(["down"]).done();
     follow.see("lab two-host went down\n");
     assert_eq!(follow.end().0, 0);
+}
+
+#[test]
+fn events_of_networks_and_containers_are_in_dockers_words() {
+    let console = Console::with_two_hosts();
+    let network = console.lab(["network", "create", "--subnet", "10.5.0.0/24", "late"]).done();
+    let run = ["container", "run", "--on", "docker1", "--name", "C2", "--net", "late", "sleep", "1000"];
+    let container = console.lab(run).done();
+    console.lab(["network", "connect", "demonet", "C2"]).done();
+    // By its id, too, it is the same network.
+    console.lab(["network", "disconnect", &network[..12], "C2"]).done();
+    console.lab(["container", "rm", "C2"]).done();
+    console.lab(["network", "rm", network.trim_end()]).done();
+    let (network, container) = (network.trim_end(), container.trim_end());
+    let said = console.lab(["events", "--json"]).done();
+    let all: Vec<Value> = said.lines().map(json).skip_while(|event| event["what"] != "up").skip(1).collect();
+    let short: Vec<String> = all
+        .iter()
+        .map(|event| {
+            assert_eq!(event["what"], event["Type"]);
+            let attributes = event["Actor"]["Attributes"].as_object().unwrap();
+            let host = &attributes["host"];
+            let id = match (event["Actor"]["ID"].as_str().unwrap(), &attributes["name"]) {
+                (id, _) if id == network => "late",
+                (id, _) if id == container => "C2",
+                (_, name) => name.as_str().unwrap(),
+            };
+            let of = attributes
+                .get("container")
+                .map_or("", |of| if *of == container { " C2" } else { " another" });
+            let code = attributes.get("exitCode").map_or(String::new(), |code| format!(" {code}"));
+            format!("{} {} {id}{of}{code} on {host}", event["Type"], event["Action"]).replace('"', "")
+        })
+        .collect();
+    assert_eq!(
+        short,
+        [
+            "network create late on docker0",
+            "container create C2 on docker1",
+            "network connect late C2 on docker1",
+            "container start C2 on docker1",
+            "network connect demonet C2 on docker1",
+            "network disconnect late C2 on docker1",
+            "container die C2 137 on docker1",
+            "network disconnect demonet C2 on docker1",
+            "container destroy C2 on docker1",
+            "network destroy late on docker0",
+        ]
+    );
+    // A command that ends by itself dies, and its container stays.
+    let mut follow = Stream::start(console.command(["events", "-f"]));
+    console.lab(["container", "run", "--name", "C3", "--net", "demonet", "--", "sh", "-c", "exit 3"]).done();
+    follow.see("container  start C3 on docker0\n").see("container  die C3 on docker0, exit code 3\n");
+    assert!(console.lab(["ps"]).done().contains("C3"));
 }
 
 #[test]

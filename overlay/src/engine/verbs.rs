@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 
-use super::{Core, Engine};
+use super::{Core, Engine, NetworkSummary};
 use crate::datapath::{Pass, Refused, draw_veth};
 use crate::docker;
 use crate::error::{Cause, Result};
@@ -42,6 +42,8 @@ pub struct EndpointInfo {
     pub endpoint: EndpointId,
     /// The network.
     pub network: NetworkId,
+    /// The network's name.
+    pub network_name: String,
     /// The interface's name in the container: `eth0`.
     pub interface: String,
     /// Its address.
@@ -76,18 +78,19 @@ impl Engine {
         .await
     }
 
-    /// Removes a network that nobody is on.
-    pub async fn remove_network(&self, network: &str) -> Result<NetworkId> {
+    /// Removes a network that nobody is on; what it was.
+    pub async fn remove_network(&self, network: &str) -> Result<NetworkSummary> {
         if docker::PREDEFINED.contains(&network) {
             return Err(Cause::RemovePredefined(network.to_owned()).into());
         }
-        let id = self.core.look().await?.find(network)?.network.id;
+        let gone = NetworkSummary::of(&self.core.look().await?.find(network)?.network);
         self.core
             .transact(|view| {
-                let found = view.networks.get(&id).map(|stored| &stored.value);
-                Ok((id, found.map_or(Ok(vec![]), |found| ledger::remove(view, found))?))
+                let found = view.networks.get(&gone.id).map(|stored| &stored.value);
+                Ok(((), found.map_or(Ok(vec![]), |found| ledger::remove(view, found))?))
             })
-            .await
+            .await?;
+        Ok(gone)
     }
 
     /// Puts a container on a network, and returns when it is there: in the store and in this host's kernel. If the
@@ -157,8 +160,8 @@ impl Engine {
         Err(Cause::Datapath(why).into())
     }
 
-    /// Takes a container off a network.
-    pub async fn leave(&self, container: &ContainerRef, network: &str) -> Result<()> {
+    /// Takes a container off a network; which one that was.
+    pub async fn leave(&self, container: &ContainerRef, network: &str) -> Result<NetworkId> {
         let core = &self.core;
         let view = core.look().await?;
         let found = &view.find(network)?.network;
@@ -170,7 +173,7 @@ impl Engine {
         core.drawn().leaving.insert(endpoint.id);
         let left = core.leave(found.id, endpoint.id).await;
         core.drawn().leaving.remove(&endpoint.id);
-        left
+        left.map(|()| found.id)
     }
 
     /// Looks at the kernel now, and mends what somebody broke in it; the loop does so from time to time.
@@ -254,6 +257,7 @@ impl Core {
 
     /// What is in the kernel of an endpoint.
     async fn info(&self, id: EndpointId) -> Result<Option<EndpointInfo>> {
+        let view = self.seen();
         self.with_datapath(move |datapath| {
             let attached = datapath.endpoint(id)?;
             let endpoint = &attached.endpoint;
@@ -261,6 +265,7 @@ impl Core {
             Some(EndpointInfo {
                 endpoint: id,
                 network: endpoint.network,
+                network_name: view.name_of(endpoint.network),
                 interface: attached.interface().to_owned(),
                 address: endpoint.address,
                 mac: endpoint.mac,

@@ -1,5 +1,6 @@
 //! Networks and containers as `docker inspect` shows them, field for field.
 
+mod peers;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,9 @@ use crate::host::{ContainerRef, LocalNetwork, Sandboxes};
 use crate::id::{ContainerId, EndpointId, NetworkId, SandboxId};
 use crate::ledger::{Found, View};
 use crate::model::{Binding, Endpoint, Mac};
+
+pub use peers::PeerDetails;
+pub(crate) use peers::peers;
 
 /// `docker network inspect`, one element of its list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,6 +43,9 @@ pub struct NetworkDetails {
     pub containers: BTreeMap<String, Member>,
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
+    /// Only where it is asked for, as in Docker, which has it for networks of a Swarm.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peers: Option<Vec<PeerDetails>>,
 }
 
 /// How a network got its addresses.
@@ -200,6 +207,7 @@ pub(crate) fn overlay(view: &View, found: &Found, here: &Sandboxes) -> NetworkDe
         containers: members.map(|endpoint| (holder(endpoint, here), member(endpoint))).collect(),
         options: network.options.clone(),
         labels: network.labels.clone(),
+        peers: None,
     }
 }
 
@@ -245,6 +253,7 @@ pub(crate) fn gateway(
         containers: containers.collect(),
         options: options.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         labels: BTreeMap::new(),
+        peers: None,
     }
 }
 

@@ -22,7 +22,11 @@ fn view() -> View {
         lock_index: 0,
     };
     let id = NETWORK.parse().unwrap();
+    let node =
+        |node: &str| Pair { session: Some("s".to_owned()), ..pair(keys::node(node.parse().unwrap()), node) };
     let pairs = vec![
+        node("10.0.0.10:2376"),
+        node("10.0.0.11:2376"),
         pair(keys::network(id), include_str!("../../tests/fixtures/kv/network.json")),
         pair(
             keys::endpoint(id, C0.parse().unwrap()),
@@ -59,6 +63,29 @@ fn a_network_is_shown_as_docker_shows_it() {
     let view = view();
     let details = overlay(&view, view.find("demonet").unwrap(), &here);
     assert_eq!(shown(&[details]), include_str!("../../tests/fixtures/inspect/demonet.json"));
+}
+
+#[test]
+fn peers_are_shown_beside_what_docker_shows_and_only_if_asked_for() {
+    let view = view();
+    let found = view.find("demonet").unwrap();
+    let plain = overlay(&view, found, &Sandboxes::new());
+    let hosts: Vec<Ipv4Addr> = view.endpoints_of(found.network.id).map(|endpoint| endpoint.host).collect();
+    let [here, there] = hosts[..] else { panic!("{hosts:?}") };
+    let verbose = NetworkDetails { peers: Some(peers(&view, found.network.id, here)), ..plain.clone() };
+    let mut document = serde_json::to_value(&verbose).unwrap();
+    let name =
+        view.endpoints_of(found.network.id).find(|endpoint| endpoint.host == there).unwrap().name.clone();
+    let its = plain.containers.values().find(|member| member.name == name).unwrap();
+    assert_eq!(
+        document.as_object_mut().unwrap().remove("Peers").unwrap(),
+        serde_json::json!([{ "Name": format!("{there}:2376"), "IP": there, "Endpoints": [its] }])
+    );
+    assert_eq!(document, serde_json::to_value(&plain).unwrap());
+    // A host that is gone is nobody's peer.
+    let mut gone = view.clone();
+    gone.nodes.remove(&there);
+    assert_eq!(peers(&gone, found.network.id, here), []);
 }
 
 #[test]

@@ -211,6 +211,26 @@ fn a_container_is_refused_in_dockers_words() {
 }
 
 #[test]
+fn a_name_of_two_networks_is_ambiguous_in_dockers_words() {
+    let mut scene = Scene::new();
+    let one = scene.create(&asked("twin", "10.1.0.0/24")).unwrap();
+    // As two Dockers write that create it at the same moment; and its id begins like the other's.
+    let last = if format!("{one:#}").ends_with('0') { "1" } else { "0" };
+    let two = format!("{}{last}", &format!("{one:#}")[..63]);
+    let document = scene.text(&keys::network(one)).unwrap().replace(&format!("{one:#}"), &two);
+    let key = keys::network(two.parse().unwrap());
+    assert!(scene.commit(vec![TxnOp::Cas { key, value: document.into_bytes(), index: 0 }]));
+    let view = scene.view();
+    let refused =
+        |name: &str| view.find(name).map(|_| ()).map_err(|error| (error.status(), error.to_string()));
+    let ambiguous =
+        |name: &str, how| Err((400, format!("network {name} is ambiguous (2 matches found {how})")));
+    assert_eq!(refused("twin"), ambiguous("twin", "on name"));
+    assert_eq!(refused(&two[..12]), ambiguous(&two[..12], "based on ID prefix"));
+    assert_eq!(refused(&two), Ok(()));
+}
+
+#[test]
 fn networks_are_found_by_id_then_name_then_the_beginning_of_an_id() {
     let mut scene = Scene::new();
     let one = scene.create(&asked("one", "10.1.0.0/24")).unwrap();
@@ -334,7 +354,8 @@ fn a_chosen_mac_is_one_endpoint_s_and_no_other_address_s() {
     let other = scene.create(&asked("other", "10.1.0.0/24")).unwrap();
     let mut join_with = |network, name: &str, ip: Option<[u8; 4]>, mac: &str| {
         let who = Joining { mac: Some(mac.parse().unwrap()), ..scene.who(name, ip.map(Ipv4Addr::from)) };
-        let (endpoint, ops) = join(&scene.view(), network, &who).map_err(|error| (error.status(), error.to_string()))?;
+        let (endpoint, ops) =
+            join(&scene.view(), network, &who).map_err(|error| (error.status(), error.to_string()))?;
         assert!(scene.commit(ops));
         assert_eq!(scene.view().endpoints[&network][&who.id].value, endpoint);
         Ok(endpoint.mac.to_string())
@@ -349,7 +370,8 @@ fn a_chosen_mac_is_one_endpoint_s_and_no_other_address_s() {
     let made = "02:42:c0:a8:00:09".to_owned();
     assert_eq!(join_with(id, "C1", None, &made), Err((403, another.to_owned())));
     assert_eq!(join_with(id, "C1", Some([192, 168, 0, 9]), &made), Ok(made));
-    let group = "01:00:5e:00:00:01 cannot be a container's MAC address: it is a group's, or nobody's".to_owned();
+    let group =
+        "01:00:5e:00:00:01 cannot be a container's MAC address: it is a group's, or nobody's".to_owned();
     assert_eq!(join_with(id, "C2", None, "01:00:5e:00:00:01"), Err((500, group)));
 }
 

@@ -132,6 +132,12 @@ impl View {
         }
     }
 
+    /// The name of a network; its id, if it is not there any more.
+    pub fn name_of(&self, network: NetworkId) -> String {
+        let found = self.networks.get(&network);
+        found.map_or_else(|| format!("{network:#}"), |found| found.value.network.name.clone())
+    }
+
     /// The endpoints of a network.
     pub fn endpoints_of(&self, network: NetworkId) -> impl Iterator<Item = &Endpoint> {
         self.endpoints.get(&network).into_iter().flatten().map(|(_, stored)| &stored.value)

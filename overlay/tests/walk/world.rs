@@ -309,7 +309,7 @@ impl World {
                     let info = engine.join(&container, &name(network), options).await;
                     info.map(|info| Some(info.address.addr()))
                 }
-                Verb::Leave { network, .. } => engine.leave(&container, &name(network)).await.map(|()| None),
+                Verb::Leave { network, .. } => engine.leave(&container, &name(network)).await.map(|_| None),
             };
             match done {
                 Ok(ip) => Outcome::Done(ip),

@@ -185,6 +185,10 @@ pub(crate) struct Logs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Of networks (create, connect, disconnect, destroy) and containers (create, start, die, destroy) it is in the \
+                  words of `docker events`; with --json each such line has Docker's Type, Action and Actor, too."
+)]
 pub(crate) struct Events {
     /// Go on with what comes.
     #[arg(long, short)]
@@ -217,6 +221,9 @@ pub(crate) enum Network {
     Inspect {
         #[command(flatten)]
         on: On,
+        /// With their peers: the other hosts that have containers on them, as this one sees them, and what they have there.
+        #[arg(long, short)]
+        verbose: bool,
         /// Names or ids.
         #[arg(required = true)]
         networks: Vec<String>,
@@ -322,6 +329,9 @@ pub(crate) enum Container {
 pub(crate) struct ContainerRun {
     #[command(flatten)]
     pub(crate) on: On,
+    /// For Docker's habits; a container runs by itself anyway.
+    #[arg(short, long, hide = true)]
+    pub(crate) detach: bool,
     /// What it is called (default: drawn).
     #[arg(long)]
     pub(crate) name: Option<String>,

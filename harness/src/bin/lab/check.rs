@@ -10,6 +10,14 @@ use crate::{EXIT_FAILED, print};
 
 /// What `lab check` takes.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Each finding says what differs, and what that does harm to: `192.168.0.77 of demonet is taken by nobody: it is \
+                  lost to others`. Looked at are the documents of the store, against one another, and on each host that is up \
+                  the kernel: sandboxes, bridges, vxlan devices, ARP and FDB entries, the interfaces of containers. Engines put \
+                  their kernels right by themselves within seconds; books of the store are put right when it is asked for. \
+                  In scenarios the same is `check = { drift = \"none\" }`.\n\n\
+                  Exit code 0: all agrees, or was put right; 1: something does not."
+)]
 pub(crate) struct Check {
     /// Put right what is wrong: kernels as the store says, and the books of the store as its networks and endpoints are.
     #[arg(long)]

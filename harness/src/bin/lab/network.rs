@@ -42,11 +42,11 @@ pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
             let id: String = client.get(&Request::CreateNetwork { on, request: request(*create)? })?;
             print::line(id)?;
         }
-        Network::Inspect { on, networks } => {
+        Network::Inspect { on, verbose, networks } => {
             let on = engine(&mut client, &on)?;
             let mut all: Vec<Value> = Vec::new();
             let code = each(networks, |name| {
-                let request = Request::InspectNetwork { on: on.clone(), name: name.to_owned() };
+                let request = Request::InspectNetwork { on: on.clone(), name: name.to_owned(), verbose };
                 all.extend(client.get::<Vec<Value>>(&request)?);
                 Ok(())
             });

@@ -21,6 +21,6 @@ pub(super) use fault::{DropTable, FaultTable, NemesisTable, PartitionTable};
 pub(super) use listen::ListenEntry;
 pub(crate) use step::StepTable;
 pub(super) use step::{
-    ConnectTable, ContainerVerbTable, ExecTable, KvTable, NamedNetworkTable, NetworkVerbTable, PingTable,
-    RepeatTable, ResolveTable, TcpTable, UdpTable,
+    ConnectTable, ContainerVerbTable, ExecTable, KvTable, NetworkVerbTable, PingTable, RepeatTable,
+    ResolveTable, TcpTable, UdpTable,
 };

@@ -208,7 +208,7 @@ pub(crate) enum NetworkVerbTable {
     /// Takes a container off one.
     Disconnect(DisconnectTable),
     /// Shows one.
-    Inspect(NamedNetworkTable),
+    Inspect(InspectNetworkTable),
     /// Lists them.
     Ls(OnTable),
 }
@@ -221,6 +221,19 @@ pub(crate) struct NamedNetworkTable {
     pub(crate) name: At<String>,
     /// The host whose engine is asked; the first one with an engine unless said.
     pub(crate) on: Option<At<String>>,
+}
+
+/// A network that is shown.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InspectNetworkTable {
+    /// The network.
+    pub(crate) name: At<String>,
+    /// The host whose engine is asked; the first one with an engine unless said.
+    pub(crate) on: Option<At<String>>,
+    /// With its peers: the other hosts, and what they have there.
+    #[serde(default)]
+    pub(crate) verbose: bool,
 }
 
 /// A container that is put on a network.

@@ -64,7 +64,10 @@ async fn look_at(host: &Host, view: &View) -> Result<Vec<String>> {
     if !matches!(followed, Ok(Ok(()))) {
         if found.is_empty() {
             let late = FOLLOWS.as_secs();
-            found.push(format!("{} has not followed the store for {late} s", host.name()));
+            found.push(format!(
+                "{} has not followed the store for {late} s: what changed meanwhile is not in its kernel",
+                host.name()
+            ));
         }
         return Ok(found);
     }

@@ -43,7 +43,9 @@ pub(super) fn differences(view: &View, vtep: Ipv4Addr, resolution: Resolution, h
     let mut overlays: Vec<&(String, Snapshot)> = held.overlays.iter().collect();
     for (id, endpoints) in &mine {
         let Some(stored) = view.networks.get(id) else {
-            found.push(format!("the store has endpoints of {id}, and no such network"));
+            found.push(format!(
+                "the store has endpoints of {id}, and no such network: they are connected to nobody"
+            ));
             continue;
         };
         let network = &stored.value.network;
