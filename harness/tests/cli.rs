@@ -14,6 +14,8 @@ mod exec;
 mod fault;
 #[path = "cli/help.rs"]
 mod help;
+#[path = "cli/inspected.rs"]
+mod inspected;
 #[path = "cli/kv.rs"]
 mod kv;
 #[path = "cli/machine.rs"]
@@ -34,3 +36,5 @@ mod terminal;
 mod up;
 #[path = "cli/user.rs"]
 mod user;
+#[path = "cli/verdicts.rs"]
+mod verdicts;
