@@ -369,6 +369,18 @@ aux = { router = \"192.168.0.0\" }
 name = \"n2\"
 gateway = \"192.168.3.1\"
 "
+    macs_of_containers_can_be_given: "
+host = [{ name = \"a\" }]
+network = [{ name = \"n\", subnet = \"192.168.0.0/24\" }, { name = \"m\", subnet = \"192.168.1.0/24\" }]
+container = [
+    { name = \"C0\", networks = [{ name = \"n\", mac = \"92:d0:c6:0a:29:33\" }, { name = \"m\", mac = \"92:d0:c6:0a:29:33\" }] },
+    { name = \"C1\", networks = [{ name = \"n\", mac = \"92:d0:c6:0a:29:33\" }] },
+    { name = \"C2\", networks = [{ name = \"n\", mac = \"02:42:c0:a8:00:09\" }] },
+    { name = \"C3\", networks = [{ name = \"n\", mac = \"02:42:c0:a8:00:09\", ip = \"192.168.0.9\" }] },
+    { name = \"C4\", networks = [{ name = \"n\", mac = \"01:00:5e:00:00:01\" }] },
+    { name = \"C5\", networks = [{ name = \"n\", mac = \"92:d0:c6\" }] },
+]
+"
     addresses_of_containers_can_be_given: "
 host = [{ name = \"a\" }]
 network = [{ name = \"n\", subnet = \"192.168.0.0/24\", aux = { printer = \"192.168.0.9\" } }, { name = \"free\" }]
@@ -801,6 +813,7 @@ mod properties {
             topology.networks[0].internal = internal;
             topology.networks[0].labels = labels;
             topology.containers[0].networks[0].ip = Some(std::net::Ipv4Addr::new(192, 168, subnet, 77));
+            topology.containers[0].networks[0].mac = internal.then_some(overlay::model::Mac([0x92, 0xd0, 1, 2, 3, subnet]));
             topology.containers[0].networks[0].aliases = words.clone();
             topology.containers[0].command = words;
             topology.containers[0].publish = ["8000-8002:80-82/udp", "127.0.0.1::80", "9000-9999:80"]
