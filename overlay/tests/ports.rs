@@ -4,7 +4,7 @@
 
 mod lab;
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -453,83 +453,4 @@ async fn noted(lab: &Lab, network: &str) -> String {
     let found = all.pairs.iter().find(|pair| !pair.value.is_empty()).expect("an endpoint");
     let record: serde_json::Value = serde_json::from_slice(&found.value).unwrap();
     record["generic"]["com.docker.network.portmap"].to_string()
-}
-
-/// A container on demonet with 8080:80 published, then connected to mtunet, on a Docker Engine 20.10.
-const OBSERVED: &str = include_str!("fixtures/publish-and-two-networks.txt");
-
-#[kernel::isolate]
-fn a_container_with_two_networks_and_a_published_port_is_as_one_of_dockers() {
-    lab::run(
-        |mut lab| async move {
-            lab.demonet().await;
-            let mut mtunet = network("mtunet", "10.75.0.0/24");
-            mtunet.options.insert("com.docker.network.driver.mtu".into(), "1300".into());
-            lab.engine(0).create_network(mtunet).await.unwrap();
-            // The addresses that others had there.
-            lab.joined(1, "C1", "demonet", Some([192, 168, 0, 2])).await;
-            lab.joined(0, "on-mtunet", "mtunet", None).await;
-            for number in 100..105 {
-                lab.joined(0, &format!("C{number}"), "demonet", Some([192, 168, 0, number])).await;
-            }
-            let c0 = publishing(&mut lab, "C0", &["8080:80"]);
-            join(&lab, &c0, "demonet").await.unwrap();
-            join(&lab, &c0, "mtunet").await.unwrap();
-
-            let have = look(&c0.netns);
-            let seen = have.links.iter().filter(|link| link.name != "lo").map(|link| {
-                let address = have.addresses_of(&link.name)[0];
-                format!("{} mtu {} {} {address}", link.name, link.mtu, link.mac.unwrap())
-            });
-            assert_eq!(seen.collect::<Vec<_>>(), observed_links());
-            let mut routes: Vec<String> = have
-                .routes
-                .iter()
-                .map(|route| {
-                    let dev = route.dev.and_then(|dev| have.by_index(dev)).map_or("", |link| &link.name);
-                    match (route.to, route.gateway) {
-                        (Some(to), _) => format!("{to} dev {dev}"),
-                        (None, via) => format!("default via {} dev {dev}", via.unwrap()),
-                    }
-                })
-                .collect();
-            routes.sort_unstable();
-            let mut expected: Vec<String> = OBSERVED
-                .lines()
-                .filter(|line| line.contains(" dev eth"))
-                .map(|line| line.split(" scope ").next().unwrap().trim().to_owned())
-                .collect();
-            expected.sort_unstable();
-            assert_eq!(routes, expected);
-
-            // One port, redirected to the same place; both say it in the words of their tool.
-            let to = SocketAddrV4::new(Ipv4Addr::new(172, 18, 0, 8), 80);
-            assert!(
-                OBSERVED.contains(&format!("-p tcp -m tcp --dport 8080 -j DNAT --to-destination {to}\n"))
-            );
-            let rules = rules(&lab.hosts[0].env.netns);
-            assert!(rules.iter().any(|rule| rule.starts_with("docker prerouting:")
-                && rule.ends_with(&format!("meta l4proto 6 th dport 8080 counter dnat to {to}"))));
-        },
-        2,
-    );
-}
-
-/// `eth0 mtu 1450 02:42:c0:a8:00:03 192.168.0.3/24`, from what `ip addr` printed.
-fn observed_links() -> Vec<String> {
-    let mut links: Vec<String> = Vec::new();
-    for line in OBSERVED.lines().take_while(|line| !line.starts_with("default")) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        match words[..] {
-            [_, name, _, "mtu", mtu, ..] if name.starts_with("eth") => {
-                links.push(format!("{} mtu {mtu}", name.split('@').next().unwrap()));
-            }
-            ["link/ether", mac, ..] => *links.last_mut().unwrap() += &[" ", mac].concat(),
-            ["inet", address, ..] if !links.is_empty() => {
-                *links.last_mut().unwrap() += &[" ", address].concat();
-            }
-            _ => {}
-        }
-    }
-    links
 }
