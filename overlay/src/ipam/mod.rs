@@ -2,8 +2,10 @@
 
 mod bits;
 mod flags;
+mod ordinal;
 mod pool;
 
 pub use bits::{BadBits, Bits};
 pub use flags::PoolFlags;
+pub(crate) use ordinal::{nth, ordinal, unused};
 pub use pool::{PoolError, PoolRequest, Reserved, allocate, release, reserve};

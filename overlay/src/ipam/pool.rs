@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use super::Bits;
+use super::{Bits, nth, ordinal, unused};
 use crate::docker;
 use crate::model::Subnet;
 
@@ -136,9 +136,7 @@ pub fn reserve(request: &PoolRequest, used: &[Ipv4Net], avoid: &[Ipv4Net]) -> Re
         }
     };
 
-    let mut bits = Bits::new(1 << (32 - u64::from(net.prefix_len())));
-    bits.take(0);
-    bits.take(bits.len() - 1);
+    let mut bits = unused(net);
     let typed = request.gateway.clone().unwrap_or_default();
     let refused = |why| PoolError::Gateway { gateway: typed, why: Box::new(why) };
     let gateway = take(&mut bits, net, range, gateway).map_err(refused)?;
@@ -171,9 +169,7 @@ fn take(
         None => {
             let number = bits.first_free(ordinals(net, range)).ok_or(PoolError::NoRoom)?;
             bits.take(number);
-            Ok(Ipv4Addr::from(
-                u32::from(net.network()) + u32::try_from(number).map_err(|_| PoolError::NoRoom)?,
-            ))
+            nth(net, number).ok_or(PoolError::NoRoom)
         }
     }
 }
@@ -182,10 +178,6 @@ fn take(
 fn ordinals(net: Ipv4Net, range: Option<Ipv4Net>) -> RangeInclusive<u64> {
     let part = range.unwrap_or(net);
     ordinal(net, part.network())..=ordinal(net, part.broadcast())
-}
-
-fn ordinal(net: Ipv4Net, ip: Ipv4Addr) -> u64 {
-    u64::from(u32::from(ip) - u32::from(net.network()))
 }
 
 /// A request whose parts fit together.

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use super::View;
 use super::create::{cas, number, put_bitmap, put_vnis, vnis};
 use crate::id::NetworkId;
-use crate::ipam::Bits;
+use crate::ipam::{self, Bits};
 use crate::kv::record::EndpointCount;
 use crate::kv::{TxnOp, keys};
 use crate::model::{Mac, Network, Subnet, Vni};
@@ -99,7 +99,7 @@ impl View {
             }
             let differ = (0..due.len()).filter(|bit| due.has(*bit) != bitmap.value.has(*bit)).take(MOST);
             for bit in differ {
-                let ip = u32::try_from(bit).map_or(subnet.net.addr(), |bit| nth(subnet.net, bit));
+                let Some(ip) = ipam::nth(subnet.net, bit) else { continue };
                 found.push(if due.has(bit) {
                     format!("{ip} of {name} is in use and written down as free: it may be given out again")
                 } else {
@@ -167,13 +167,11 @@ impl View {
 
     /// The addresses of a subnet that are in use.
     fn due(&self, network: NetworkId, subnet: &Subnet) -> Bits {
-        let mut bits = Bits::new(1 << (32 - u64::from(subnet.net.prefix_len())));
-        bits.take(0);
-        bits.take(bits.len() - 1);
+        let mut bits = ipam::unused(subnet.net);
         let endpoints = self.endpoints_of(network).map(|endpoint| endpoint.address.addr());
         let all = endpoints.chain(subnet.aux.values().copied()).chain([subnet.gateway]);
         for ip in all.filter(|ip| subnet.net.contains(ip)) {
-            bits.take(u64::from(u32::from(ip) - u32::from(subnet.net.network())));
+            bits.take(ipam::ordinal(subnet.net, ip));
         }
         bits
     }
@@ -189,10 +187,6 @@ impl View {
 
 /// Most addresses of a subnet that are listed.
 const MOST: usize = 9;
-
-fn nth(net: Ipv4Net, number: u32) -> Ipv4Addr {
-    Ipv4Addr::from(u32::from(net.network()).saturating_add(number))
-}
 
 #[cfg(test)]
 mod tests {

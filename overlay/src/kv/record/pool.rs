@@ -1,12 +1,12 @@
 //! The values of pools, bitmaps, counts and of the overlay driver.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use crate::docker;
+use crate::ipam::ordinal;
 use crate::model::{Subnet, Vni};
 
 /// All pools of the address space.
@@ -159,13 +159,10 @@ impl DriverSubnet {
     }
 }
 
-/// Which number an address of a subnet has in its bitmap.
-pub(crate) fn ordinal(net: Ipv4Net, ip: Ipv4Addr) -> u64 {
-    u64::from(u32::from(ip).wrapping_sub(u32::from(net.network())))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
