@@ -1,7 +1,9 @@
 //! What to change in a sandbox's tables so that they say what the store says.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+
+use kernel::Snapshot;
 
 use crate::model::{Mac, Peers};
 
@@ -22,6 +24,17 @@ impl Tables {
         Tables {
             arp: peers.iter().map(|(ip, peer)| (*ip, peer.mac)).collect(),
             fdb: peers.values().map(|peer| (peer.mac, peer.vtep)).collect(),
+        }
+    }
+
+    /// What a vxlan device was told, of all that a namespace holds; not what it has learned.
+    pub fn told(have: &Snapshot, vxlan: u32) -> Tables {
+        let arp = have.neighbours.iter().filter(|entry| entry.dev == vxlan && entry.permanent);
+        let fdb = have.fdb.iter().filter(|entry| entry.dev == vxlan && entry.own && entry.permanent);
+        let v4 = |ip: IpAddr| if let IpAddr::V4(ip) = ip { Some(ip) } else { None };
+        Tables {
+            arp: arp.filter_map(|entry| Some((v4(entry.ip)?, entry.mac?))).collect(),
+            fdb: fdb.filter_map(|entry| Some((entry.mac, v4(entry.vtep?)?))).collect(),
         }
     }
 }

@@ -84,7 +84,7 @@ impl Segment {
             bridge_name: bridge.name.clone(),
             vxlan,
             vxlan_name: device.name.clone(),
-            tables: tables(have, vxlan),
+            tables: Tables::told(have, vxlan),
         })
     }
 
@@ -95,7 +95,7 @@ impl Segment {
 
     /// Looks at what there is: whether the bridge and, on it, the vxlan device are there.
     pub(super) fn look(&mut self, have: &Snapshot) -> bool {
-        self.tables = tables(have, self.vxlan);
+        self.tables = Tables::told(have, self.vxlan);
         Segment::found(have, self.vxlan).is_some_and(|found| found.bridge == self.bridge)
     }
 
@@ -124,29 +124,9 @@ impl Segment {
             Some(error) => {
                 let have =
                     Snapshot { neighbours: rtnl.neighbours()?, fdb: rtnl.fdb()?, ..Snapshot::default() };
-                self.tables = tables(&have, self.vxlan);
+                self.tables = Tables::told(&have, self.vxlan);
                 Err(error)
             }
         }
-    }
-}
-
-/// What the tables hold, but for what was learned.
-fn tables(have: &Snapshot, vxlan: u32) -> Tables {
-    let arp = have.neighbours.iter().filter(|entry| entry.dev == vxlan && entry.permanent);
-    let fdb = have.fdb.iter().filter(|entry| entry.dev == vxlan && entry.own && entry.permanent);
-    Tables {
-        arp: arp
-            .filter_map(|entry| match entry.ip {
-                IpAddr::V4(ip) => Some((ip, entry.mac?)),
-                IpAddr::V6(_) => None,
-            })
-            .collect(),
-        fdb: fdb
-            .filter_map(|entry| match entry.vtep {
-                Some(IpAddr::V4(vtep)) => Some((entry.mac, vtep)),
-                _ => None,
-            })
-            .collect(),
     }
 }

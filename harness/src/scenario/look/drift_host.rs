@@ -129,7 +129,7 @@ fn compare_subnet(
         }
         None => found.push(format!("{} of {name} is on no bridge: no other host is reached", link.name)),
     }
-    let have = tables(sandbox, link.index);
+    let have = Tables::told(sandbox, link.index);
     for (ip, mac) in want.arp.iter().filter(|(ip, mac)| have.arp.get(ip) != Some(mac)) {
         found.push(format!("{name} lacks the ARP entry {ip} {mac}: it is not reached from here"));
     }
@@ -145,17 +145,6 @@ fn compare_subnet(
         found.push(format!(
             "{name} has the FDB entry {mac} dst {vtep}, of no live peer: what the MAC sends from elsewhere is dropped"
         ));
-    }
-}
-
-/// The entries of a vxlan device that were set, and not learned.
-fn tables(sandbox: &Snapshot, vxlan: u32) -> Tables {
-    let arp = sandbox.neighbours.iter().filter(|entry| entry.dev == vxlan && entry.permanent);
-    let fdb = sandbox.fdb.iter().filter(|entry| entry.dev == vxlan && entry.own && entry.permanent);
-    let v4 = |ip: IpAddr| if let IpAddr::V4(ip) = ip { Some(ip) } else { None };
-    Tables {
-        arp: arp.filter_map(|entry| Some((v4(entry.ip)?, entry.mac?))).collect(),
-        fdb: fdb.filter_map(|entry| Some((entry.mac, v4(entry.vtep?)?))).collect(),
     }
 }
 
