@@ -9,6 +9,7 @@ use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kernel::conntrack::{Conntrack, Flow};
 use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
 use kernel::{Batch, Netns, NewLink, Rtnl};
 use lab::{Lab, holds, look, network, reaches};
@@ -320,6 +321,55 @@ fn a_port_that_is_not_said_is_drawn_from_the_kernels_range_and_by_the_seed() {
 /// The rules of a host's table.
 fn rules(host: &Netns) -> Vec<String> {
     Nft::new(host).unwrap().rules().unwrap()
+}
+
+#[kernel::isolate]
+fn a_flow_follows_its_port_to_the_container_that_has_it_next() {
+    lab::run(
+        |mut lab| async move {
+            let (c0, _server) = with_c0(&mut lab, &["5353:80/udp"]).await;
+            let host = lab.hosts[0].env.netns.clone();
+            // One socket each, whose port stays what it is.
+            let mut clients = Vec::new();
+            for (from, to) in [(&lab.switch, DOCKER0), (&host, LOCALHOST)] {
+                let client = UdpSocket::from_std(from.udp(any(0)).unwrap()).unwrap();
+                client.connect((to, 5353)).await.unwrap();
+                clients.push(client);
+            }
+            let said = async |client: &UdpSocket| {
+                let mut said = [0; 64];
+                let heard = async {
+                    client.send(b"?").await.ok()?;
+                    client.recv(&mut said).await.ok()
+                };
+                let length = timeout(PATIENCE, heard).await.ok().flatten()?;
+                String::from_utf8_lossy(&said[..length]).split(' ').next().map(str::to_owned)
+            };
+            for client in &clients {
+                assert_eq!(said(client).await, some("C0"));
+            }
+            let conntrack = Conntrack::new(&host).unwrap();
+            let to_c0 = |flow: &Flow| flow.to.port() == 5353 && flow.at.port() == 80;
+            assert_eq!(conntrack.flows().unwrap().iter().filter(|flow| to_c0(flow)).count(), 2);
+
+            lab.engine(0).leave(&c0, "demonet").await.unwrap();
+            assert_eq!(conntrack.flows().unwrap().iter().filter(|flow| to_c0(flow)).count(), 0);
+            // Another one has its address on the bridge by now, and nothing to do with the port.
+            let other = lab.joined(0, "other", "demonet", None).await;
+            let _other = serve(&other, 80);
+            for client in &clients {
+                assert_eq!(said(client).await, None, "nobody has the port");
+            }
+            let c1 = publishing(&mut lab, "C1", &["5353:80/udp"]);
+            join(&lab, &c1, "demonet").await.unwrap();
+            let _server = serve(&c1, 80);
+            for client in &clients {
+                // What nobody answered before may be told first.
+                holds("it reaches the next one", async || said(client).await == some("C1")).await;
+            }
+        },
+        1,
+    );
 }
 
 #[kernel::isolate]

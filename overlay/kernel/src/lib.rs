@@ -11,6 +11,7 @@
 //! - [`pass`]: descriptors sent over Unix sockets.
 //! - [`rtnl`]: links, addresses, routes, neighbours and fdb entries; many requests in one datagram.
 //! - [`nft`]: nftables tables as values, replaced whole.
+//! - [`conntrack`]: flows that the kernel tracks.
 //! - [`machine`]: PID, mount and UTS namespaces around a network namespace; [`enter`]: a command run on one.
 //! - [`pidfd`]: processes held by descriptor.
 //! - [`pty`]: programs on terminals of our own.
@@ -38,6 +39,7 @@
 mod birth;
 pub mod canary;
 pub mod caps;
+pub mod conntrack;
 pub mod enter;
 pub mod entry;
 pub mod error;

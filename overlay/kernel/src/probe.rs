@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conntrack::Conntrack;
 use crate::error::{Error, Result};
 use crate::machine::{Machine, Setup};
 use crate::netns::Netns;
@@ -28,7 +29,7 @@ pub struct Finding {
 type Try = fn() -> Result<()>;
 
 /// Name, whether it is core, what for, and the trial.
-const FEATURES: [(&str, bool, &str, Try); 12] = [
+const FEATURES: [(&str, bool, &str, Try); 13] = [
     ("network namespaces", true, "hosts and containers", namespace),
     ("PID, mount and UTS namespaces", true, "processes on hosts", machine),
     ("veth", true, "wires", veth),
@@ -36,6 +37,12 @@ const FEATURES: [(&str, bool, &str, Try); 12] = [
     ("vxlan", true, "overlay networks", vxlan),
     ("nftables", true, "isolation of the gateway bridge", rules),
     ("nftables masquerade", true, "the way outside", masquerade),
+    (
+        "tracked flows",
+        false,
+        "flows to a published port that moves; without it they go where they went",
+        flows,
+    ),
     ("bridge-nf-call-iptables", false, "isolation by rule; without it bridge ports are isolated", netfilter),
     ("raw ICMP sockets", true, "lab ping", icmp),
     ("packet sockets", true, "impaired wires", packet_sockets),
@@ -106,6 +113,10 @@ fn rules() -> Result<()> {
 
 fn masquerade() -> Result<()> {
     table(Hook::Postrouting, Rule::when([Match::NotOut("a".into())], Action::Masquerade))
+}
+
+fn flows() -> Result<()> {
+    Conntrack::new(&Netns::new("probe")?)?.flows().map(drop)
 }
 
 fn netfilter() -> Result<()> {

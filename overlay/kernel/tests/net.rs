@@ -2,10 +2,11 @@
 #![cfg(feature = "netns")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use kernel::conntrack::{Conntrack, Flow};
 use kernel::icmp::{Echo, Pinger};
 use kernel::nft::{Action, Base, Chain, Family, Hook, Match, Nft, Rule, Table};
 use kernel::packet::Tap;
@@ -257,4 +258,46 @@ fn isolated_ports_of_a_bridge_reach_the_bridge_and_not_each_other() {
     for from in [&a, &b] {
         assert!(answers(from, [10, 0, 0, 9]));
     }
+}
+
+#[kernel::isolate]
+fn a_flow_goes_where_it_went_until_it_is_forgotten() {
+    let netns = Netns::new("flows").unwrap();
+    Rtnl::new(&netns).unwrap().apply(&Batch::new().up(1, "lo")).unwrap();
+    let local = |port| SocketAddrV4::new(Ipv4Addr::LOCALHOST, port);
+    let open = |port: u16| {
+        let socket = netns.udp(local(port).into()).unwrap();
+        socket.set_nonblocking(false).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        socket
+    };
+    let nft = Nft::new(&netns).unwrap();
+    let lead = |port| {
+        let matches = [Match::Protocol(17), Match::DestinationPort(9000)];
+        let chain = Chain {
+            name: "output".into(),
+            hook: Hook::NatOutput,
+            priority: -100,
+            accept: true,
+            rules: vec![Rule::when(matches, Action::Dnat(local(port)))],
+        };
+        nft.replace(&Table { family: Family::Ip, name: "t".into(), chains: vec![chain] }).unwrap();
+    };
+    let (one, other, client) = (open(9001), open(9002), open(5000));
+    let arrives = |at: &UdpSocket| {
+        client.send_to(b"?", local(9000)).unwrap();
+        at.recv(&mut [0; 8]).unwrap();
+    };
+    lead(9001);
+    arrives(&one);
+    let conntrack = Conntrack::new(&netns).unwrap();
+    let flow = Flow { protocol: 17, from: local(5000), to: local(9000), at: local(9001) };
+    assert_eq!(conntrack.flows().unwrap(), [flow]);
+
+    lead(9002);
+    arrives(&one);
+    assert_eq!(conntrack.forget(|flow| flow.to == local(9009)).unwrap(), 0, "none of this");
+    assert_eq!(conntrack.forget(|flow| flow.to == local(9000)).unwrap(), 1);
+    assert_eq!(conntrack.flows().unwrap(), []);
+    arrives(&other);
 }

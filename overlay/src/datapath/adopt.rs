@@ -87,7 +87,7 @@ impl Datapath {
 
     fn adopt_bridge(&mut self, host: &Snapshot) -> Result<()> {
         if let Some(bridge) = host.link(docker::GWBRIDGE) {
-            self.gateway.prepare(&self.host)?;
+            self.gateway.prepare()?;
             self.gateway.bridge = Some(bridge.index);
             self.note_gateway();
         }

@@ -112,7 +112,7 @@ impl Datapath {
             taken.map_err(|why| Refused::Port { sandbox, endpoint, why })?;
         }
         if built.bridge.is_some() {
-            self.gateway.prepare(&self.host)?;
+            self.gateway.prepare()?;
         }
         sandbox::without_ipv6(&container.netns)?;
 
@@ -172,7 +172,7 @@ impl Datapath {
             if let Some(bridge) = built.bridge.or(self.gateway.bridge) {
                 self.rtnl.wait_running(bridge, docker::GWBRIDGE, PATIENCE)?;
             }
-            self.gateway.open_ports(&self.host, (container.sandbox, outside.ip))?;
+            self.gateway.open_ports((container.sandbox, outside.ip))?;
         }
         Ok(())
     }

@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
+use std::sync::Once;
 
 use ipnet::{IpNet, Ipv4Net};
-use kernel::nft::{Nft, Table};
-use kernel::{Batch, Mac, Netns, NewLink, Result};
+use kernel::conntrack::Conntrack;
+use kernel::nft::Nft;
+use kernel::{Batch, Mac, Netns, NewLink, Result, Rtnl};
 
+use super::flows::is_astray;
 use super::ports::Ports;
 use super::rules::{TABLE, rules};
 use crate::docker;
 use crate::id::{EndpointId, SandboxId};
+use crate::model::Binding;
 
 /// A container's place on the gateway bridge.
 #[derive(Debug, Clone)]
@@ -33,10 +37,13 @@ pub(crate) struct Outside {
 /// The gateway bridge of a host.
 #[derive(Debug)]
 pub(super) struct Gateway {
+    host: Netns,
     subnet: Ipv4Net,
     /// The bridge's index, once it is there.
     pub(super) bridge: Option<u32>,
     nft: Option<Nft>,
+    /// Whether it has been said that flows are not forgotten.
+    said: Once,
     /// Ports are isolated, because bridged packets do not pass the filter here.
     isolate: bool,
     /// The containers that are on it.
@@ -49,10 +56,12 @@ impl Gateway {
     /// A host's gateway bridge that is not there yet, with the first of Docker's local pools that the underlay leaves free.
     pub(super) fn new(host: &Netns, underlay: &[Ipv4Net]) -> Gateway {
         Gateway {
+            host: host.clone(),
             ports: Ports::new(host),
             subnet: docker::gwbridge_subnet(underlay),
             bridge: None,
             nft: None,
+            said: Once::new(),
             isolate: false,
             outsides: BTreeMap::new(),
         }
@@ -74,28 +83,30 @@ impl Gateway {
     }
 
     /// What the bridge needs of the host, other than links.
-    pub(super) fn prepare(&mut self, host: &Netns) -> Result<()> {
-        host.set_sysctl("ipv4/ip_forward", "1")?;
+    pub(super) fn prepare(&mut self) -> Result<()> {
+        self.host.set_sysctl("ipv4/ip_forward", "1")?;
         // Without it, frames from port to port would not see the filter.
-        self.isolate = match host.set_sysctl("bridge/bridge-nf-call-iptables", "1") {
+        self.isolate = match self.host.set_sysctl("bridge/bridge-nf-call-iptables", "1") {
             Ok(()) => false,
             Err(error) if error.is_missing() => true,
             Err(error) => return Err(error),
         };
         if self.nft.is_none() {
-            self.nft = Some(Nft::new(host)?);
+            self.nft = Some(Nft::new(&self.host)?);
         }
-        self.write_rules()
+        self.write_rules(None)
     }
 
     /// Lets through what was sent to published ports, to those of a container that is just being put on the bridge too.
-    pub(super) fn open_ports(&self, host: &Netns, fresh: (SandboxId, Ipv4Addr)) -> Result<()> {
+    pub(super) fn open_ports(&self, fresh: (SandboxId, Ipv4Addr)) -> Result<()> {
         if self.ports.of(fresh.0).is_empty() {
             return Ok(());
         }
         // Or the answers to the host's loopback would be martians (ip-sysctl.rst, `route_localnet`).
-        host.set_sysctl(&format!("ipv4/conf/{}/route_localnet", docker::GWBRIDGE), "1")?;
-        self.replace(&self.table(Some(fresh)))
+        self.host.set_sysctl(&format!("ipv4/conf/{}/route_localnet", docker::GWBRIDGE), "1")?;
+        self.write_rules(Some(fresh))?;
+        self.forget_flows(Some(fresh));
+        Ok(())
     }
 
     /// Gives the ports of a container back that is not on the bridge any more.
@@ -104,7 +115,9 @@ impl Gateway {
             return Ok(());
         }
         self.ports.release(sandbox);
-        self.write_rules()
+        self.write_rules(None)?;
+        self.forget_flows(None);
+        Ok(())
     }
 
     /// Writes the rules again if somebody removed or changed them.
@@ -113,25 +126,53 @@ impl Gateway {
         let Some(nft) = &self.nft else { return Ok(()) };
         let mut have = nft.rules()?;
         have.retain(|line| line.split_once(' ').is_some_and(|(table, _)| table == TABLE));
-        if have == self.table(None).lines() { Ok(()) } else { self.write_rules() }
+        if have == rules(self.subnet, &self.published(None)).lines() {
+            return Ok(());
+        }
+        self.write_rules(None)?;
+        if self.ports.all().next().is_some() {
+            self.forget_flows(None);
+        }
+        Ok(())
     }
 
-    fn write_rules(&self) -> Result<()> {
-        self.replace(&self.table(None))
+    fn write_rules(&self, fresh: Option<(SandboxId, Ipv4Addr)>) -> Result<()> {
+        let table = rules(self.subnet, &self.published(fresh));
+        self.nft.as_ref().map_or(Ok(()), |nft| nft.replace(&table))
     }
 
-    fn replace(&self, table: &Table) -> Result<()> {
-        self.nft.as_ref().map_or(Ok(()), |nft| nft.replace(table))
+    /// Forgets the flows that the rules would send elsewhere now. Those that go on as they went are a smaller harm than a container
+    /// without a network, so that it is only said that they do.
+    fn forget_flows(&self, fresh: Option<(SandboxId, Ipv4Addr)>) {
+        let forgotten = || {
+            let addresses = Rtnl::new(&self.host)?.addresses()?;
+            let own: Vec<Ipv4Addr> = addresses
+                .iter()
+                .filter_map(|found| match found.net {
+                    IpNet::V4(net) => Some(net.addr()),
+                    IpNet::V6(_) => None,
+                })
+                .collect();
+            let published = self.published(fresh);
+            Conntrack::new(&self.host)?.forget(|flow| is_astray(flow, self.subnet, &published, &own))
+        };
+        match forgotten() {
+            Ok(_) => {}
+            Err(error) if error.is_unsupported() => self.said.call_once(|| {
+                tracing::warn!(host = self.host.name(), %error, "flows to a published port go on where they went");
+            }),
+            Err(error) => tracing::warn!(host = self.host.name(), %error, "flows may go on where they went"),
+        }
     }
 
-    fn table(&self, fresh: Option<(SandboxId, Ipv4Addr)>) -> Table {
+    /// What is published, with the address on the bridge of the container that has it.
+    fn published(&self, fresh: Option<(SandboxId, Ipv4Addr)>) -> Vec<(Binding, Ipv4Addr)> {
         let ip = |sandbox: SandboxId| match (self.outsides.get(&sandbox), fresh) {
             (Some(outside), _) => Some(outside.ip),
             (None, Some((fresh, ip))) if fresh == sandbox => Some(ip),
             _ => None,
         };
-        let published = self.ports.all().filter_map(|(sandbox, binding)| Some((binding, ip(sandbox)?)));
-        rules(self.subnet, &published.collect::<Vec<_>>())
+        self.ports.all().filter_map(|(sandbox, binding)| Some((binding, ip(sandbox)?))).collect()
     }
 
     /// The bridge itself.

@@ -5,7 +5,7 @@
 //! - `veth`: an endpoint's pair
 //! - `miss`: what vxlan devices miss, and what is done about it
 //! - `gwbridge`: `docker_gwbridge`, the way outside; `rules`: what it lets through, pure; `ports`: those of the host that containers
-//!   have published
+//!   have published; `flows`: which flows to them go astray, pure
 //! - `attach`: a container's join, leave and roll-back
 //! - `counters`: the numbers in the names, and the indexes
 //! - `adopt`: what an earlier engine left
@@ -15,6 +15,7 @@ mod adopt;
 mod attach;
 mod converge;
 mod counters;
+mod flows;
 mod gwbridge;
 mod miss;
 mod plan;

@@ -5,7 +5,7 @@
 
 mod expr;
 mod read;
-mod wire;
+pub(crate) mod wire;
 mod words;
 
 use std::io;
@@ -234,7 +234,8 @@ impl Nft {
     }
 }
 
-fn open() -> io::Result<Socket> {
+/// A connection to netfilter, which nftables is a part of.
+pub(crate) fn open() -> io::Result<Socket> {
     let mut socket = Socket::new(NETLINK_NETFILTER)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;

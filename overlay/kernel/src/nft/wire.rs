@@ -1,4 +1,5 @@
-//! The encoding: nested attributes, and messages between "begin" and "end" in one datagram.
+//! The encoding: nested attributes, and messages between "begin" and "end" in one datagram. Attributes and single messages are
+//! those of all of netfilter.
 
 use std::io;
 
@@ -37,10 +38,10 @@ const NESTED: u16 = 0x8000;
 
 /// A list of attributes, encoded. Numbers of nftables are big-endian.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Attributes(Vec<u8>);
+pub(crate) struct Attributes(Vec<u8>);
 
 impl Attributes {
-    pub(super) fn bytes(mut self, kind: u16, value: &[u8]) -> Self {
+    pub(crate) fn bytes(mut self, kind: u16, value: &[u8]) -> Self {
         let length = u16::try_from(value.len() + 4).expect("an attribute is shorter than 64 KiB");
         self.0.extend_from_slice(&length.to_ne_bytes());
         self.0.extend_from_slice(&kind.to_ne_bytes());
@@ -175,8 +176,13 @@ pub(super) fn list(socket: &Socket, message: u16, wanted: u16) -> io::Result<Vec
 }
 
 pub(super) fn dump(socket: &Socket, message: u16) -> io::Result<Vec<Vec<u8>>> {
+    dump_of(socket, SUBSYSTEM << 8 | message, 0)
+}
+
+/// The body of everything that a message of some subsystem lists; family 0 is all.
+pub(crate) fn dump_of(socket: &Socket, kind: u16, family: u8) -> io::Result<Vec<Vec<u8>>> {
     let mut request = Batch { datagram: Vec::new(), count: 0 };
-    request.put(SUBSYSTEM << 8 | message, REQUEST | DUMP, 0, 0, &Attributes::default());
+    request.put(kind, REQUEST | DUMP, family, 0, &Attributes::default());
     socket.send(&request.datagram, 0)?;
     let mut found = Vec::new();
     loop {
@@ -189,6 +195,20 @@ pub(super) fn dump(socket: &Socket, message: u16) -> io::Result<Vec<Vec<u8>>> {
                 _ => found.push(body.to_vec()),
             }
         }
+    }
+}
+
+/// Sends one message of some subsystem, and hears the verdict.
+pub(crate) fn tell(socket: &Socket, kind: u16, family: u8, attributes: &Attributes) -> io::Result<()> {
+    let mut request = Batch { datagram: Vec::new(), count: 0 };
+    request.put(kind, REQUEST | ACK, family, 0, attributes);
+    socket.send(&request.datagram, 0)?;
+    let mut buffer = Vec::with_capacity(4096);
+    socket.recv(&mut buffer, 0)?;
+    let verdict = messages(&buffer).find(|(kind, _)| *kind == ERROR).and_then(|(_, body)| error(body));
+    match verdict.unwrap_or(libc::EPROTO) {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
     }
 }
 
@@ -241,7 +261,7 @@ fn error(body: &[u8]) -> Option<i32> {
     Some(-i32::from_ne_bytes(body.get(..4)?.try_into().ok()?))
 }
 
-pub(super) fn each(attributes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn each(attributes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = attributes;
     std::iter::from_fn(move || {
         let length = u16::from_ne_bytes(rest.get(..2)?.try_into().ok()?) as usize;
@@ -252,7 +272,7 @@ pub(super) fn each(attributes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     })
 }
 
-pub(super) fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(crate) fn attribute(attributes: &[u8], wanted: u16) -> Option<&[u8]> {
     each(attributes).find(|(kind, _)| *kind == wanted).map(|(_, value)| value)
 }
 
