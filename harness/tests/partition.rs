@@ -141,6 +141,30 @@ fn a_guard_heals_when_it_is_dropped_unless_it_is_forgotten() {
 }
 
 #[kernel::isolate]
+fn a_fault_is_listed_once_it_is_there_and_until_nothing_of_it_is() {
+    run(async {
+        let lab = Lab::up(four_hosts()).await.unwrap();
+        for _ in 0..20 {
+            let (coming, going) = (lab.clone(), lab.clone());
+            let cut = Fault::Partition(Partition::Cut(host("a"), host("b")));
+            let coming = tokio::spawn(async move { coming.inject(cut).await.unwrap().forget() });
+            while lab.faults().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            // What its rules have counted says that they are there.
+            assert_eq!(lab.losses().await.unwrap().len(), 1, "listed before it was there");
+            let id = coming.await.unwrap();
+            let going = tokio::spawn(async move { going.heal(id).await });
+            while !lab.faults().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(lab.losses().await.unwrap().len(), 0, "there although it is listed no more");
+            going.await.unwrap().unwrap();
+        }
+    });
+}
+
+#[kernel::isolate]
 fn a_partition_of_strangers_is_refused_and_leaves_nothing() {
     run(async {
         let lab = Lab::up(four_hosts()).await.unwrap();

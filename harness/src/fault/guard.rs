@@ -44,10 +44,11 @@ impl Guard {
 
     /// Heals the fault and waits until it is. That somebody else has healed it already is fine.
     pub async fn heal(mut self) -> Result<()> {
-        match self.id.take() {
-            Some(id) => self.lab.lift(id).await.map(drop),
-            None => Ok(()),
-        }
+        let Some(id) = self.id else { return Ok(()) };
+        // The number is kept meanwhile, so that it is healed also if nobody waits to the end.
+        let healed = self.lab.lift(id).await.map(drop);
+        self.id = None;
+        healed
     }
 
     /// Leaves the fault there until somebody else heals it, or the lab ends.
@@ -59,6 +60,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
+        self.lab.let_go(id);
         // Without a runtime the lab is going down, and the fault with it.
         let Ok(runtime) = Handle::try_current() else { return };
         let lab = self.lab.clone();

@@ -202,7 +202,7 @@ impl Lab {
         }
         let engines = self.hosts().filter_map(|host| host.engine().ok());
         let engines: Vec<Engine> = engines.filter(|engine| !engine.is_paused()).collect();
-        let hindered = !self.faults().is_empty();
+        let hindered = !self.wanted_faults().is_empty();
         let settled = tokio::time::timeout(if hindered { HINDERED } else { READY }, agree(&engines)).await;
         match settled {
             Ok(agreed) => agreed?,
@@ -213,7 +213,7 @@ impl Lab {
             }
         }
         // A network has its VNI from its first container on: a fault may have waited for it.
-        if self.faults().iter().any(|active| active.fault.network().is_some()) {
+        if self.wanted_faults().iter().any(|active| active.fault.network().is_some()) {
             self.conform().await?;
         }
         Ok(())

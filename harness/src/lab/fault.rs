@@ -19,11 +19,22 @@ use crate::topology::{self, HostName, NetworkName};
 /// How long an engine may take to say what it knows of networks: it may be cut off from the store.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The faults that are there, in the order in which they came.
+/// The faults, in the order in which they came.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     last: FaultId,
-    active: Vec<Active>,
+    all: Vec<(Active, Stage)>,
+}
+
+/// How far a fault is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It is being injected: nobody is told of it yet.
+    Comes,
+    /// It is there.
+    Is,
+    /// It is being healed: nothing asks for it any more, and something of it may still be there.
+    Goes,
 }
 
 /// What a fault has taken.
@@ -55,19 +66,30 @@ impl Lab {
             return Err(Error::new(Kind::Input, format_args!("a fault named `{name}` is there already")));
         }
         let active = self.enlist(name, fault);
+        // From now on, so that it is healed if nobody waits for it to the end.
+        let guard = Guard::new(self.clone(), active.id);
         if let Err(error) = self.begin(&active.fault).await {
             // What it failed for is what counts; half a fault is none.
-            self.strike(active.id);
+            self.enter(active.id, Stage::Goes);
             let _ = self.end(&active.fault).await;
+            self.strike(active.id);
+            guard.forget();
             return Err(error);
         }
+        self.enter(active.id, Stage::Is);
         self.events().say("fault", format_args!("fault {}: {}", active.id, active.fault));
-        Ok(Guard::new(self.clone(), active.id))
+        Ok(guard)
     }
 
-    /// The faults that are there, in the order in which they came.
+    /// The faults that are there, in the order in which they came: each from when it has been injected until nothing is left of
+    /// it.
     pub fn faults(&self) -> Vec<Active> {
-        self.list().active.clone()
+        self.list().but(Stage::Comes)
+    }
+
+    /// The faults that somebody wants to be there.
+    pub(super) fn wanted_faults(&self) -> Vec<Active> {
+        self.list().but(Stage::Goes)
     }
 
     /// Heals a fault and waits until it is. That there is none of that number is an error.
@@ -108,10 +130,18 @@ impl Lab {
     /// Heals a fault, if it is there; whether it was.
     pub(crate) async fn lift(&self, id: FaultId) -> Result<bool> {
         let _turn = self.0.injecting.lock().await;
-        let Some(active) = self.strike(id) else { return Ok(false) };
-        self.end(&active.fault).await?;
+        let Some(active) = self.enter(id, Stage::Goes) else { return Ok(false) };
+        let ended = self.end(&active.fault).await;
+        // Also if that failed: who heals it hears why, and it is not tried again.
+        self.strike(id);
+        ended?;
         self.events().say("fault", format_args!("fault {id} healed: {}", active.fault));
         Ok(true)
+    }
+
+    /// Asks for a fault no more, ahead of its being healed.
+    pub(crate) fn let_go(&self, id: FaultId) {
+        self.enter(id, Stage::Goes);
     }
 
     async fn begin(&self, fault: &Fault) -> Result<()> {
@@ -149,7 +179,7 @@ impl Lab {
     /// Makes the switch and the wires what the faults that are there ask for.
     pub(super) async fn conform(&self) -> Result<()> {
         let mut vnis = self.0.conforming.lock().await;
-        let faults = self.faults();
+        let faults = self.wanted_faults();
         self.learn_vnis(&faults, &mut vnis).await?;
         self.conform_wires(&faults, &vnis).await?;
         // After the wires: one that is spliced has a port of another name.
@@ -227,13 +257,25 @@ impl Lab {
         let mut faults = self.list();
         faults.last += 1;
         let active = Active { id: faults.last, name, fault };
-        faults.active.push(active.clone());
+        faults.all.push((active.clone(), Stage::Comes));
         active
     }
 
-    fn strike(&self, id: FaultId) -> Option<Active> {
+    /// Says how far a fault is. None: it is not in the list.
+    fn enter(&self, id: FaultId, stage: Stage) -> Option<Active> {
         let mut faults = self.list();
-        let at = faults.active.iter().position(|active| active.id == id)?;
-        Some(faults.active.remove(at))
+        let (active, its) = faults.all.iter_mut().find(|(active, _)| active.id == id)?;
+        *its = stage;
+        Some(active.clone())
+    }
+
+    fn strike(&self, id: FaultId) {
+        self.list().all.retain(|(active, _)| active.id != id);
+    }
+}
+
+impl Faults {
+    fn but(&self, stage: Stage) -> Vec<Active> {
+        self.all.iter().filter(|(_, its)| *its != stage).map(|(active, _)| active.clone()).collect()
     }
 }
