@@ -8,7 +8,9 @@ use harness::Lab;
 use harness::report::{Human, Paint};
 use harness::scenario::{Options, Played, RunEvent, StepEnd, Verdict, play};
 use harness::topology::parse;
+use kernel::nft::Nft;
 use kernel::{Batch, Mac, Netns, Rtnl};
+use overlay::datapath;
 
 /// Two hosts, a container on each.
 const LAB: &str = r#"
@@ -257,6 +259,39 @@ fn an_entry_of_nobody_is_drift() {
         let got = drift(&lab, || rtnl.apply(&Batch::new().fdb(tunnel, stale, nobody)).unwrap()).await;
         let entry = "demonet has the FDB entry 02:42:c0:a8:00:63 dst 10.0.0.99, of no live peer";
         assert!(got.contains(entry), "{got}");
+    });
+}
+
+#[kernel::isolate]
+fn a_rule_that_was_taken_away_is_drift() {
+    run(async {
+        let lab = up(LAB, DRIFT).await;
+        let host = Nft::new(&with_link(&lab, "docker_gwbridge")).unwrap();
+        let mut table = datapath::rules("172.18.0.0/16".parse().unwrap(), &[]);
+        for (chain, rule, missing, breaks) in [
+            (
+                "forward",
+                1,
+                "iifname \"docker_gwbridge\" oifname \"docker_gwbridge\" counter drop",
+                "nothing but the rule behind it keeps containers from one another",
+            ),
+            (
+                "postrouting",
+                0,
+                "ip saddr 172.18.0.0/16 oifname != \"docker_gwbridge\" counter masquerade",
+                "containers get no answers from outside, where nobody knows their addresses",
+            ),
+        ] {
+            let at = table.chains.iter().position(|its| its.name == chain).unwrap();
+            let taken = table.chains[at].rules.remove(rule);
+            let got = drift(&lab, || host.replace(&table).unwrap()).await;
+            let expected = format!("docker lacks the rule `{chain}: {missing}`: {breaks}");
+            assert!(got.contains(&expected), "{got}");
+            table.chains[at].rules.insert(rule, taken);
+            assert_eq!(lab.check(true).await.unwrap().remaining, [""; 0]);
+        }
+        let got = drift(&lab, || host.remove(kernel::nft::Family::Ip, "docker").unwrap()).await;
+        assert!(got.contains("the nftables table docker has no rules: containers do not"), "{got}");
     });
 }
 

@@ -96,3 +96,40 @@ async fn a_container_that_cannot_have_its_port_is_not_there(lab: Lab) -> Result 
     lab.remove_container("second").await?;
     lab.host("a")?.listen(9000).await.map(drop)
 }
+
+#[harness::test(topology = publishing())]
+async fn a_port_that_somebody_led_elsewhere_is_said_and_put_right(lab: Lab) -> Result {
+    use kernel::nft::Action;
+    assert_eq!(lab.check(false).await?.findings, [""; 0]);
+    let netns = lab.host("a")?.netns()?;
+    let nft = kernel::nft::Nft::new(&netns)?;
+    let published: Vec<_> =
+        lab.container("web")?.ports()?.into_iter().map(|port| (port, [172, 18, 0, 2].into())).collect();
+    let mut table = overlay::datapath::rules("172.18.0.0/16".parse().unwrap(), &published);
+    assert!(table.lines().iter().all(|line| nft.rules().unwrap().contains(line)));
+    for chain in &mut table.chains {
+        for rule in
+            chain.rules.iter_mut().filter(|rule| matches!(rule.action, Action::Dnat(to) if to.port() == 80))
+        {
+            rule.action = Action::Dnat("172.18.0.99:80".parse().unwrap());
+        }
+    }
+    // The engine may mend it before anybody looks.
+    let mut checked = lab.check(false).await?;
+    for _ in 0..20 {
+        nft.replace(&table)?;
+        checked = lab.check(true).await?;
+        if !checked.findings.is_empty() {
+            break;
+        }
+    }
+    let found = checked.findings.join("\n");
+    assert!(
+        found.contains("the published port 0.0.0.0:8080->80/tcp is not reached from elsewhere"),
+        "{found}"
+    );
+    assert!(found.contains("dnat to 172.18.0.99:80`, which nothing asks for"), "{found}");
+    assert_eq!((checked.repaired, &checked.remaining[..]), (true, &[][..] as &[String]));
+    assert_eq!(heard(&lab, 8080).await?, "hello");
+    Ok(())
+}

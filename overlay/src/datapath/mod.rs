@@ -29,3 +29,4 @@ pub(crate) use attach::{Refused, draw_veth};
 pub(crate) use converge::{Datapath, Pass, Report};
 pub use miss::{MissCounts, Resolution};
 pub use plan::{Op, Tables, plan};
+pub use rules::{rule_faults, rules};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kernel::nft::Nft;
+use overlay::docker;
 use overlay::kv::keys;
 use overlay::ledger::View;
 use tokio::time::timeout;
@@ -10,7 +12,7 @@ use super::Finding;
 use super::drift_host::{Held, Sandboxed, differences};
 use super::evidence::dump;
 use crate::error::Result;
-use crate::host::Host;
+use crate::host::{Host, blocking};
 use crate::lab::Lab;
 
 /// How long an engine may take to do what the store asks for by now. A second is what it takes at most between two
@@ -69,12 +71,21 @@ async fn look_at(host: &Host, view: &View) -> Result<Vec<String>> {
         return Ok(found);
     }
     let alive = host.alive()?;
-    let mut held = Held { host: dump(alive.netns.clone()).await?, ..Held::default() };
+    let netns = alive.netns.clone();
+    let mut held = Held {
+        host: dump(netns.clone()).await?,
+        rules: blocking(move || Nft::new(&netns)?.rules()).await?,
+        ..Held::default()
+    };
+    if held.host.link(docker::GWBRIDGE).is_some() {
+        held.gateway = Some(docker::gwbridge_subnet(&engine.host().underlay));
+    }
     let containers = alive.sandboxes.containers();
     for container in &containers {
         held.containers.push(Sandboxed {
             name: container.name.clone(),
             sandbox: container.sandbox,
+            published: alive.sandboxes.bindings(container.sandbox),
             holds: dump(container.netns.clone()).await?,
         });
     }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use kernel::rtnl::Link;
 use kernel::{Mac, Snapshot};
-use overlay::datapath::Tables;
+use overlay::datapath::{Tables, rule_faults};
 use overlay::id::{NetworkId, SandboxId};
 use overlay::ledger::View;
-use overlay::model::{Endpoint, Network, Peers, Subnet, Vni};
+use overlay::model::{Binding, Endpoint, Network, Peers, Subnet, Vni};
 use overlay::{Resolution, docker};
 
 use super::path::{on_gateway_bridge, other_end};
@@ -23,6 +23,10 @@ pub(super) struct Held {
     pub(super) overlays: Vec<(String, Snapshot)>,
     /// In containers.
     pub(super) containers: Vec<Sandboxed>,
+    /// The rules in the host's own namespace, a line each.
+    pub(super) rules: Vec<String>,
+    /// The subnet that the gateway bridge has, if it is there.
+    pub(super) gateway: Option<Ipv4Net>,
 }
 
 /// What a container holds.
@@ -31,6 +35,8 @@ pub(super) struct Sandboxed {
     pub(super) name: String,
     pub(super) sandbox: SandboxId,
     pub(super) holds: Snapshot,
+    /// The ports of the host that it has published.
+    pub(super) published: Vec<Binding>,
 }
 
 /// What is missing and what is left over, each in a sentence.
@@ -247,4 +253,21 @@ fn compare_gateway(held: &Held, found: &mut Vec<String>) {
             .iter()
             .map(|port| format!("{} on {} is left over: nobody is behind it", port.name, docker::GWBRIDGE)),
     );
+    compare_rules(held, found);
+}
+
+/// What the gateway bridge lets through, published ports too. A host that never had one needs no rules.
+fn compare_rules(held: &Held, found: &mut Vec<String>) {
+    let Some(subnet) = held.gateway else { return };
+    let mut published = Vec::new();
+    for container in &held.containers {
+        let Some(link) = on_gateway_bridge(&container.holds, &held.host) else { continue };
+        let address = container.holds.addresses_of(&link.name).into_iter().find_map(|net| match net {
+            IpNet::V4(net) if subnet.contains(&net.addr()) => Some(net.addr()),
+            _ => None,
+        });
+        published
+            .extend(address.into_iter().flat_map(|ip| container.published.iter().map(move |its| (*its, ip))));
+    }
+    found.extend(rule_faults(&held.rules, subnet, &published));
 }

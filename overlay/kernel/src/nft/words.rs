@@ -9,10 +9,17 @@ impl Table {
     pub fn lines(&self) -> Vec<String> {
         let table = &self.name;
         let lines = |chain: &super::Chain| {
-            let line = |rule: &Rule| format!("{table} {}: {}", chain.name, words(rule));
+            let line = |rule: &Rule| format!("{table} {}", rule.line(&chain.name));
             chain.rules.iter().map(line).collect::<Vec<_>>()
         };
         self.chains.iter().flat_map(lines).collect()
+    }
+}
+
+impl Rule {
+    /// Its line in a chain, behind the table's name.
+    pub fn line(&self, chain: &str) -> String {
+        format!("{chain}: {}", words(self))
     }
 }
 
