@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::{Machine, Netns, Setup};
-use overlay::{ContainerRef, EndpointInfo, JoinOptions, docker};
+use overlay::{ContainerRef, EndpointInfo, JoinOptions};
 
 use crate::error::{Error, Kind, Result};
 use crate::host::{Host, blocking};
@@ -147,7 +147,7 @@ impl Container {
         let resolv = if self.networks().is_empty() {
             "# On no network there is no name server.\n".to_owned()
         } else {
-            format!("nameserver {}\noptions ndots:0\n", docker::NAME_SERVER)
+            self.spec.dns.text()
         };
         Setup { hostname: self.name().to_owned(), hosts, resolv }
     }

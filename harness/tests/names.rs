@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use harness::lab::{Connect, Run};
 use harness::topology::Topology;
 use harness::{Container, Kind, Lab, expect};
+use overlay::dns::Resolv;
 
 /// Two hosts with a container each, and an outside with a name.
 fn topology() -> Topology {
@@ -104,6 +105,48 @@ async fn a_containers_files_are_dockers_and_follow_its_networks(lab: Lab) -> har
 }
 
 #[harness::test(topology = topology())]
+async fn names_are_looked_for_in_search_domains_as_the_c_library_does(lab: Lab) -> harness::Result {
+    let run = |name: &str, options: &[&str]| Run {
+        name: Some(name.into()),
+        on: "docker0".into(),
+        networks: vec!["demonet".into()],
+        dns: Resolv {
+            search: vec!["com".into(), "demonet".into()],
+            options: options.iter().map(ToString::to_string).collect(),
+            ..Resolv::default()
+        },
+        ..Run::default()
+    };
+    lab.run(run("usual", &[])).await?;
+    lab.run(run("dotted", &["ndots:1", "timeout:1"])).await?;
+    let (usual, dotted) = (lab.container("usual")?, lab.container("dotted")?);
+    assert_eq!(files(&usual).await?.1, "search com demonet\nnameserver 127.0.0.11\noptions ndots:0\n");
+    assert_eq!(
+        files(&dotted).await?.1,
+        "search com demonet\nnameserver 127.0.0.11\noptions ndots:1 timeout:1\n"
+    );
+    let (c1, world) = (lab.container("C1")?.ip("demonet")?, Ipv4Addr::new(8, 8, 4, 4));
+    for container in [&usual, &dotted] {
+        for (name, address) in [("C1", c1), ("C1.demonet", c1), ("C1.", c1), ("example", world)] {
+            assert_eq!(container.resolve(name).await?, [address], "{name}");
+            // The machine's own library, where it is one that reads the file.
+            if is_there("getent") {
+                let said = container.exec(&["getent", "ahostsv4", name]).await?.stdout;
+                assert!(said.starts_with(&format!("{address} ")), "{name}: {said}");
+            }
+        }
+        let error = container.resolve("example.").await.unwrap_err().to_string();
+        assert!(error.contains("does not find example.: "), "{error}");
+    }
+    let wrong = lab.run(run("wrong", &["ndots:many"])).await.unwrap_err();
+    assert_eq!(
+        wrong.to_string(),
+        "invalid ndots option ndots:many: write `ndots:` and a number, such as `ndots:1`"
+    );
+    Ok(())
+}
+
+#[harness::test(topology = topology())]
 async fn a_name_that_was_drawn_is_not_found_and_dns_is_ones_own_choice(lab: Lab) -> harness::Result {
     let run = Run { on: "docker0".into(), networks: vec!["demonet".into()], ..Run::default() };
     let id = lab.run(run.clone()).await?;
@@ -116,10 +159,15 @@ async fn a_name_that_was_drawn_is_not_found_and_dns_is_ones_own_choice(lab: Lab)
 
     // Of two that are asked, the first refuses: nobody listens on the host's port.
     let refuses = lab.host("docker1")?.ip();
-    let dns = vec![refuses, Ipv4Addr::new(8, 8, 8, 8)];
+    let dns = Resolv { servers: vec![refuses, Ipv4Addr::new(8, 8, 8, 8)], ..Resolv::default() };
     lab.run(Run { name: Some("own".into()), dns, ..run.clone() }).await?;
     assert_eq!(lab.container("own")?.resolve("example.com").await?, [Ipv4Addr::new(8, 8, 4, 4)]);
-    lab.run(Run { name: Some("wrong".into()), dns: vec![refuses], ..run }).await?;
+    lab.run(Run {
+        name: Some("wrong".into()),
+        dns: Resolv { servers: vec![refuses], ..Resolv::default() },
+        ..run
+    })
+    .await?;
     let error = lab.container("wrong")?.resolve("example.com").await.unwrap_err();
     assert_eq!(error.to_string(), "wrong does not find example.com: SERVFAIL");
     Ok(())

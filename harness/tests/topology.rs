@@ -683,6 +683,14 @@ for = \"3\"
 [[step]]
 kv.get = { key = \"/docker\" }
 "
+    domains_and_options_are_such_as_a_resolver_takes: "
+[[host]]
+name = \"docker0\"
+[[container]]
+name = \"C0\"
+dns_search = [\"example.com\", \"a_b\"]
+dns_options = [\"ndots\", \"rotate debug\", \"timeout:1\"]
+"
     odd_characters_are_shown_on_one_line: "name = \"a\\nb\\u0000\\u202e\"\ndescription = \"日本\"\nseeds = 1 # 日本"
 }
 

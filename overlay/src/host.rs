@@ -1,13 +1,14 @@
 //! The host that an engine runs on, as the engine is given it.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ipnet::Ipv4Net;
 use kernel::Netns;
 use tokio::sync::watch;
 
+use crate::dns::Resolv;
 use crate::id::{ContainerId, NetworkId, SandboxId};
 use crate::model::{Binding, Publish};
 
@@ -39,8 +40,8 @@ pub struct ContainerRef {
     pub netns: Netns,
     /// The ports that its host gives away for it, while one of its networks leads outside.
     pub publish: Vec<Publish>,
-    /// `--dns`: who is asked for names that no container has, instead of the host's name servers.
-    pub dns: Vec<Ipv4Addr>,
+    /// `--dns`, `--dns-search`, `--dns-option`: how it looks for names.
+    pub dns: Resolv,
 }
 
 /// A namespace of the host.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use kernel::nft::{Family, Nft};
 use kernel::{Canary, Netns};
 use lab::{Lab, holds, network};
-use overlay::dns::{AskError, Data, Names, Question, Rcode, Response, Server, Service, Type, ask};
+use overlay::dns::{AskError, Data, Names, Question, Rcode, Resolv, Response, Server, Service, Type, ask};
+use overlay::kv::{Kv, keys};
 use overlay::{ContainerRef, JoinOptions, docker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, UdpSocket};
@@ -346,7 +347,10 @@ fn other_names_are_asked_for_outside_from_where_the_container_is() {
             assert_eq!(found(&v0.netns, "V0").await, Ok(vec![2]));
 
             // `--dns` is asked instead of the host's.
-            let c1 = ContainerRef { dns: vec![Ipv4Addr::new(10, 0, 0, 10)], ..lab.container("C1") };
+            let c1 = ContainerRef {
+                dns: Resolv { servers: vec![Ipv4Addr::new(10, 0, 0, 10)], ..Resolv::default() },
+                ..lab.container("C1")
+            };
             lab.engine(0).join(&c1, "demonet", JoinOptions::default()).await.unwrap();
             assert_eq!(found(&c1.netns, "example.org").await, Err(Rcode::SERVFAIL));
             assert_eq!(found(&c1.netns, "C0").await, Ok(vec![2]));
@@ -365,6 +369,115 @@ fn other_names_are_asked_for_outside_from_where_the_container_is() {
             assert_eq!(found(&c0.netns, "example.org").await, Err(Rcode::SERVFAIL));
             assert!(start.elapsed() >= Duration::from_secs(4), "it was given its time");
             assert_eq!(found(&c0.netns, "C0").await, Ok(vec![2]), "and nobody waits meanwhile");
+/// How a name is answered.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    /// By these last numbers of addresses of containers.
+    Addresses(&'static [u8]),
+    /// By a name.
+    Name(String),
+    /// It exists, and has nothing of the kind.
+    Nothing,
+    /// Nobody here knows it, and the world says that it does not exist.
+    Outside,
+    /// The world knows it.
+    World,
+}
+
+impl Answer {
+    fn of(response: &Response) -> Answer {
+        match (response.code, response.is_authoritative, &response.answers[..]) {
+            (Rcode::NXDOMAIN, true, []) => Answer::Outside,
+            (Rcode::NOERROR, true, [_]) => Answer::World,
+            (Rcode::NOERROR, false, []) => Answer::Nothing,
+            (Rcode::NOERROR, false, [only]) => match &only.data {
+                Data::A(ip) => Answer::Addresses(match ip.octets()[3] {
+                    2 => &[2],
+                    3 => &[3],
+                    _ => &[],
+                }),
+                Data::Ptr(name) => Answer::Name(name.clone()),
+                Data::Aaaa(_) => panic!("{response:?}"),
+            },
+            _ => panic!("{response:?}"),
+        }
+    }
+}
+
+#[kernel::isolate]
+fn each_kind_of_question_is_answered_as_dockers_server_does() {
+    lab::run(
+        |mut lab| async move {
+            let names = || World;
+            let service = Service { names, upstreams: vec![], seed: 1, gate: overlay::Gate::default() };
+            let _world = Server::start(&lab.switch, (OUTSIDE, docker::NAME_PORT).into(), service).unwrap();
+            lab.hosts[1].engine.take().unwrap().abort();
+            lab.hosts[1].config.nameservers = vec![OUTSIDE];
+            lab.start(1).await;
+            lab.demonet().await;
+            let c0 = joined(&mut lab, 0, "C0", "demonet", &["db"]).await;
+            let mut asking = Vec::new();
+            for (name, options) in [("plain", &[][..]), ("ndots-1", &["ndots:1"]), ("ndots-0", &["ndots:0"])]
+            {
+                let options = options.iter().map(ToString::to_string).collect();
+                let container =
+                    ContainerRef { dns: Resolv { options, ..Resolv::default() }, ..lab.container(name) };
+                lab.engine(1).join(&container, "demonet", JoinOptions::default()).await.unwrap();
+                asking.push(container);
+            }
+            lab.converged().await;
+            let [plain, one, zero] = &asking[..] else { unreachable!() };
+            let short = c0.id.to_string();
+            let here = || Answer::Addresses(&[2]);
+            let pointer = || Answer::Name("C0.demonet".into());
+            for (from, name, kind, answer, what) in [
+                (plain, "C0", Type::A, here(), "a container's name"),
+                (plain, "c0", Type::A, here(), "in any case"),
+                (plain, "C0.", Type::A, here(), "whole"),
+                (plain, "db", Type::A, here(), "an alias"),
+                (plain, &*short, Type::A, here(), "a short id"),
+                (plain, "C0.demonet", Type::A, here(), "qualified by its network"),
+                (plain, "DB.DemoNet.", Type::A, here(), "qualified, in any case, whole"),
+                (plain, "C0.other", Type::A, Answer::Outside, "qualified by another network"),
+                (plain, "C0.demonet.local", Type::A, Answer::Outside, "qualified by more"),
+                (plain, "demonet", Type::A, Answer::Outside, "a network is nobody"),
+                (plain, "C0", Type::AAAA, Answer::Nothing, "it has no IPv6 address"),
+                (plain, "C0", Type::MX, Answer::Nothing, "it takes no mail"),
+                (
+                    plain,
+                    "C0",
+                    Type::SRV,
+                    Answer::Nothing,
+                    "it is there, whatever is asked for; Docker asks outside",
+                ),
+                (plain, "_http._tcp.C0", Type::SRV, Answer::Outside, "services are a Swarm's"),
+                (plain, "_http._tcp.C0.demonet", Type::SRV, Answer::Outside, "services, qualified"),
+                (plain, "2.0.168.192.in-addr.arpa", Type::PTR, pointer(), "backwards"),
+                (plain, "2.0.168.192.IN-ADDR.ARPA.", Type::PTR, pointer(), "backwards, in any case, whole"),
+                (
+                    plain,
+                    "2.0.18.172.in-addr.arpa",
+                    Type::PTR,
+                    Answer::Outside,
+                    "the gateway bridge has no names",
+                ),
+                (plain, "example.org", Type::A, Answer::World, "a name of the world"),
+                (plain, "nobody", Type::A, Answer::Outside, "one word that nobody here has"),
+                (zero, "nobody", Type::A, Answer::Outside, "zero dots are what Docker sets itself"),
+                (one, "nobody", Type::A, Answer::Nothing, "with ndots, one word is not for the outside"),
+                (one, "nobody.", Type::AAAA, Answer::Nothing, "nor is it whole, for IPv6"),
+                (one, "nobody", Type::TXT, Answer::Outside, "but for other types"),
+                (one, "nobody.demonet", Type::A, Answer::Outside, "with ndots, more than one word is"),
+                (one, "C0", Type::A, here(), "with ndots, a container's name"),
+            ] {
+                let response = response(&from.netns, name, kind).await;
+                assert_eq!(Answer::of(&response), answer, "{kind} of {name}: {what}");
+            }
+        },
+        2,
+    );
+}
+
         },
         1,
     );

@@ -48,7 +48,7 @@ impl Inner {
                 && Arc::ptr_eq(&container.host, host)
             {
                 let spec = container.as_it_stands();
-                lost.push(std::mem::replace(slot, Slot::Lost(spec)));
+                lost.push(std::mem::replace(slot, Slot::Lost(Box::new(spec))));
             }
         }
         lost

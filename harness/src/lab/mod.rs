@@ -79,7 +79,7 @@ enum Slot {
     /// It is there.
     Up(Arc<Container>),
     /// Its host went down with it.
-    Lost(topology::Container),
+    Lost(Box<topology::Container>),
 }
 
 /// What building took, part by part.

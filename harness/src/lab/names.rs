@@ -23,20 +23,30 @@ impl Lab {
         ask(&from.netns()?, server, question, PATIENCE).await.map_err(|why| Error::new(Kind::Refused, why))
     }
 
-    /// The addresses of a name, as a place finds them; in an order that its name server draws. That there is none is an error.
+    /// The addresses of a name, as programs of a place find them: as it stands or in a search domain, by the container's
+    /// `ndots`; in an order that its name server draws. That there is none is an error.
     pub async fn resolve(&self, from: &Place, name: &str) -> Result<Vec<Ipv4Addr>> {
-        let question = Question { name: name.to_owned(), kind: Type::A };
-        let response = self.ask(from, &question).await?;
-        let addresses = response.answers.iter().filter_map(|record| match record.data {
-            Data::A(ip) => Some(ip),
-            _ => None,
-        });
-        let addresses: Vec<Ipv4Addr> = addresses.collect();
-        let why = match response.code {
-            Rcode::NOERROR if !addresses.is_empty() => return Ok(addresses),
-            Rcode::NOERROR => "it has no address".to_owned(),
-            code => code.to_string(),
+        let candidates = match from.container() {
+            Some(container) => container.spec.dns.candidates(name),
+            None => vec![name.to_owned()],
         };
+        let mut why = None;
+        for candidate in candidates {
+            let its =
+                |error: String| if candidate == name { error } else { format!("{error} for {candidate}") };
+            let response = self.ask(from, &Question { name: candidate.clone(), kind: Type::A }).await?;
+            let addresses = response.answers.iter().filter_map(|record| match record.data {
+                Data::A(ip) => Some(ip),
+                _ => None,
+            });
+            let addresses: Vec<Ipv4Addr> = addresses.collect();
+            why = why.or(match response.code {
+                Rcode::NOERROR if !addresses.is_empty() => return Ok(addresses),
+                Rcode::NOERROR => Some(its("it has no address".to_owned())),
+                code => Some(its(code.to_string())),
+            });
+        }
+        let why = why.unwrap_or_default();
         Err(Error::new(Kind::Refused, format_args!("{} does not find {name}: {why}", from.name())))
     }
 

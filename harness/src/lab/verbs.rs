@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use overlay::CreateNetwork;
+use overlay::dns::Resolv;
 use overlay::model::Publish;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,8 +30,8 @@ pub struct Run {
     pub aliases: Vec<String>,
     /// The ports that the host gives away for it.
     pub publish: Vec<Publish>,
-    /// Who is asked for names that no container has, instead of the host's name server.
-    pub dns: Vec<Ipv4Addr>,
+    /// How it looks for names.
+    pub dns: Resolv,
     /// What runs in it; a bare sandbox if empty.
     pub command: Vec<String>,
     /// The command's environment.
@@ -125,6 +126,7 @@ impl Lab {
     pub async fn run(&self, run: Run) -> Result<String> {
         let bad = |e: topology::NameError| Error::new(Kind::Input, e);
         let anonymous = run.name.is_none();
+        run.dns.check().map_err(|why| Error::new(Kind::Input, why))?;
         let name = run.name.unwrap_or_else(|| self.draw_name());
         let mut networks = Vec::new();
         for (number, network) in run.networks.iter().enumerate() {

@@ -333,11 +333,11 @@ pub(super) fn check_destination(checker: &mut Checker, text: &At<String>) -> Opt
     let is_ours = checker.has_host(text) || checker.has_container(text) || text.contains(':');
     let dns = text.strip_prefix(DNS).or_else(|| (text.contains('.') && !is_ours).then_some(text.as_str()));
     if let Some(name) = dns {
-        let name = name.strip_suffix('.').unwrap_or(name).to_owned();
-        if !(Question { name: name.clone(), kind: Type::A }).is_sendable() {
+        let question = Question { name: name.to_owned(), kind: Type::A };
+        if !question.is_sendable() {
             checker.mistake(not_dns(text));
         }
-        return Some(Destination::Name(name));
+        return Some(Destination::Name(question.name));
     }
     Some(match check_target(checker, text)? {
         Target::Host(name) => Destination::Host(name),

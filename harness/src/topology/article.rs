@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use overlay::Resolution;
+use overlay::dns::Resolv;
 
 use super::model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
 use super::name::{ContainerName, HostName, NetworkName};
@@ -28,7 +29,7 @@ impl Topology {
             publish: Vec::new(),
             command: vec!["sleep".into(), "3600".into()],
             env: BTreeMap::new(),
-            dns: Vec::new(),
+            dns: Resolv::default(),
             anonymous: false,
         };
         let topology = Self {

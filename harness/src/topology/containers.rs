@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use overlay::dns::Resolv;
 use overlay::model::Publish;
 
 use super::check::{Checker, taken};
@@ -38,7 +39,7 @@ pub(crate) fn check_container(checker: &mut Checker, table: &At<ContainerTable>)
         on,
         networks,
         command: table.command.as_ref().map(|command| check_command(checker, command)).unwrap_or_default(),
-        dns: table.dns.iter().filter_map(|text| checker.address(text)).collect(),
+        dns: check_dns(checker, table),
         anonymous: false,
         env: table.env.iter().map(|(key, value)| (key.clone(), check_env(checker, key, value))).collect(),
     };
@@ -51,6 +52,25 @@ fn check_on(checker: &mut Checker, table: &ContainerTable) -> Option<HostName> {
         Some(on) if table.networks.is_empty() => checker.host(on).map(|host| host.name),
         on => checker.engine_or_first(on.as_ref(), &table.name.span),
     }
+}
+
+/// How it looks for names: each domain and option by itself, so that the wrong one is shown.
+fn check_dns(checker: &mut Checker, table: &ContainerTable) -> Resolv {
+    let servers = table.dns.iter().filter_map(|text| checker.address(text)).collect();
+    let texts = |all: &[At<String>]| all.iter().map(|text| text.value.clone()).collect();
+    let one = |text: &At<String>| vec![text.value.clone()];
+    let domains = table.dns_search.iter().map(|its| (its, Resolv { search: one(its), ..Resolv::default() }));
+    let options =
+        table.dns_options.iter().map(|its| (its, Resolv { options: one(its), ..Resolv::default() }));
+    for (text, alone) in domains.chain(options) {
+        if let Err(why) = alone.check() {
+            // What is wrong, and what to do.
+            let said = why.to_string();
+            let (title, help) = said.rsplit_once(": ").unwrap_or((&said, "leave it out"));
+            checker.mistake(Mistake::new(title, &text.span, "here").help(help));
+        }
+    }
+    Resolv { servers, search: texts(&table.dns_search), options: texts(&table.dns_options) }
 }
 
 /// Ports that a host gives away, each once.

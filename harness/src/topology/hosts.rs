@@ -152,7 +152,9 @@ fn check_dns(checker: &mut Checker, table: &UnderlayTable) -> BTreeMap<String, I
     let mut dns = BTreeMap::new();
     for (name, text) in &table.dns {
         let Some(address) = checker.address(text) else { continue };
-        let question = Question { name: name.to_ascii_lowercase(), kind: Type::A };
+        // A dot at its end changes nothing.
+        let whole = name.strip_suffix('.').unwrap_or(name);
+        let question = Question { name: whole.to_ascii_lowercase(), kind: Type::A };
         if !question.is_sendable() {
             let mistake =
                 Mistake::new(format!("{} is not a DNS name", quote(name)), &text.span, "its address");

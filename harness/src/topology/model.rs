@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::{Ipv4AddrRange, Ipv4Net};
 use overlay::Resolution;
+use overlay::dns::Resolv;
 use overlay::model::Publish;
 
 use super::name::{ContainerName, HostName, NetworkName};
@@ -150,8 +151,8 @@ pub struct Container {
     pub command: Vec<String>,
     /// The command's environment, on top of the default one.
     pub env: BTreeMap<String, String>,
-    /// Who is asked for names that no container has. Empty: the host's name server.
-    pub dns: Vec<Ipv4Addr>,
+    /// How it looks for names.
+    pub dns: Resolv,
     /// Its name was drawn, as no file says: others cannot look it up.
     pub anonymous: bool,
 }

@@ -119,8 +119,14 @@ impl Page {
             self.key("command", texts(&container.command));
         }
         self.map("env", &container.env);
-        if !container.dns.is_empty() {
-            self.key("dns", texts(&container.dns));
+        let dns = &container.dns;
+        if !dns.servers.is_empty() {
+            self.key("dns", texts(&dns.servers));
+        }
+        for (key, all) in [("dns_search", &dns.search), ("dns_options", &dns.options)] {
+            if !all.is_empty() {
+                self.key(key, texts(all));
+            }
         }
     }
 }

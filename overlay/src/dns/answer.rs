@@ -15,6 +15,11 @@ pub trait Names {
 
     /// The name of an address, without a dot at its end.
     fn name_of(&self, address: Ipv4Addr) -> Option<String>;
+
+    /// Whether nobody else is asked for a name that it does not know.
+    fn withholds(&self, _name: &str, _kind: Type) -> bool {
+        false
+    }
 }
 
 /// How a query has come, and so how long its reply may be.
@@ -51,6 +56,11 @@ pub fn react<N: Names>(bytes: &[u8], names: &N, over: Over, seed: u64) -> Reacti
     let (code, records) = match found {
         Some(records) => (Rcode::NOERROR, records),
         None if N::IS_AUTHORITY => (Rcode::NXDOMAIN, Vec::new()),
+        None if query.is_in()
+            && query.name.as_deref().is_some_and(|name| names.withholds(name, query.kind)) =>
+        {
+            (Rcode::NOERROR, Vec::new())
+        }
         None => return Reaction::Forward,
     };
     Reaction::Reply(query.reply(code, N::IS_AUTHORITY, &records, limit(&query, over)))

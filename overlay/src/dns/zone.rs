@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::answer::Names;
+use super::message::Type;
 use crate::id::NetworkId;
 use crate::ledger::View;
 use crate::model::{Endpoint, Network};
@@ -18,6 +19,8 @@ pub struct Zone {
     host: Ipv4Addr,
     /// In the order in which they are searched.
     networks: Vec<NetworkId>,
+    /// Nobody else is asked for a name without a dot.
+    withholds_words: bool,
 }
 
 impl Zone {
@@ -35,7 +38,14 @@ impl Zone {
             .collect();
         on.sort();
         let networks = on.into_iter().map(|(_, _, id)| id).collect();
-        Zone { view, host, networks }
+        Zone { view, host, networks, withholds_words: false }
+    }
+
+    /// For a container whose `ndots` somebody has set: a name without a dot is not for the outside, where it would be asked for
+    /// again with each search domain behind it (20.10: `resolver.go`, `NdotsSet`). Zero dots are what Docker sets itself.
+    #[must_use]
+    pub fn with_ndots(self, ndots: Option<usize>) -> Zone {
+        Zone { withholds_words: ndots.is_some_and(|ndots| ndots > 0), ..self }
     }
 
     fn network(&self, id: NetworkId) -> Option<&Network> {
@@ -89,6 +99,10 @@ impl Names for Zone {
             let name = if endpoint.anonymous { endpoint.aliases.first()? } else { &endpoint.name };
             Some(format!("{name}.{}", self.network(*id)?.name))
         })
+    }
+
+    fn withholds(&self, name: &str, kind: Type) -> bool {
+        self.withholds_words && matches!(kind, Type::A | Type::AAAA) && !name.contains('.')
     }
 }
 

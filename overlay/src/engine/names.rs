@@ -127,10 +127,11 @@ impl NameServers {
 
     fn start(&self, container: &ContainerRef) -> kernel::Result<Led> {
         let (sandbox, vtep, applied) = (container.sandbox, self.vtep, self.applied.clone());
+        let ndots = container.dns.ndots();
         let names = move || {
             let applied = applied.borrow();
             let its = applied.mine.values().filter(|endpoint| endpoint.sandbox == Some(sandbox));
-            Zone::of(Arc::clone(&applied.view), vtep, its.map(|endpoint| endpoint.network))
+            Zone::of(Arc::clone(&applied.view), vtep, its.map(|endpoint| endpoint.network)).with_ndots(ndots)
         };
         // Of the sandbox's id, so that containers draw differently.
         let seed = self.seed
@@ -146,8 +147,8 @@ impl NameServers {
     /// else reaches (20.10: `HostLoopback`).
     fn upstreams(&self, container: &ContainerRef) -> Vec<Upstream> {
         let asked = |server: &Ipv4Addr, from: &Netns| Upstream { server: *server, from: from.clone() };
-        if !container.dns.is_empty() {
-            return container.dns.iter().map(|server| asked(server, &container.netns)).collect();
+        if !container.dns.servers.is_empty() {
+            return container.dns.servers.iter().map(|server| asked(server, &container.netns)).collect();
         }
         let of_host =
             |server: &Ipv4Addr| if server.is_loopback() { &self.env.netns } else { &container.netns };

@@ -44,7 +44,7 @@ fn c0() -> ContainerRef {
         sandbox: "00bd02585abf6514affb4761761266d6cf684dad1fcad792e99d9287e46ea9a1".parse().unwrap(),
         netns: Netns::current("C0").unwrap(),
         publish: Vec::new(),
-        dns: Vec::new(),
+        dns: crate::dns::Resolv::default(),
     }
 }
 

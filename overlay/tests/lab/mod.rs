@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use kernel::icmp::{Echo, Pinger};
 use kernel::{Batch, Netns, NewLink, Rtnl, Snapshot};
+use overlay::dns::Resolv;
 use overlay::id::{ContainerId, SandboxId};
 use overlay::ipam::PoolRequest;
 use overlay::kv::memory::{self, Line};
@@ -137,7 +138,7 @@ impl Lab {
             sandbox: SandboxId::random(&mut self.rng),
             netns: Netns::new(name).unwrap(),
             publish: Vec::new(),
-            dns: Vec::new(),
+            dns: Resolv::default(),
         }
     }
 

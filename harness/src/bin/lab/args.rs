@@ -349,6 +349,12 @@ pub(crate) struct ContainerRun {
 }
 
 #[derive(Debug, Subcommand)]
+    /// A domain in which names are looked for that are not found as they stand; `.` for none.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) dns_search: Vec<String>,
+    /// An option of the C library's resolver: `ndots:1`.
+    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
+    pub(crate) dns_option: Vec<String>,
 pub(crate) enum Kv {
     /// Print the value of a key.
     Get {

@@ -6,6 +6,7 @@ use anyhow::bail;
 use harness::Error;
 use harness::control::Request;
 use harness::lab::{ContainerReport, Report, Run};
+use overlay::dns::Resolv;
 use serde_json::{Value, json};
 
 use crate::args::{Container, ContainerRun};
@@ -78,7 +79,7 @@ fn request(run: ContainerRun, on: String) -> Run {
         ip: run.ip,
         aliases: run.network_alias,
         publish: run.publish.into_iter().flatten().collect(),
-        dns: run.dns,
+        dns: Resolv { servers: run.dns, search: run.dns_search, options: run.dns_option },
         command: run.command,
         env: run.env.into_iter().collect(),
     }

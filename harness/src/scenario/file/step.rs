@@ -261,7 +261,7 @@ pub(crate) struct OnTable {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ContainerVerbTable {
     /// Runs one; the keys of `[[container]]`.
-    Run(At<ContainerTable>),
+    Run(Box<At<ContainerTable>>),
     /// Stops and removes one.
     Rm(NamedContainerTable),
 }

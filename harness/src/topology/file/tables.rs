@@ -190,6 +190,12 @@ pub(crate) struct ContainerTable {
     /// Name servers that are asked instead of the host's.
     #[serde(default)]
     pub(crate) dns: Vec<At<String>>,
+    /// Domains in which names are looked for that are not found as they stand.
+    #[serde(default)]
+    pub(crate) dns_search: Vec<At<String>>,
+    /// Options of the C library's resolver: `ndots:1`.
+    #[serde(default)]
+    pub(crate) dns_options: Vec<At<String>>,
 }
 
 /// A network that a container is attached to: its name, or a table that says more.

@@ -6,10 +6,10 @@ const LONGEST: usize = 255;
 /// Longest label (RFC 1035, 2.3.4).
 const LABEL: usize = 63;
 
-/// A name as it is sent. None: a part of it is empty, or it or a part of it is too long.
+/// A name as it is sent; a dot at its end changes nothing. None: a part of it is empty, or it or a part of it is too long.
 pub(in crate::dns) fn encode_name(name: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(name.len() + 2);
-    for label in name.split('.') {
+    for label in name.strip_suffix('.').unwrap_or(name).split('.') {
         if !(1..=LABEL).contains(&label.len()) {
             return None;
         }

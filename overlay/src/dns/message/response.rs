@@ -12,7 +12,7 @@ use super::{HEADER, IN};
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
-    /// The name, without a dot at its end.
+    /// The name, with or without a dot at its end.
     pub name: String,
     /// Which records of it.
     pub kind: Type,

@@ -113,6 +113,8 @@ fn names_are_as_long_as_may_be() {
     let label = "a".repeat(63);
     assert!(encode_name(&label).is_some() && encode_name(&"a".repeat(64)).is_none());
     assert!(encode_name("").is_none() && encode_name("a..b").is_none());
+    assert!(encode_name(".").is_none() && encode_name("a..").is_none());
+    assert_eq!(encode_name("a.b."), encode_name("a.b"));
     let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
     assert_eq!(encode_name(&longest).unwrap().len(), 255);
     assert!(encode_name(&format!("{longest}a")).is_none());

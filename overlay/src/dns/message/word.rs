@@ -21,8 +21,17 @@ impl Type {
     /// An IPv6 address (RFC 3596, 2.1).
     pub const AAAA: Type = Type(28);
 
-    const WORDS: [(&str, Type); 5] =
-        [("A", Type::A), ("AAAA", Type::AAAA), ("PTR", Type::PTR), ("MX", Type::MX), ("TXT", Type::TXT)];
+    /// Where a service is (RFC 2782).
+    pub const SRV: Type = Type(33);
+
+    const WORDS: [(&str, Type); 6] = [
+        ("A", Type::A),
+        ("AAAA", Type::AAAA),
+        ("PTR", Type::PTR),
+        ("MX", Type::MX),
+        ("TXT", Type::TXT),
+        ("SRV", Type::SRV),
+    ];
 }
 
 impl fmt::Display for Type {
@@ -39,7 +48,9 @@ impl FromStr for Type {
 
     fn from_str(text: &str) -> Result<Type, String> {
         let found = Type::WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
-        found.map(|(_, kind)| *kind).ok_or_else(|| "one of `A`, `AAAA`, `PTR`, `MX` and `TXT`".to_owned())
+        found
+            .map(|(_, kind)| *kind)
+            .ok_or_else(|| "one of `A`, `AAAA`, `PTR`, `MX`, `TXT` and `SRV`".to_owned())
     }
 }
 
