@@ -22,6 +22,14 @@ pub(crate) struct Container {
     pub(crate) host: Arc<Host>,
     /// What its engine knows it by; holds its namespace.
     pub(crate) this: ContainerRef,
+    /// Docker's is the short id; its first name says more to people. It stays, whatever the container is called.
+    pub(crate) hostname: String,
+    state: Arc<State>,
+}
+
+/// What becomes of a container, whatever it is called.
+#[derive(Debug, Default)]
+struct State {
     /// Its networks, in the order in which it was put on them.
     joined: Mutex<Vec<Joined>>,
     running: tokio::sync::Mutex<Running>,
@@ -44,7 +52,20 @@ struct Running {
 
 impl Container {
     pub(crate) fn new(spec: topology::Container, host: Arc<Host>, this: ContainerRef) -> Container {
-        Container { spec, host, this, joined: Mutex::default(), running: tokio::sync::Mutex::default() }
+        let hostname = spec.name.to_string();
+        Container { spec, host, this, hostname, state: Arc::default() }
+    }
+
+    /// The same container under another name, which is a given one.
+    pub(crate) fn renamed(&self, name: topology::ContainerName) -> Container {
+        let this = ContainerRef { name: name.to_string(), ..self.this.clone() };
+        Container {
+            spec: topology::Container { name, anonymous: false, ..self.spec.clone() },
+            host: Arc::clone(&self.host),
+            this,
+            hostname: self.hostname.clone(),
+            state: Arc::clone(&self.state),
+        }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -58,7 +79,7 @@ impl Container {
     }
 
     fn joined(&self) -> MutexGuard<'_, Vec<Joined>> {
-        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.joined.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts it on a network.
@@ -119,7 +140,7 @@ impl Container {
 
     /// Its machine, made now if this is its first process, made anew if its init has been killed.
     pub(crate) async fn machine(&self) -> Result<Arc<Machine>> {
-        let mut running = self.running.lock().await;
+        let mut running = self.state.running.lock().await;
         if let Some(machine) = &running.machine
             && !machine.wait_down(Duration::ZERO)?
         {
@@ -133,8 +154,7 @@ impl Container {
         Ok(machine)
     }
 
-    /// Docker's files, `docker-overlay` reference: localhost in all its names, then the container itself. Docker's hostname
-    /// is the short id; the container's name says more to people.
+    /// Docker's files, `docker-overlay` reference: localhost in all its names, then the container itself.
     fn setup(&self) -> Setup {
         let mut hosts = String::from(
             "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\nfe00::0\tip6-localnet\n\
@@ -142,14 +162,14 @@ impl Container {
         );
         for (_, info) in self.networks() {
             // Writing to a string cannot fail.
-            let _ = writeln!(hosts, "{}\t{}", info.address.addr(), self.name());
+            let _ = writeln!(hosts, "{}\t{}", info.address.addr(), self.hostname);
         }
         let resolv = if self.networks().is_empty() {
             "# On no network there is no name server.\n".to_owned()
         } else {
             self.spec.dns.text()
         };
-        Setup { hostname: self.name().to_owned(), hosts, resolv }
+        Setup { hostname: self.hostname.clone(), hosts, resolv }
     }
 
     /// Starts its command, if it has one.
@@ -161,29 +181,29 @@ impl Container {
         let program = Program {
             command: self.spec.command.clone(),
             env: self.spec.env.clone(),
-            hostname: self.name().to_owned(),
+            hostname: self.hostname.clone(),
             stdin: None,
         };
         let process = Process::start(&machine, program).map_err(|error| {
             Error::new(Kind::Input, format_args!("cannot start container {}: {error}", self.name()))
         })?;
-        self.running.lock().await.process = Some(Arc::new(process));
+        self.state.running.lock().await.process = Some(Arc::new(process));
         Ok(())
     }
 
     /// Its machine, if something has run there.
     pub(crate) async fn made_machine(&self) -> Option<Arc<Machine>> {
-        self.running.lock().await.machine.clone()
+        self.state.running.lock().await.machine.clone()
     }
 
     /// Its process, if it has a command.
     pub(crate) async fn process(&self) -> Option<Arc<Process>> {
-        self.running.lock().await.process.clone()
+        self.state.running.lock().await.process.clone()
     }
 
     /// Ends all that runs in it. Its namespace stays until its networks have been left.
     pub(crate) async fn stop(&self) {
-        let mut running = self.running.lock().await;
+        let mut running = self.state.running.lock().await;
         running.process = None;
         running.machine = None;
     }

@@ -174,6 +174,41 @@ async fn a_name_that_was_drawn_is_not_found_and_dns_is_ones_own_choice(lab: Lab)
 }
 
 #[harness::test(topology = topology())]
+async fn a_container_goes_on_under_another_name(lab: Lab) -> harness::Result {
+    let (c0, c1) = (lab.container("C0")?, lab.container("C1")?);
+    let ip = c1.ip("demonet")?;
+    let hosts = files(&c1).await?.0;
+    lab.rename_container("C1", "web").await?;
+    let web = lab.container("web")?;
+    assert_eq!(c1.ip("demonet").unwrap_err().kind(), Kind::NoSuch);
+    assert_eq!((web.ip("demonet")?, c0.resolve("web").await?), (ip, vec![ip]));
+    assert!(c0.resolve("C1").await.is_err());
+    expect!(c0.ping("web")).await?;
+    assert_eq!(web.exec(&["hostname"]).await?.stdout, "C1\n", "its hostname stays");
+    lab.connect(Connect { container: "web".into(), network: "vault".into(), ..Connect::default() }).await?;
+    assert_eq!(lab.container("V1")?.resolve("web").await?, [web.ip("vault")?]);
+    lab.disconnect("web", "vault").await?;
+    assert_eq!(files(&web).await?.0, hosts);
+
+    let taken = lab.rename_container("web", "C0").await.unwrap_err();
+    assert!(
+        taken.to_string().starts_with("Conflict. The container name \"/C0\" is already in use"),
+        "{taken}"
+    );
+    let nobody = lab.rename_container("C1", "other").await.unwrap_err();
+    assert_eq!(nobody.kind(), Kind::NoSuch);
+    let same = lab.rename_container("web", "web").await.unwrap_err().to_string();
+    assert_eq!(same, "Renaming a container with the same name as its current name");
+
+    // It comes back by its new name.
+    lab.crash("docker1")?;
+    lab.restart("docker1").await?;
+    assert_eq!(c0.resolve("web").await?, [ip]);
+    assert_eq!(lab.check(false).await?.findings, [""; 0]);
+    Ok(())
+}
+
+#[harness::test(topology = topology())]
 async fn a_host_that_comes_back_has_its_names_again(lab: Lab) -> harness::Result {
     let (c0, c1) = (lab.container("C0")?, lab.container("C1")?);
     lab.crash("docker1")?;

@@ -108,6 +108,67 @@ fn a_name_comes_with_its_container_and_goes_with_it() {
 }
 
 #[kernel::isolate]
+fn a_container_that_is_renamed_is_found_by_its_new_name_and_by_no_old_one() {
+    lab::run(
+        |mut lab| async move {
+            lab.demonet().await;
+            let mut vault = network("vault", "10.75.0.0/24");
+            vault.internal = true;
+            let vault = lab.engine(0).create_network(vault).await.unwrap();
+            let c0 = joined(&mut lab, 0, "C0", "demonet", &["db"]).await;
+            lab.engine(0).join(&c0, "vault", JoinOptions::default()).await.unwrap();
+            let c1 = joined(&mut lab, 1, "C1", "demonet", &[]).await;
+            let v1 = joined(&mut lab, 1, "V1", "vault", &[]).await;
+            lab.converged().await;
+            let record = async |lab: &Lab| {
+                let all = Kv::Memory(lab.store.clone()).list(&keys::endpoints(vault)).await.unwrap();
+                let mut texts =
+                    all.pairs.iter().map(|pair| String::from_utf8_lossy(&pair.value).into_owned());
+                texts.find(|text| text.contains("10.75.0.2/24")).unwrap()
+            };
+            let before = record(&lab).await;
+
+            lab.engine(0).rename(&c0, "web").await.unwrap();
+            assert_eq!(found(&c0.netns, "web").await, Ok(vec![2]), "on its own host at once");
+            lab.converged().await;
+            for (from, name, answer) in [
+                (&c1, "web", Ok(vec![2])),
+                (&c1, "web.demonet", Ok(vec![2])),
+                (&c1, "db", Ok(vec![2])),
+                (&c1, "C0", Err(Rcode::NXDOMAIN)),
+                (&v1, "web", Ok(vec![2])),
+                (&v1, "C0", Err(Rcode::NXDOMAIN)),
+                (&c0, "C0", Err(Rcode::NXDOMAIN)),
+            ] {
+                assert_eq!(found(&from.netns, name).await, answer, "{name} from {}", from.name);
+            }
+            let pointer = response(&c1.netns, "2.0.168.192.in-addr.arpa", Type::PTR).await;
+            assert_eq!(pointer.answers[0].data, Data::Ptr("web.demonet".into()));
+            assert_eq!(record(&lab).await, before.replace("\"name\":\"C0\"", "\"name\":\"web\""));
+
+            let taken = lab.engine(0).rename(&c0, "C1").await.unwrap_err().to_string();
+            assert_eq!(taken, "endpoint with name C1 already exists in network demonet");
+            assert_eq!(found(&v1.netns, "web").await, Ok(vec![2]), "on no network then");
+
+            // A name that was drawn is nobody's, one that is given instead is.
+            let c9 = lab.container("c9");
+            let drawn = JoinOptions { anonymous: true, ..JoinOptions::default() };
+            lab.engine(0).join(&c9, "demonet", drawn).await.unwrap();
+            lab.engine(0).rename(&c9, "nine").await.unwrap();
+            lab.converged().await;
+            assert_eq!(found(&c1.netns, "nine").await, Ok(vec![4]));
+
+            // Another engine, which takes over what is there, knows no other name.
+            lab.hosts[0].engine.take().unwrap().abort();
+            lab.start(0).await;
+            lab.converged().await;
+            assert_eq!(found(&c1.netns, "web").await, Ok(vec![2]));
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
 fn an_alias_of_two_leads_to_both_in_changing_order() {
     lab::run(
         |mut lab| async move {
@@ -305,70 +366,6 @@ impl Names for World {
     }
 }
 
-#[kernel::isolate]
-fn other_names_are_asked_for_outside_from_where_the_container_is() {
-    lab::run(
-        |mut lab| async move {
-            let names = || World;
-            let service = Service { names, upstreams: vec![], seed: 1, gate: overlay::Gate::default() };
-            let world = Server::start(&lab.switch, (OUTSIDE, docker::NAME_PORT).into(), service).unwrap();
-            lab.hosts[0].engine.take().unwrap().abort();
-            // The first of them is nobody's, and answers for itself that it is not there.
-            lab.hosts[0].config.nameservers = vec![Ipv4Addr::new(10, 0, 0, 10), OUTSIDE];
-            lab.start(0).await;
-            lab.demonet().await;
-            let mut vault = network("vault", "10.75.0.0/24");
-            vault.internal = true;
-            lab.engine(0).create_network(vault).await.unwrap();
-            let c0 = joined(&mut lab, 0, "C0", "demonet", &[]).await;
-            assert_eq!(found(&c0.netns, "example.org").await, Ok(vec![80]));
-            assert_eq!(found(&c0.netns, "C0").await, Ok(vec![2]), "a container's own names come first");
-            let missing = response(&c0.netns, "example.com", Type::A).await;
-            assert_eq!(
-                (missing.code, missing.is_authoritative),
-                (Rcode::NXDOMAIN, true),
-                "in the world's words"
-            );
-            let text = response(&c0.netns, "C0", Type::TXT).await;
-            assert_eq!((text.code, text.answers.len()), (Rcode::NOERROR, 0), "it is not asked for outside");
-            let by_tcp =
-                b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03org\x00\x00\x01\x00\x01";
-            let mut stream =
-                TcpSocket::from_std_stream(c0.netns.tcp().unwrap().into()).connect(server()).await.unwrap();
-            stream.write_u16(u16::try_from(by_tcp.len()).unwrap()).await.unwrap();
-            stream.write_all(by_tcp).await.unwrap();
-            let mut reply = vec![0; usize::from(stream.read_u16().await.unwrap())];
-            stream.read_exact(&mut reply).await.unwrap();
-            assert_eq!(Response::read(by_tcp, &reply).unwrap().answers.len(), 1);
-
-            // From an internal network nobody outside can be reached; the container's own names are there.
-            let v0 = joined(&mut lab, 0, "V0", "vault", &[]).await;
-            assert_eq!(found(&v0.netns, "example.org").await, Err(Rcode::SERVFAIL));
-            assert_eq!(found(&v0.netns, "V0").await, Ok(vec![2]));
-
-            // `--dns` is asked instead of the host's.
-            let c1 = ContainerRef {
-                dns: Resolv { servers: vec![Ipv4Addr::new(10, 0, 0, 10)], ..Resolv::default() },
-                ..lab.container("C1")
-            };
-            lab.engine(0).join(&c1, "demonet", JoinOptions::default()).await.unwrap();
-            assert_eq!(found(&c1.netns, "example.org").await, Err(Rcode::SERVFAIL));
-            assert_eq!(found(&c1.netns, "C0").await, Ok(vec![2]));
-
-            // Nobody there any more, but somebody who has the port and says nothing: four seconds, not for ever.
-            drop(world);
-            let at = SocketAddr::from((OUTSIDE, 53));
-            let mut silent = None;
-            holds("the port is free", || {
-                silent = lab.switch.udp(at).ok();
-                let there = silent.is_some();
-                async move { there }
-            })
-            .await;
-            let start = Instant::now();
-            assert_eq!(found(&c0.netns, "example.org").await, Err(Rcode::SERVFAIL));
-            assert!(start.elapsed() >= Duration::from_secs(4), "it was given its time");
-            assert_eq!(found(&c0.netns, "C0").await, Ok(vec![2]), "and nobody waits meanwhile");
 /// How a name is answered.
 #[derive(Debug, PartialEq, Eq)]
 enum Answer {
@@ -478,6 +475,70 @@ fn each_kind_of_question_is_answered_as_dockers_server_does() {
     );
 }
 
+#[kernel::isolate]
+fn other_names_are_asked_for_outside_from_where_the_container_is() {
+    lab::run(
+        |mut lab| async move {
+            let names = || World;
+            let service = Service { names, upstreams: vec![], seed: 1, gate: overlay::Gate::default() };
+            let world = Server::start(&lab.switch, (OUTSIDE, docker::NAME_PORT).into(), service).unwrap();
+            lab.hosts[0].engine.take().unwrap().abort();
+            // The first of them is nobody's, and answers for itself that it is not there.
+            lab.hosts[0].config.nameservers = vec![Ipv4Addr::new(10, 0, 0, 10), OUTSIDE];
+            lab.start(0).await;
+            lab.demonet().await;
+            let mut vault = network("vault", "10.75.0.0/24");
+            vault.internal = true;
+            lab.engine(0).create_network(vault).await.unwrap();
+            let c0 = joined(&mut lab, 0, "C0", "demonet", &[]).await;
+            assert_eq!(found(&c0.netns, "example.org").await, Ok(vec![80]));
+            assert_eq!(found(&c0.netns, "C0").await, Ok(vec![2]), "a container's own names come first");
+            let missing = response(&c0.netns, "example.com", Type::A).await;
+            assert_eq!(
+                (missing.code, missing.is_authoritative),
+                (Rcode::NXDOMAIN, true),
+                "in the world's words"
+            );
+            let text = response(&c0.netns, "C0", Type::TXT).await;
+            assert_eq!((text.code, text.answers.len()), (Rcode::NOERROR, 0), "it is not asked for outside");
+            let by_tcp =
+                b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x07example\x03org\x00\x00\x01\x00\x01";
+            let mut stream =
+                TcpSocket::from_std_stream(c0.netns.tcp().unwrap().into()).connect(server()).await.unwrap();
+            stream.write_u16(u16::try_from(by_tcp.len()).unwrap()).await.unwrap();
+            stream.write_all(by_tcp).await.unwrap();
+            let mut reply = vec![0; usize::from(stream.read_u16().await.unwrap())];
+            stream.read_exact(&mut reply).await.unwrap();
+            assert_eq!(Response::read(by_tcp, &reply).unwrap().answers.len(), 1);
+
+            // From an internal network nobody outside can be reached; the container's own names are there.
+            let v0 = joined(&mut lab, 0, "V0", "vault", &[]).await;
+            assert_eq!(found(&v0.netns, "example.org").await, Err(Rcode::SERVFAIL));
+            assert_eq!(found(&v0.netns, "V0").await, Ok(vec![2]));
+
+            // `--dns` is asked instead of the host's.
+            let c1 = ContainerRef {
+                dns: Resolv { servers: vec![Ipv4Addr::new(10, 0, 0, 10)], ..Resolv::default() },
+                ..lab.container("C1")
+            };
+            lab.engine(0).join(&c1, "demonet", JoinOptions::default()).await.unwrap();
+            assert_eq!(found(&c1.netns, "example.org").await, Err(Rcode::SERVFAIL));
+            assert_eq!(found(&c1.netns, "C0").await, Ok(vec![2]));
+
+            // Nobody there any more, but somebody who has the port and says nothing: four seconds, not for ever.
+            drop(world);
+            let at = SocketAddr::from((OUTSIDE, 53));
+            let mut silent = None;
+            holds("the port is free", || {
+                silent = lab.switch.udp(at).ok();
+                let there = silent.is_some();
+                async move { there }
+            })
+            .await;
+            let start = Instant::now();
+            assert_eq!(found(&c0.netns, "example.org").await, Err(Rcode::SERVFAIL));
+            assert!(start.elapsed() >= Duration::from_secs(4), "it was given its time");
+            assert_eq!(found(&c0.netns, "C0").await, Ok(vec![2]), "and nobody waits meanwhile");
         },
         1,
     );

@@ -118,6 +118,13 @@ pub enum Request {
         /// Which.
         name: String,
     },
+    /// Calls a container otherwise.
+    RenameContainer {
+        /// Which.
+        name: String,
+        /// What it is to be called.
+        to: String,
+    },
     /// Stops and removes a container.
     RemoveContainer {
         /// Which.

@@ -144,6 +144,7 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
         Request::Disconnect { container, network } => End::of(lab.disconnect(&container, &network).await?),
         Request::RunContainer(run) => End::of(lab.run(run).await?),
         Request::InspectContainer { name } => End::of(lab.inspect_container(&name).await?),
+        Request::RenameContainer { name, to } => End::of(lab.rename_container(&name, &to).await?),
         Request::RemoveContainer { name } => End::of(lab.remove_container(&name).await?),
         Request::Inject { name, fault } => {
             let guard = match name {

@@ -241,7 +241,7 @@ pub(super) async fn within<T>(
 }
 
 /// The name is another container's, in Docker's words.
-fn taken(slot: &Slot) -> Error {
+pub(super) fn taken(slot: &Slot) -> Error {
     let by = match slot {
         Slot::Up(container) => format!("container \"{:#}\"", container.this.id),
         Slot::Lost(spec) => format!("a container that was lost with host {}", spec.on),

@@ -10,6 +10,7 @@ use overlay::model::Publish;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::build::taken;
 use super::{Lab, Slot};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
@@ -125,8 +126,8 @@ impl Lab {
     /// Runs a container; its id.
     pub async fn run(&self, run: Run) -> Result<String> {
         let bad = |e: topology::NameError| Error::new(Kind::Input, e);
-        let anonymous = run.name.is_none();
         run.dns.check().map_err(|why| Error::new(Kind::Input, why))?;
+        let anonymous = run.name.is_none();
         let name = run.name.unwrap_or_else(|| self.draw_name());
         let mut networks = Vec::new();
         for (number, network) in run.networks.iter().enumerate() {
@@ -150,6 +151,50 @@ impl Lab {
         let container = self.run_container(&spec).await?;
         self.settle().await?;
         Ok(format!("{:#}", container.this.id))
+    }
+
+    /// Calls a container otherwise. It goes on, with its hostname, its addresses and its aliases; others find it by the new name,
+    /// and nobody by the old one, as soon as their engines have heard of it.
+    pub async fn rename_container(&self, name: &str, to: &str) -> Result<()> {
+        let new: topology::ContainerName = to.parse().map_err(|e| Error::new(Kind::Input, e))?;
+        let container = self.known_container(name)?;
+        if to == name {
+            return Err(Error::new(
+                Kind::Input,
+                "Renaming a container with the same name as its current name",
+            ));
+        }
+        container.host.alive()?;
+        let renamed = Arc::new(container.renamed(new));
+        self.replace(&container, &renamed)?;
+        if !container.networks().is_empty() {
+            let done = match container.host.engine() {
+                Ok(engine) => engine.rename(&container.this, to).await.map_err(Error::from),
+                Err(none) => Err(none),
+            };
+            if let Err(why) = done {
+                // What it failed for is what counts; the old name was free all the time, but for one who took it meanwhile.
+                let _ = self.replace(&renamed, &container);
+                return Err(why);
+            }
+        }
+        self.settle().await?;
+        self.events().say("container", format_args!("container {name} is called {to}"));
+        Ok(())
+    }
+
+    /// Puts a container in the place of another. That a third one has its name is an error.
+    fn replace(&self, old: &Arc<Container>, new: &Arc<Container>) -> Result<()> {
+        let mut slots = self.slots();
+        if let Some(other) = slots.iter().find(|slot| slot.name() == new.name()) {
+            return Err(taken(other));
+        }
+        for slot in slots.iter_mut() {
+            if matches!(slot, Slot::Up(up) if Arc::ptr_eq(up, old)) {
+                *slot = Slot::Up(Arc::clone(new));
+            }
+        }
+        Ok(())
     }
 
     /// Stops a container and takes it off its networks.
@@ -211,7 +256,7 @@ impl Lab {
         Ok(serde_json::json!([{
             "Id": format!("{:#}", container.this.id),
             "Name": format!("/{}", container.name()),
-            "Config": { "Hostname": container.name(), "Cmd": container.spec.command },
+            "Config": { "Hostname": container.hostname, "Cmd": container.spec.command },
             "NetworkSettings": settings,
         }]))
     }

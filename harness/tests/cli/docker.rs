@@ -188,6 +188,23 @@ fn containers_are_refused_in_dockers_words() {
 }
 
 #[test]
+fn a_container_is_renamed_and_looks_for_names_as_it_is_told() {
+    let console = Console::with_two_hosts();
+    let dns = ["--dns-search", "demonet", "--dns-option", "ndots:1"];
+    let run = ["container", "run", "--on", "docker1", "--name", "seeker", "--net", "demonet"];
+    console.lab([&run[..], &dns].concat()).done();
+    let resolv = console.lab(["exec", "seeker", "cat", "/etc/resolv.conf"]).done();
+    assert_eq!(resolv, "search demonet\nnameserver 127.0.0.11\noptions ndots:1\n");
+
+    assert_eq!(console.lab(["container", "rename", "C0", "web"]).done(), "");
+    console.lab(["ping", "-c", "1", "seeker", "dns:web"]).done();
+    assert!(console.lab(["container", "ls"]).done().lines().any(|line| line.ends_with(" web")));
+    console.lab(["container", "rename", "--on", "docker1", "web", "other"]).failed(2);
+    let taken = console.lab(["container", "rename", "web", "C1"]).failed(1);
+    assert!(taken.contains("The container name \"/C1\" is already in use by container"), "{taken}");
+}
+
+#[test]
 fn a_container_publishes_ports() {
     let console = Console::with_two_hosts();
     let container = |args: &[&str]| console.lab([&["container"], args].concat());

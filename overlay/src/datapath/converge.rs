@@ -128,9 +128,12 @@ impl Datapath {
             }
         }
         for (id, endpoint) in mine {
-            if !self.attached.contains_key(&id)
-                && let Err(why) = self.put_in(view, endpoint)
-            {
+            if let Some(attached) = self.attached.get_mut(&id) {
+                // It may have another name by now.
+                if attached.endpoint.name != endpoint.name {
+                    attached.endpoint = endpoint.clone();
+                }
+            } else if let Err(why) = self.put_in(view, endpoint) {
                 report.failed.insert(id, why);
             }
         }

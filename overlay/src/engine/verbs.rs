@@ -12,7 +12,7 @@ use crate::docker;
 use crate::error::{Cause, Result};
 use crate::host::ContainerRef;
 use crate::id::{EndpointId, NetworkId, SandboxId};
-use crate::kv::TxnOp;
+use crate::kv::{TxnOp, keys};
 use crate::ledger::{self, CreateNetwork, Joining, View};
 use crate::model::Mac;
 
@@ -168,6 +168,19 @@ impl Engine {
         let left = core.leave(found.id, endpoint.id).await;
         core.drawn().leaving.remove(&endpoint.id);
         left
+    }
+
+    /// Calls a container otherwise: on all its networks, at once, and everywhere as soon as engines have heard of it. Its old name
+    /// is nobody's then; its aliases stay.
+    pub async fn rename(&self, container: &ContainerRef, name: &str) -> Result<()> {
+        let core = &self.core;
+        core.gate.pass().await;
+        let halves = ledger::halves(&core.kv.list(keys::ALL).await?);
+        let who = (core.vtep, container.sandbox);
+        core.transact(|view| Ok(((), ledger::rename(view, who, name, &halves)?))).await?;
+        core.env.sandboxes.insert_container(ContainerRef { name: name.to_owned(), ..container.clone() });
+        core.settle(core.look().await?, Pass::Change).await?;
+        Ok(())
     }
 
     /// Looks at the kernel now, and mends what somebody broke in it; the loop does so from time to time.

@@ -1,5 +1,6 @@
-//! A container that joins a network, or leaves it.
+//! A container that joins a network, leaves it, or is called otherwise.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::create::{cas, number, parents, put_bitmap, put_vnis, vnis};
@@ -141,6 +142,40 @@ pub(crate) fn leave(view: &View, network: NetworkId, id: EndpointId) -> Option<V
         ops.push(count(view, network, -1));
     }
     Some(ops)
+}
+
+/// Gives all endpoints of a container another name, by which others find it from now on, also if nobody gave it the one before.
+/// `halves` are what the containers' halves of the pairs were called on the host.
+pub(crate) fn rename(
+    view: &View,
+    (host, sandbox): (Ipv4Addr, SandboxId),
+    name: &str,
+    halves: &BTreeMap<EndpointId, String>,
+) -> Result<Vec<TxnOp>> {
+    let mut ops = Vec::new();
+    for endpoint in view.endpoints_on(host).filter(|endpoint| endpoint.sandbox == Some(sandbox)) {
+        let (network, id) = (endpoint.network, endpoint.id);
+        let Some(stored) = view.endpoints.get(&network).and_then(|all| all.get(&id)) else { continue };
+        if endpoint.name == name && !endpoint.anonymous {
+            continue;
+        }
+        let missing = || Cause::NoSuchNetwork(network.to_string());
+        let found = &view.networks.get(&network).ok_or_else(missing)?.value.network;
+        if view.endpoints_of(network).any(|other| other.id != id && other.name == name) {
+            return Err(Cause::EndpointExists { name: name.to_owned(), network: found.name.clone() }.into());
+        }
+        let subnet = found.subnet_of(endpoint.address.addr()).ok_or_else(|| Cause::Damaged {
+            network: found.name.clone(),
+            what: "an address is in none of its subnets",
+        })?;
+        let renamed = Endpoint { name: name.to_owned(), anonymous: false, ..endpoint.clone() };
+        let half = halves.get(&id).map_or("", String::as_str);
+        let record = EndpointRecord::of(&renamed, &subnet.pool_id(), half);
+        ops.push(cas(keys::endpoint(network, id), &record, stored.index));
+        // Which is what a Docker watches.
+        ops.push(count(view, network, 0));
+    }
+    Ok(ops)
 }
 
 /// Writes an endpoint down again that others crossed out while its host was away, if nobody took its address.

@@ -13,6 +13,7 @@ mod view;
 
 pub use create::CreateNetwork;
 pub(crate) use create::create;
-pub(crate) use endpoint::{Joining, join, leave, reclaim};
+pub(crate) use endpoint::{Joining, join, leave, reclaim, rename};
 pub(crate) use remove::remove;
+pub(crate) use view::halves;
 pub use view::{Found, Stored, View};

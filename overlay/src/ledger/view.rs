@@ -58,6 +58,18 @@ pub struct View {
     pub unreadable: Vec<(String, String)>,
 }
 
+/// What the containers' halves of pairs were called on their hosts, which a [`View`] does not keep.
+pub(crate) fn halves(listing: &Listing) -> BTreeMap<EndpointId, String> {
+    let half = |pair: &Pair| match Key::parse(&pair.key) {
+        Some(Key::Endpoint(_, id)) => {
+            let record: EndpointRecord = record::decode(&pair.value).ok()?;
+            Some((id, record.host_half().to_owned()))
+        }
+        _ => None,
+    };
+    listing.pairs.iter().filter_map(half).collect()
+}
+
 impl View {
     /// Reads a listing of all of Docker's keys.
     pub fn read(listing: Listing) -> View {

@@ -308,6 +308,15 @@ pub(crate) enum Container {
         #[arg(required = true)]
         containers: Vec<String>,
     },
+    /// Call a container otherwise: it goes on, and others find it by its new name.
+    Rename {
+        #[command(flatten)]
+        on: Where,
+        /// Its name.
+        container: String,
+        /// What it is to be called.
+        name: String,
+    },
     /// Stop and remove containers.
     Rm {
         #[command(flatten)]
@@ -340,6 +349,12 @@ pub(crate) struct ContainerRun {
     /// A name server that is asked for names that no container has (default: the host's).
     #[arg(long)]
     pub(crate) dns: Vec<Ipv4Addr>,
+    /// A domain in which names are looked for that are not found as they stand; `.` for none.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) dns_search: Vec<String>,
+    /// An option of the C library's resolver: `ndots:1`.
+    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
+    pub(crate) dns_option: Vec<String>,
     /// A variable of its environment: `key=value`.
     #[arg(long, short, value_name = "K=V", value_parser = pair)]
     pub(crate) env: Vec<(String, String)>,
@@ -349,12 +364,6 @@ pub(crate) struct ContainerRun {
 }
 
 #[derive(Debug, Subcommand)]
-    /// A domain in which names are looked for that are not found as they stand; `.` for none.
-    #[arg(long, value_name = "DOMAIN")]
-    pub(crate) dns_search: Vec<String>,
-    /// An option of the C library's resolver: `ndots:1`.
-    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
-    pub(crate) dns_option: Vec<String>,
 pub(crate) enum Kv {
     /// Print the value of a key.
     Get {

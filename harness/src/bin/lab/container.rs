@@ -60,6 +60,10 @@ pub(crate) fn main(scope: &Scope, verb: Container) -> anyhow::Result<ExitCode> {
             print::json(&all)?;
             return code;
         }
+        Container::Rename { on, container, name } => {
+            runs_on(&mut client, &container, &on)?;
+            client.ask(&Request::RenameContainer { name: container, to: name })?;
+        }
         Container::Rm { on, containers } => {
             return each(containers, |name| {
                 runs_on(&mut client, name, &on)?;
