@@ -8,7 +8,8 @@ use super::fact::Check;
 use super::facts::check_fact;
 use super::faults::{check_fault, check_heal, check_nemesis};
 use super::file::{CheckTable, RepeatTable, StepTable};
-use super::step::{Repeat, Step, Verb, Wait};
+use super::request::{Repeat, Wait};
+use super::step::{Step, Verb};
 use super::verbs::{
     check_container_verb, check_exec, check_kv, check_network_verb, check_ping, check_resolve, check_tcp,
     check_udp,

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::expect::Expect;
 use super::file::{ExpectTable, TextTable};
 use super::limit::{Bound, Percent};
-use super::step::{KvVerb, NetworkVerb, Resolve, Verb};
+use super::request::{KvVerb, NetworkVerb, Resolve};
+use super::step::Verb;
 use super::text::Text;
 use crate::topology::{At, Checker, Mistake, WordOr, list, quote};
 

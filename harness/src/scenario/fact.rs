@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use ipnet::Ipv4Net;
 
-use super::step::{Target, Via};
+use super::target::{Target, Via};
 use crate::topology::{ContainerName, HostName, NetworkName};
 
 /// A fact that holds or does not.

@@ -9,7 +9,7 @@ use super::fact::{Check, Mac, Route, parse_to};
 use super::file::{
     AddressTable, CheckTable, InterfaceTable, MtuTable, PeerTable, RouteTable, SameNetworkTable, SandboxTable,
 };
-use super::step::Via;
+use super::target::Via;
 use super::verbs::{check_target, check_via, not_on};
 use crate::topology::{At, Checker, Container, Mistake, Network, list, quote};
 

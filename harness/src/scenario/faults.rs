@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::file::{DropTable, FaultTable, NemesisTable, PartitionTable};
-use super::step::{FaultVerb, HealVerb, NemesisVerb};
+use super::request::{FaultVerb, HealVerb, NemesisVerb};
 use crate::fault::{Fault, Nemesis, Partition, Process, Way, parse_offset, parse_signal};
 use crate::topology::{
     At, Checker, FilterTable, HostName, ImpairmentTable, Mistake, WordOr, check_filter, check_wire, list,

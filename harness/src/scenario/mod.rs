@@ -1,6 +1,6 @@
 //! A scenario: steps played on a lab, and what is expected of them.
 //!
-//! - `step`: a step as a value, its verb and whom it names.
+//! - `step`: a step as a value; `request`: what its verb asks for; `target`: whom it names.
 //! - `fact`: what `check` and `[[always]]` look at.
 //! - `expect`: what a step expects, and whether an outcome is that; pure.
 //! - `limit`: limits on shares and times.
@@ -24,8 +24,10 @@ mod limit;
 mod look;
 mod patience;
 mod perform;
+mod request;
 mod run;
 mod step;
+mod target;
 mod text;
 mod verbs;
 
@@ -33,11 +35,13 @@ pub use event::{Counts, EVENT_VERSION, Failure, RunEvent, Seen, StepEnd, Verdict
 pub use expect::{Expect, Mismatch, Outcome};
 pub use fact::{Check, Mac, Route};
 pub use limit::{Bound, Percent};
-pub use run::{Options, Played, play};
-pub use step::{
-    ContainerVerb, DNS, Destination, Exec, FaultVerb, GATEWAY_BRIDGE, HealVerb, INTERNET, KvVerb, Listen,
-    NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Step, Target, Tcp, Udp, Verb, Via, Wait,
+pub use request::{
+    ContainerVerb, Exec, FaultVerb, HealVerb, KvVerb, NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Tcp,
+    Udp, Wait,
 };
+pub use run::{Options, Played, play};
+pub use step::{Step, Verb};
+pub use target::{DNS, Destination, GATEWAY_BRIDGE, INTERNET, Listen, Target, Via};
 pub use text::Text;
 
 pub(crate) use check::check_scenario;

@@ -8,10 +8,11 @@ use overlay::dns::{Data, Rcode, Record};
 
 use super::expect::Outcome;
 use super::look::look;
-use super::step::{
-    ContainerVerb, DNS, Destination, Exec, FaultVerb, HealVerb, INTERNET, KvVerb, Listen, NemesisVerb,
-    NetworkVerb, Ping, Resolve, Target, Tcp, Udp, Verb, Wait,
+use super::request::{
+    ContainerVerb, Exec, FaultVerb, HealVerb, KvVerb, NemesisVerb, NetworkVerb, Ping, Resolve, Tcp, Udp, Wait,
 };
+use super::step::Verb;
+use super::target::{DNS, Destination, INTERNET, Listen, Target};
 use crate::error::{Error, Kind, Result};
 use crate::lab::{Echoed, Lab, Place, request};
 use crate::probe::{self, Answer, Echo};

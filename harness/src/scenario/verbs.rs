@@ -10,10 +10,8 @@ use super::file::{
     ConnectTable, ContainerVerbTable, ExecTable, KvTable, ListenEntry, NamedNetworkTable, NetworkVerbTable,
     PingTable, ResolveTable, TcpTable, UdpTable,
 };
-use super::step::{
-    ContainerVerb, DNS, Destination, Exec, GATEWAY_BRIDGE, INTERNET, KvVerb, Listen, NetworkVerb, Ping,
-    Resolve, Target, Tcp, Udp, Via,
-};
+use super::request::{ContainerVerb, Exec, KvVerb, NetworkVerb, Ping, Resolve, Tcp, Udp};
+use super::target::{DNS, Destination, GATEWAY_BRIDGE, INTERNET, Listen, Target, Via};
 use crate::lab::Connect;
 use crate::topology::{
     At, Checker, HostName, Mistake, NetworkName, check_command, check_container, check_network, check_place,

@@ -10,7 +10,7 @@ use super::evidence::{attached, documents, dump, sandboxes};
 use super::interface::names;
 use crate::error::Result;
 use crate::lab::Lab;
-use crate::scenario::step::Via;
+use crate::scenario::target::Via;
 
 /// The other end of a veth: they name each other.
 pub(super) fn other_end<'a>(of: &Link, there: &'a Snapshot) -> Option<&'a Link> {
