@@ -10,7 +10,7 @@ use super::file::{
     AddressTable, CheckTable, InterfaceTable, MtuTable, PeerTable, RouteTable, SameNetworkTable, SandboxTable,
 };
 use super::target::Via;
-use super::verbs::{check_target, check_via, not_on};
+use super::targets::{check_target, check_via, not_on};
 use crate::topology::{At, Checker, Container, Mistake, Network, list, quote};
 
 /// Longest name of an interface: `IFNAMSIZ` less its final zero (`linux/if.h`).

@@ -7,7 +7,7 @@
 //! - `text`: conditions on a text, with globs and JSON.
 //! - `file`: the tables of a step as written.
 //! - `check`: from those tables to steps.
-//! - `verbs`, `facts`, `faults`, `expectations`: its parts, one family of tables each.
+//! - `verbs`, `targets`, `facts`, `faults`, `expectations`: its parts, one family of tables each.
 //! - `run`: the steps played on a lab; `patience`: when one is tried again; `perform`: a verb done once.
 //! - `look`: facts, looked up in kernel and store.
 //! - `event`: what happens meanwhile.
@@ -28,6 +28,7 @@ mod request;
 mod run;
 mod step;
 mod target;
+mod targets;
 mod text;
 mod verbs;
 
