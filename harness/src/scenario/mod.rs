@@ -2,7 +2,7 @@
 //!
 //! - `step`: a step as a value; `request`: what its verb asks for; `target`: whom it names.
 //! - `fact`: what `check` and `[[always]]` look at.
-//! - `expect`: what a step expects, and whether an outcome is that; pure.
+//! - `outcome`: what came out of a step; `expect`: what is expected, and whether that is it; pure.
 //! - `limit`: limits on shares and times.
 //! - `text`: conditions on a text, with globs and JSON.
 //! - `file`: the tables of a step as written.
@@ -22,6 +22,7 @@ mod faults;
 mod file;
 mod limit;
 mod look;
+mod outcome;
 mod patience;
 mod perform;
 mod request;
@@ -33,9 +34,10 @@ mod text;
 mod verbs;
 
 pub use event::{Counts, EVENT_VERSION, Failure, RunEvent, Seen, StepEnd, Verdict};
-pub use expect::{Expect, Mismatch, Outcome};
+pub use expect::{Expect, Mismatch};
 pub use fact::{Check, Mac, Route};
 pub use limit::{Bound, Percent};
+pub use outcome::Outcome;
 pub use request::{
     ContainerVerb, Exec, FaultVerb, HealVerb, KvVerb, NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Tcp,
     Udp, Wait,

@@ -6,8 +6,8 @@ use kernel::Netns;
 
 use overlay::dns::{Data, Rcode, Record};
 
-use super::expect::Outcome;
 use super::look::look;
+use super::outcome::Outcome;
 use super::request::{
     ContainerVerb, Exec, FaultVerb, HealVerb, KvVerb, NemesisVerb, NetworkVerb, Ping, Resolve, Tcp, Udp, Wait,
 };

@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::event::{Counts, Failure, RunEvent, Seen, StepEnd, Verdict};
-use super::expect::{Mismatch, Outcome};
+use super::expect::Mismatch;
 use super::fact::Check;
 use super::look::look;
+use super::outcome::Outcome;
 use super::patience::{Next, Patience};
 use super::perform::{Tried, perform};
 use super::request::{Repeat, Wait};
