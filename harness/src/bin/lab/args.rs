@@ -1,11 +1,9 @@
 //! What can be typed.
 
-use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use overlay::model::Publish;
 
 /// What the codes mean, for people; `main` has the numbers.
 const EXIT_CODES: &str = "\
@@ -66,17 +64,17 @@ pub(crate) enum Verb {
     Check(crate::check::Check),
     /// Docker's network commands, on a host of the lab.
     #[command(subcommand)]
-    Network(Network),
+    Network(crate::network::Network),
     /// Docker's container commands, on a host of the lab.
     #[command(subcommand)]
-    Container(Container),
+    Container(crate::container::Container),
     /// Make something go wrong: partitions, lost packets, crashes, pauses.
     Fault(crate::fault::Fault),
     /// Put right what went wrong.
     Heal(crate::fault::Heal),
     /// Look into the store, and change it.
     #[command(subcommand)]
-    Kv(Kv),
+    Kv(crate::kv::Kv),
     /// Show what the processes in containers have printed.
     Logs(Logs),
     /// Show what happened in a lab.
@@ -191,228 +189,13 @@ pub(crate) struct Events {
     pub(crate) follow: bool,
 }
 
-/// The host whose engine is asked.
-#[derive(Debug, clap::Args)]
-pub(crate) struct On {
-    /// The host whose engine is asked (default: the first that has one).
-    #[arg(long, value_name = "HOST")]
-    pub(crate) on: Option<String>,
-}
-
-/// The host that a container is on.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Where {
-    /// The host that it has to run on (default: any).
-    #[arg(long, value_name = "HOST")]
-    pub(crate) on: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Network {
-    /// List networks.
-    Ls(On),
-    /// Create an overlay network; prints its id.
-    Create(Box<NetworkCreate>),
-    /// Show networks, as JSON.
-    Inspect {
-        #[command(flatten)]
-        on: On,
-        /// Names or ids.
-        #[arg(required = true)]
-        networks: Vec<String>,
-    },
-    /// Remove networks.
-    Rm {
-        #[command(flatten)]
-        on: On,
-        /// Names or ids.
-        #[arg(required = true)]
-        networks: Vec<String>,
-    },
-    /// Put a container on a network.
-    Connect {
-        /// The network.
-        network: String,
-        /// The container.
-        container: String,
-        /// Its address there.
-        #[arg(long)]
-        ip: Option<Ipv4Addr>,
-        /// A further name there.
-        #[arg(long)]
-        alias: Vec<String>,
-        #[command(flatten)]
-        on: Where,
-    },
-    /// Take a container off a network.
-    Disconnect {
-        /// The network.
-        network: String,
-        /// The container.
-        container: String,
-        #[command(flatten)]
-        on: Where,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct NetworkCreate {
-    #[command(flatten)]
-    pub(crate) on: On,
-    /// What it is called.
-    pub(crate) name: String,
-    /// The driver; `overlay` is the only one.
-    #[arg(long, short, default_value = "overlay")]
-    pub(crate) driver: String,
-    /// A subnet, in CIDR notation; as often as there are to be subnets.
-    #[arg(long)]
-    pub(crate) subnet: Vec<String>,
-    /// The gateway of a subnet.
-    #[arg(long)]
-    pub(crate) gateway: Vec<String>,
-    /// Give out addresses from this part of a subnet only.
-    #[arg(long)]
-    pub(crate) ip_range: Vec<String>,
-    /// Addresses never given out: `name=address`.
-    #[arg(long, value_name = "NAME=IP", value_parser = pair)]
-    pub(crate) aux_address: Vec<(String, String)>,
-    /// No way out of the network.
-    #[arg(long)]
-    pub(crate) internal: bool,
-    /// Docker's flag of that name: stored and shown.
-    #[arg(long)]
-    pub(crate) attachable: bool,
-    /// A driver option: `key=value`.
-    #[arg(long, short, value_name = "K=V", value_parser = pair)]
-    pub(crate) opt: Vec<(String, String)>,
-    /// A label: `key=value`.
-    #[arg(long, value_name = "K=V", value_parser = pair)]
-    pub(crate) label: Vec<(String, String)>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Container {
-    /// List containers.
-    Ls {
-        /// Only those on this host (default: all).
-        #[arg(long, value_name = "HOST")]
-        on: Option<String>,
-    },
-    /// Run a container; prints its id.
-    Run(Box<ContainerRun>),
-    /// Show containers, as JSON.
-    Inspect {
-        #[command(flatten)]
-        on: Where,
-        /// Names.
-        #[arg(required = true)]
-        containers: Vec<String>,
-    },
-    /// Call a container otherwise: it goes on, and others find it by its new name.
-    Rename {
-        #[command(flatten)]
-        on: Where,
-        /// Its name.
-        container: String,
-        /// What it is to be called.
-        name: String,
-    },
-    /// Stop and remove containers.
-    Rm {
-        #[command(flatten)]
-        on: Where,
-        /// Names.
-        #[arg(required = true)]
-        containers: Vec<String>,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct ContainerRun {
-    #[command(flatten)]
-    pub(crate) on: On,
-    /// What it is called (default: drawn).
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// The networks it is put on, in that order.
-    #[arg(long = "net", alias = "network", value_name = "NETWORK")]
-    pub(crate) networks: Vec<String>,
-    /// Its address on the first of them.
-    #[arg(long)]
-    pub(crate) ip: Option<Ipv4Addr>,
-    /// A further name on the first of them.
-    #[arg(long)]
-    pub(crate) network_alias: Vec<String>,
-    /// A port that its host gives away: `8080:80`, `127.0.0.1:8080:80/udp`, `80` for one that is drawn.
-    #[arg(long, short, value_name = "PORT", value_parser = Publish::parse)]
-    pub(crate) publish: Vec<Vec<Publish>>,
-    /// A name server that is asked for names that no container has (default: the host's).
-    #[arg(long)]
-    pub(crate) dns: Vec<Ipv4Addr>,
-    /// A domain in which names are looked for that are not found as they stand; `.` for none.
-    #[arg(long, value_name = "DOMAIN")]
-    pub(crate) dns_search: Vec<String>,
-    /// An option of the C library's resolver: `ndots:1`.
-    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
-    pub(crate) dns_option: Vec<String>,
-    /// A variable of its environment: `key=value`.
-    #[arg(long, short, value_name = "K=V", value_parser = pair)]
-    pub(crate) env: Vec<(String, String)>,
-    /// What runs in it (default: nothing, a bare sandbox).
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
-    pub(crate) command: Vec<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Kv {
-    /// Print the value of a key.
-    Get {
-        /// The key.
-        key: String,
-    },
-    /// List the keys that begin so.
-    Ls {
-        /// Their beginning (default: all).
-        #[arg(default_value = "")]
-        prefix: String,
-    },
-    /// Write a key.
-    Put {
-        /// The key.
-        key: String,
-        /// Its value.
-        #[arg(allow_hyphen_values = true)]
-        value: String,
-    },
-    /// Remove a key.
-    Rm {
-        /// The key.
-        key: String,
-        /// And all that begin so.
-        #[arg(long, short)]
-        recurse: bool,
-    },
-    /// Print every change of the keys that begin so, until ^C.
-    Watch {
-        /// Their beginning (default: all).
-        #[arg(default_value = "")]
-        prefix: String,
-    },
-    /// Show the keys as a tree.
-    Tree {
-        /// Their beginning (default: all).
-        #[arg(default_value = "")]
-        prefix: String,
-    },
-}
-
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     harness::topology::parse_duration(text)
 }
 
 /// `key=value`; a key alone has an empty value, as for Docker.
 #[expect(clippy::unnecessary_wraps, reason = "clap wants a result")]
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
     Ok((key.to_owned(), value.to_owned()))
 }

@@ -1,19 +1,95 @@
 //! `lab container`: Docker's verbs, with Docker's output.
 
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use clap::Subcommand;
 use harness::Error;
 use harness::control::Request;
 use harness::lab::{ContainerReport, Report, Run};
 use overlay::dns::Resolv;
+use overlay::model::Publish;
 use serde_json::{Value, json};
 
-use crate::args::{Container, ContainerRun};
+use crate::args::pair;
 use crate::choose::Scope;
-use crate::network::{each, engine, runs_on};
+use crate::network::{On, Where, each, engine, runs_on};
 use crate::table::table;
 use crate::{VERSION, print};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Container {
+    /// List containers.
+    Ls {
+        /// Only those on this host (default: all).
+        #[arg(long, value_name = "HOST")]
+        on: Option<String>,
+    },
+    /// Run a container; prints its id.
+    Run(Box<ContainerRun>),
+    /// Show containers, as JSON.
+    Inspect {
+        #[command(flatten)]
+        on: Where,
+        /// Names.
+        #[arg(required = true)]
+        containers: Vec<String>,
+    },
+    /// Call a container otherwise: it goes on, and others find it by its new name.
+    Rename {
+        #[command(flatten)]
+        on: Where,
+        /// Its name.
+        container: String,
+        /// What it is to be called.
+        name: String,
+    },
+    /// Stop and remove containers.
+    Rm {
+        #[command(flatten)]
+        on: Where,
+        /// Names.
+        #[arg(required = true)]
+        containers: Vec<String>,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ContainerRun {
+    #[command(flatten)]
+    pub(crate) on: On,
+    /// What it is called (default: drawn).
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The networks it is put on, in that order.
+    #[arg(long = "net", alias = "network", value_name = "NETWORK")]
+    pub(crate) networks: Vec<String>,
+    /// Its address on the first of them.
+    #[arg(long)]
+    pub(crate) ip: Option<Ipv4Addr>,
+    /// A further name on the first of them.
+    #[arg(long)]
+    pub(crate) network_alias: Vec<String>,
+    /// A port that its host gives away: `8080:80`, `127.0.0.1:8080:80/udp`, `80` for one that is drawn.
+    #[arg(long, short, value_name = "PORT", value_parser = Publish::parse)]
+    pub(crate) publish: Vec<Vec<Publish>>,
+    /// A name server that is asked for names that no container has (default: the host's).
+    #[arg(long)]
+    pub(crate) dns: Vec<Ipv4Addr>,
+    /// A domain in which names are looked for that are not found as they stand; `.` for none.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(crate) dns_search: Vec<String>,
+    /// An option of the C library's resolver: `ndots:1`.
+    #[arg(long, alias = "dns-opt", value_name = "OPTION")]
+    pub(crate) dns_option: Vec<String>,
+    /// A variable of its environment: `key=value`.
+    #[arg(long, short, value_name = "K=V", value_parser = pair)]
+    pub(crate) env: Vec<(String, String)>,
+    /// What runs in it (default: nothing, a bare sandbox).
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
+}
 
 pub(crate) fn main(scope: &Scope, verb: Container) -> anyhow::Result<ExitCode> {
     let mut client = scope.client()?;

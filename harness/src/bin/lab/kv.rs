@@ -2,13 +2,56 @@
 
 use std::process::ExitCode;
 
+use clap::Subcommand;
 use harness::control::Request;
 use harness::{Error, Kind};
 use serde_json::json;
 
-use crate::args::Kv;
 use crate::choose::Scope;
 use crate::{VERSION, logs, print};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Kv {
+    /// Print the value of a key.
+    Get {
+        /// The key.
+        key: String,
+    },
+    /// List the keys that begin so.
+    Ls {
+        /// Their beginning (default: all).
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+    /// Write a key.
+    Put {
+        /// The key.
+        key: String,
+        /// Its value.
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Remove a key.
+    Rm {
+        /// The key.
+        key: String,
+        /// And all that begin so.
+        #[arg(long, short)]
+        recurse: bool,
+    },
+    /// Print every change of the keys that begin so, until ^C.
+    Watch {
+        /// Their beginning (default: all).
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+    /// Show the keys as a tree.
+    Tree {
+        /// Their beginning (default: all).
+        #[arg(default_value = "")]
+        prefix: String,
+    },
+}
 
 pub(crate) fn main(scope: &Scope, verb: Kv) -> anyhow::Result<ExitCode> {
     let mut client = scope.client()?;

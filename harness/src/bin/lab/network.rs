@@ -1,9 +1,11 @@
 //! `lab network`: Docker's verbs, with Docker's output.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
 use anyhow::bail;
+use clap::Subcommand;
 use harness::control::{Client, Request};
 use harness::lab::{Connect, NetworkLine, Report};
 use harness::{Error, Kind};
@@ -11,10 +13,109 @@ use overlay::CreateNetwork;
 use overlay::ipam::PoolFlags;
 use serde_json::{Value, json};
 
-use crate::args::{Network, NetworkCreate, On, Where};
+use crate::args::pair;
 use crate::choose::Scope;
 use crate::table::table;
 use crate::{VERSION, code_of, is_broken_pipe, print};
+
+/// The host whose engine is asked.
+#[derive(Debug, clap::Args)]
+pub(crate) struct On {
+    /// The host whose engine is asked (default: the first that has one).
+    #[arg(long, value_name = "HOST")]
+    pub(crate) on: Option<String>,
+}
+
+/// The host that a container is on.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Where {
+    /// The host that it has to run on (default: any).
+    #[arg(long, value_name = "HOST")]
+    pub(crate) on: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Network {
+    /// List networks.
+    Ls(On),
+    /// Create an overlay network; prints its id.
+    Create(Box<NetworkCreate>),
+    /// Show networks, as JSON.
+    Inspect {
+        #[command(flatten)]
+        on: On,
+        /// Names or ids.
+        #[arg(required = true)]
+        networks: Vec<String>,
+    },
+    /// Remove networks.
+    Rm {
+        #[command(flatten)]
+        on: On,
+        /// Names or ids.
+        #[arg(required = true)]
+        networks: Vec<String>,
+    },
+    /// Put a container on a network.
+    Connect {
+        /// The network.
+        network: String,
+        /// The container.
+        container: String,
+        /// Its address there.
+        #[arg(long)]
+        ip: Option<Ipv4Addr>,
+        /// A further name there.
+        #[arg(long)]
+        alias: Vec<String>,
+        #[command(flatten)]
+        on: Where,
+    },
+    /// Take a container off a network.
+    Disconnect {
+        /// The network.
+        network: String,
+        /// The container.
+        container: String,
+        #[command(flatten)]
+        on: Where,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct NetworkCreate {
+    #[command(flatten)]
+    pub(crate) on: On,
+    /// What it is called.
+    pub(crate) name: String,
+    /// The driver; `overlay` is the only one.
+    #[arg(long, short, default_value = "overlay")]
+    pub(crate) driver: String,
+    /// A subnet, in CIDR notation; as often as there are to be subnets.
+    #[arg(long)]
+    pub(crate) subnet: Vec<String>,
+    /// The gateway of a subnet.
+    #[arg(long)]
+    pub(crate) gateway: Vec<String>,
+    /// Give out addresses from this part of a subnet only.
+    #[arg(long)]
+    pub(crate) ip_range: Vec<String>,
+    /// Addresses never given out: `name=address`.
+    #[arg(long, value_name = "NAME=IP", value_parser = pair)]
+    pub(crate) aux_address: Vec<(String, String)>,
+    /// No way out of the network.
+    #[arg(long)]
+    pub(crate) internal: bool,
+    /// Docker's flag of that name: stored and shown.
+    #[arg(long)]
+    pub(crate) attachable: bool,
+    /// A driver option: `key=value`.
+    #[arg(long, short, value_name = "K=V", value_parser = pair)]
+    pub(crate) opt: Vec<(String, String)>,
+    /// A label: `key=value`.
+    #[arg(long, value_name = "K=V", value_parser = pair)]
+    pub(crate) label: Vec<(String, String)>,
+}
 
 pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
     let mut client = scope.client()?;
