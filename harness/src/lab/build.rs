@@ -3,35 +3,24 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use kernel::{Batch, Netns, Rtnl};
-use overlay::id::{ContainerId, SandboxId};
-use overlay::kv::memory::Shared;
-use overlay::kv::{Kv, consul};
-use overlay::{ContainerRef, Engine, HostEnv};
-use tokio::net::{TcpListener, TcpSocket};
+use kernel::Netns;
+use overlay::{Engine, HostEnv};
 use tokio::sync::mpsc;
 
-use super::{Inner, Lab, Slot, Timings};
-use crate::consul as http;
-use crate::container::Container;
+use super::settle::{READY, within};
+use super::{Inner, Lab, Timings};
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::host::{Death, Host, blocking};
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Plug, Port};
 
-/// Consul's HTTP port.
-const STORE_PORT: u16 = 8500;
 /// The port that Docker's daemons advertise, as in the article: `--cluster-advertise=eth0:2376`.
 const ADVERTISED_PORT: u16 = 2376;
-/// How long engines may take to know each other's endpoints before `up` gives up.
-pub(super) const READY: Duration = Duration::from_secs(30);
-/// How long they are waited for while something is wrong in the lab on purpose: some may not hear of each other at all.
-const HINDERED: Duration = Duration::from_secs(2);
 
 /// Times the parts of a construction.
 struct Clock {
@@ -120,138 +109,12 @@ impl Lab {
         Ok(())
     }
 
-    /// A client of the store whose sockets are made in `netns`: it goes over the underlay.
-    pub(crate) fn kv_from(&self, netns: &Netns) -> Result<Kv> {
-        let Some(topology::Kv::Stub { host, .. }) = &self.topology().kv else {
-            return Err(Error::new(Kind::NoSuch, "this lab has no store"));
-        };
-        let store = self.topology().host(host.as_str()).map_or(Ipv4Addr::UNSPECIFIED, |host| host.ip);
-        Ok(Kv::Consul(client(host.as_str(), store, netns)))
-    }
-
     /// The lab's seed, made different for each name.
     pub(crate) fn seed_of(&self, name: &str) -> u64 {
         // FNV-1a, so that it is the same on every machine and in every build.
         let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         name.bytes().fold(self.topology().seed ^ 0xcbf2_9ce4_8422_2325, mix)
     }
-
-    /// Runs a container: its namespace, its networks, its command.
-    pub(crate) async fn run_container(&self, spec: &topology::Container) -> Result<Arc<Container>> {
-        let host = Arc::clone(self.known_host(spec.on.as_str())?);
-        let this = self.new_container(spec).await?;
-        let container = Arc::new(Container::new(spec.clone(), Arc::clone(&host), this));
-        {
-            // Looked and listed in one go, or two at once could both have the name. Listed before it is built, so that a
-            // crash of its host in between takes it along.
-            let mut slots = self.slots();
-            if let Some(slot) = slots.iter().find(|slot| slot.name() == spec.name.as_str()) {
-                return Err(taken(slot));
-            }
-            slots.push(Slot::Up(Arc::clone(&container)));
-        }
-        match self.start_container(&container).await {
-            Ok(()) => {
-                self.events().say("container", format_args!("container {} runs on {}", spec.name, spec.on));
-                Ok(container)
-            }
-            Err(error) => {
-                // What it failed for is what counts; of the container nothing may stay.
-                let _ = self.take_off(&container).await;
-                self.forget(&container);
-                Err(error)
-            }
-        }
-    }
-
-    async fn start_container(&self, container: &Container) -> Result<()> {
-        container.host.alive()?.sandboxes.insert_container(container.this.clone());
-        for attachment in &container.spec.networks {
-            container.connect(attachment.network.as_str(), attachment.ip, attachment.aliases.clone()).await?;
-        }
-        container.host.pin()?;
-        container.start().await
-    }
-
-    /// An id, a sandbox and a namespace with nothing but its loopback.
-    async fn new_container(&self, spec: &topology::Container) -> Result<ContainerRef> {
-        let name = spec.name.as_str();
-        // Counted, so that one that is run again under its old name is another.
-        let number = self.0.started.fetch_add(1, Ordering::Relaxed);
-        let mut rng = fastrand::Rng::with_seed(self.seed_of(&format!("container {name} {number}")));
-        let label = name.to_owned();
-        let netns = blocking(move || {
-            let netns = Netns::new(&label)?;
-            Rtnl::new(&netns)?.apply(&Batch::new().up(1, "lo"))?;
-            Ok(netns)
-        });
-        Ok(ContainerRef {
-            id: ContainerId::random(&mut rng),
-            name: name.to_owned(),
-            sandbox: SandboxId::random(&mut rng),
-            netns: netns.await?,
-            publish: spec.publish.clone(),
-            dns: spec.dns.clone(),
-        })
-    }
-
-    /// Waits until every engine has done what the store asks for now: then containers reach each other.
-    pub(crate) async fn settle(&self) -> Result<()> {
-        if self.topology().kv.is_none() {
-            return Ok(());
-        }
-        let engines = self.hosts().filter_map(|host| host.engine().ok());
-        let engines: Vec<Engine> = engines.filter(|engine| !engine.is_paused()).collect();
-        let hindered = !self.wanted_faults().is_empty();
-        let settled = tokio::time::timeout(if hindered { HINDERED } else { READY }, agree(&engines)).await;
-        match settled {
-            Ok(agreed) => agreed?,
-            Err(_) if hindered => self.events().say("fault", "not all engines know of it yet"),
-            Err(_) => {
-                let late = format_args!("the engines did not agree within {} s", READY.as_secs());
-                return Err(Error::new(Kind::Machine, late));
-            }
-        }
-        // A network has its VNI from its first container on: a fault may have waited for it.
-        if self.wanted_faults().iter().any(|active| active.fault.network().is_some()) {
-            self.conform().await?;
-        }
-        Ok(())
-    }
-}
-
-/// Waits until every engine has done what the store asks for now, as one of them says that it is.
-async fn agree(engines: &[Engine]) -> Result<()> {
-    let Some(first) = engines.first() else { return Ok(()) };
-    let index = first.store_index().await?;
-    for engine in engines {
-        engine.converged(index).await?;
-    }
-    Ok(())
-}
-
-/// An engine's answer, if it comes in time.
-pub(super) async fn within<T>(
-    limit: Duration,
-    answer: impl Future<Output = overlay::Result<T>>,
-    otherwise: &str,
-) -> Result<T> {
-    let late = |_| Error::new(Kind::Machine, format_args!("{otherwise} within {} s", limit.as_secs()));
-    Ok(tokio::time::timeout(limit, answer).await.map_err(late)??)
-}
-
-/// The name is another container's, in Docker's words.
-pub(super) fn taken(slot: &Slot) -> Error {
-    let by = match slot {
-        Slot::Up(container) => format!("container \"{:#}\"", container.this.id),
-        Slot::Lost(spec) => format!("a container that was lost with host {}", spec.on),
-    };
-    let name = slot.name();
-    let said = format_args!(
-        "Conflict. The container name \"/{name}\" is already in use by {by}. You have to remove (or rename) that \
-         container to be able to reuse that name."
-    );
-    Error::new(Kind::Refused, said)
 }
 
 /// Switch, hosts and outside world.
@@ -309,45 +172,6 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         injecting: tokio::sync::Mutex::default(),
         conforming: tokio::sync::Mutex::default(),
     })
-}
-
-impl Inner {
-    /// Starts the embedded store on its host, and a client of it there.
-    pub(super) fn open_store(&self) -> Result<()> {
-        let Some(topology::Kv::Stub { host, session_ttl_min }) = &self.topology.kv else { return Ok(()) };
-        let Some(host) = self.hosts.get(host.as_str()) else { return Ok(()) };
-        let config = overlay::kv::store::Config {
-            node: host.name().to_owned(),
-            session_ttl_min: *session_ttl_min,
-            seed: self.topology.seed,
-        };
-        // What it holds outlives its host, as what a Consul server has on its disk.
-        let state = self.store.get_or_init(|| Shared::new(config)).clone();
-        let alive = host.alive()?;
-        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), STORE_PORT);
-        let listener = TcpListener::from_std(alive.netns.listen(any)?);
-        let listener =
-            listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
-        let journal = self.journal.clone();
-        let config = http::Config { address: IpAddr::V4(host.ip()), journal, ..http::Config::default() };
-        if let Ok(mut services) = alive.services.lock() {
-            let gate = alive.gate.clone();
-            services.spawn(async move { drop(http::serve(listener, state, config, gate).await) });
-        }
-        // It holds the host's namespace, so it is the host's to drop.
-        let _ = alive.store.set(Kv::Consul(client(host.name(), host.ip(), &alive.netns)));
-        Ok(())
-    }
-}
-
-/// A client of the store at `ip` whose sockets are made in `netns`.
-fn client(name: &str, ip: Ipv4Addr, netns: &Netns) -> consul::Client {
-    let netns = netns.clone();
-    let dial: consul::Dial = Arc::new(move || {
-        let socket = netns.tcp().map_err(std::io::Error::other)?;
-        Ok(TcpSocket::from_std_stream(socket.into()))
-    });
-    consul::Client::new(format!("{name}:{STORE_PORT}"), SocketAddr::new(IpAddr::V4(ip), STORE_PORT), dial)
 }
 
 /// The hosts' common `/etc/hosts`.

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod containers;
 mod crash;
 mod describe;
 mod fault;
@@ -12,6 +13,8 @@ mod pause;
 mod ping;
 mod place;
 mod restart;
+mod settle;
+mod store;
 mod verbs;
 mod wires;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kernel::Netns;
 use nix::sys::signal::Signal;
 
-use super::build::{READY, within};
+use super::settle::{READY, within};
 use super::{Lab, Slot};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Process;

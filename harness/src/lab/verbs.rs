@@ -10,7 +10,7 @@ use overlay::model::Publish;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::build::taken;
+use super::containers::taken;
 use super::{Lab, Slot};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
