@@ -227,7 +227,7 @@ fn an_address_that_comes_from_another_host_is_reached_here_at_once() {
 #[kernel::isolate]
 fn a_container_joins_although_somebody_has_broken_the_host() {
     lab::run_set(
-        |number| Config { mend: Duration::from_secs(3600), ..lab::config(u64::from(number)) },
+        |number| Config { mend: Duration::from_hours(1), ..lab::config(u64::from(number)) },
         |mut lab| async move {
             let (c0, _c1) = two_hosts(&mut lab).await;
             let overlay = lab.hosts[0].env.sandboxes.get(&lab.overlay(0)).unwrap().netns().clone();
