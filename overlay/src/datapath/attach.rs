@@ -247,9 +247,6 @@ impl Datapath {
         }
         if others().next().is_none() {
             self.inside.remove(&sandbox);
-            if self.sandboxes.container(sandbox).is_none() {
-                self.counters.forget(sandbox);
-            }
         }
         if self.attached.values().all(|other| other.endpoint.network != endpoint.network) {
             self.drop_overlay(endpoint.network)?;

@@ -121,6 +121,11 @@ impl Datapath {
         }
         if pass == Pass::Mend {
             self.mend(&mut report);
+            let (sandboxes, overlays) = (&self.sandboxes, &self.overlays);
+            self.counters.keep(
+                |sandbox| sandboxes.container(sandbox).is_some(),
+                |network| view.networks.contains_key(&network) || overlays.contains_key(&network),
+            );
         }
 
         let mine = self.mine(view);

@@ -51,9 +51,15 @@ impl Counters {
         }
     }
 
-    /// Forgets a container that is gone.
+    /// Lets a container's interfaces be numbered anew: they are mended, not more.
     pub(super) fn forget(&mut self, sandbox: SandboxId) {
         self.interfaces.remove(&sandbox);
+    }
+
+    /// Forgets the containers and the networks that are gone. One that has left its last network goes on counting where it was.
+    pub(super) fn keep(&mut self, sandbox: impl Fn(SandboxId) -> bool, network: impl Fn(NetworkId) -> bool) {
+        self.interfaces.retain(|id, _| sandbox(*id));
+        self.epochs.retain(|id, _| network(*id));
     }
 
     /// Goes beyond the indexes that are in use somewhere on the host.
@@ -83,6 +89,21 @@ mod tests {
     use kernel::rtnl::Link;
 
     use super::*;
+
+    #[test]
+    fn who_is_gone_is_forgotten_and_who_has_left_is_not() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let (mut counters, gone, there) =
+            (Counters::new(), SandboxId::random(&mut rng), SandboxId::random(&mut rng));
+        let (removed, known) = (NetworkId::random(&mut rng), NetworkId::random(&mut rng));
+        for _ in 0..2 {
+            let _ = (counters.interface(gone), counters.interface(there));
+            let _ = (counters.epoch(removed), counters.epoch(known));
+        }
+        counters.keep(|id| id == there, |id| id == known);
+        assert_eq!((counters.interfaces.len(), counters.epochs.len()), (1, 1));
+        assert_eq!((counters.interface(there), counters.epoch(known)), ("eth2".to_owned(), 3));
+    }
 
     #[test]
     fn an_engine_goes_on_where_the_one_before_it_ended() {

@@ -150,6 +150,7 @@ impl Engine {
         let why = report.failed.get(&who.id).cloned().unwrap_or_else(meanwhile);
         // Whatever becomes of the store: nobody is to write it down again.
         core.drawn().leaving.insert(who.id);
+        core.drawn().asked.remove(&who.id);
         core.cross_out(id, who.id).await?;
         // So that the loop, which may be at the documents that still have it, passes them over as old ones.
         // What the join failed for is what counts.
