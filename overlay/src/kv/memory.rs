@@ -72,7 +72,8 @@ impl Shared {
         let State { store, waiters, .. } = &mut *state;
         store.advance(self.inner.born.elapsed());
         let result = act(store);
-        for change in store.take_changes() {
+        let delta = store.take_delta();
+        for change in delta.changes() {
             waiters.wake(&change);
         }
         let next = store.next_expiry();

@@ -4,14 +4,17 @@
 //! - `table`: entries and tombstones, and which index a read reports
 //! - `session`: who may hold keys, and until when
 //! - `state`: the store itself
+//! - `delta`: what became of it, to be written down and done again
 //! - `txn`: several operations, all or nothing
 
+mod delta;
 mod duration;
 mod session;
 mod state;
 mod table;
 mod txn;
 
+pub use delta::Delta;
 pub use duration::{DurationError, GoDuration};
 pub use session::{Behavior, LOCK_DELAY, Refusal, SERF_HEALTH, Session, SessionRequest};
 pub use state::{Change, Config, Store, Watch};

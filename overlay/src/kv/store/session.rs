@@ -1,6 +1,8 @@
 //! Sessions: who may hold keys, and until when.
 
+use super::delta::{Became, Delta};
 use super::duration::{DurationError, GoDuration};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -16,7 +18,8 @@ const TTL_MULTIPLIER: u32 = 2;
 pub const SERF_HEALTH: &str = "serfHealth";
 
 /// What becomes of a session's keys when it ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Behavior {
     /// They stay, without a holder.
     #[default]
@@ -69,7 +72,7 @@ impl Default for SessionRequest {
 }
 
 /// A live session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Random, in the form of a UUID, lower case.
     pub id: String,
@@ -89,6 +92,7 @@ pub struct Session {
     pub create_index: u64,
     /// From creation or renewal to its end.
     life: Option<Duration>,
+    #[serde(skip)]
     expires: Option<Duration>,
 }
 
@@ -193,9 +197,30 @@ impl Sessions {
         self.expiries.first().map(|(at, id)| (*at, id.as_str()))
     }
 
-    /// The sessions made or ended since the last call.
-    pub(super) fn take_touched(&mut self) -> BTreeSet<String> {
-        std::mem::take(&mut self.touched)
+    /// Writes down which sessions were made or ended since the last call.
+    pub(super) fn take_delta(&mut self, delta: &mut Delta) {
+        let became = |id: String| Became { is: self.live.get(&id).cloned(), at: id.into_bytes() };
+        delta.sessions = std::mem::take(&mut self.touched).into_iter().map(became).collect();
+        delta.opened = self.index;
+    }
+
+    /// Writes down all of them.
+    pub(super) fn whole(&self, delta: &mut Delta) {
+        let is = |session: &Session| Became { at: session.id.clone().into_bytes(), is: Some(session.clone()) };
+        delta.sessions = self.live.values().map(is).collect();
+        delta.opened = self.index;
+    }
+
+    /// Does what is written down; who lives starts its TTL.
+    pub(super) fn redo(&mut self, now: Duration, delta: &Delta) {
+        for Became { at, is } in &delta.sessions {
+            match is {
+                Some(session) => self.insert(now, session.clone()),
+                None => drop(self.remove(delta.opened, &String::from_utf8_lossy(at))),
+            }
+        }
+        self.touched.clear();
+        self.index = delta.opened;
     }
 }
 

@@ -3,6 +3,7 @@
 //! Time passes only through [`Store::advance`], and whatever is random comes from the seed, so a store does the
 //! same again when it is asked the same again.
 
+use super::delta::Delta;
 use super::session::{self, Behavior, LOCK_DELAY_MAX, Refusal, Session, SessionRequest, Sessions};
 use super::table::{Entry, Key, Table};
 use bytes::Bytes;
@@ -121,9 +122,34 @@ impl Store {
     }
 
     /// What was changed since the last call.
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        let keys = self.table.take_touched().into_iter().map(Change::Key);
-        keys.chain(self.sessions.take_touched().into_iter().map(Change::Session)).collect()
+    pub fn take_delta(&mut self) -> Delta {
+        let mut delta = Delta { index: self.index, ..Delta::default() };
+        self.table.take_delta(&mut delta);
+        self.sessions.take_delta(&mut delta);
+        delta
+    }
+}
+
+/// What was written down.
+impl Store {
+    /// All that there is.
+    pub fn whole(&self) -> Delta {
+        let mut delta = Delta { index: self.index, ..Delta::default() };
+        self.table.whole(&mut delta);
+        self.sessions.whole(&mut delta);
+        delta
+    }
+
+    /// Does again what once was done, in the same order. Sessions start their TTLs, tombstones their time.
+    pub fn redo(&mut self, delta: &Delta) {
+        self.index = delta.index;
+        self.table.redo(delta);
+        self.sessions.redo(self.now, delta);
+        if !delta.tombstones.is_empty() {
+            self.after_write(delta.buried);
+        }
+        // Ids that were drawn once must not be drawn again.
+        self.ids = fastrand::Rng::with_seed(self.config.seed ^ delta.index);
     }
 }
 

@@ -3,7 +3,9 @@
 //! Every write is handed the index of its log entry (`at`) and moves only what it really changes: a write
 //! that leaves value, flags, session and lock index equal leaves the indexes alone too, and wakes nobody.
 
+use super::delta::{self, Became, Delta};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
@@ -11,9 +13,10 @@ use std::ops::Bound;
 pub type Key = Vec<u8>;
 
 /// What the store holds under one key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The value, opaque.
+    #[serde(with = "delta::base64")]
     pub value: Bytes,
     /// The client's own number.
     pub flags: u64,
@@ -61,7 +64,7 @@ pub(super) struct Table {
     written: u64,
     /// Index of the last write that left a tombstone.
     buried: u64,
-    /// What was changed since `take_touched`, as steps back.
+    /// What was changed since `take_delta`, as steps back.
     journal: Vec<Undo>,
 }
 
@@ -246,7 +249,8 @@ impl Table {
 
     /// Forgets the tombstones of writes up to `index`. Prefix indexes may go back by this, as Consul's do.
     pub(super) fn reap(&mut self, index: u64) {
-        self.tombstones.retain(|_, at| *at > index);
+        let reaped = self.tombstones.extract_if(.., |_, at| *at <= index);
+        self.journal.extend(reaped.map(|(key, at)| Undo::Tombstone(key, Some(at))));
     }
 
     pub(super) fn mark(&self) -> Mark {
@@ -266,13 +270,48 @@ impl Table {
         self.buried = mark.buried;
     }
 
-    /// The keys changed since the last call; makes the changes final.
-    pub(super) fn take_touched(&mut self) -> BTreeSet<Key> {
-        let touched = |step| match step {
-            Undo::Entry(key, _) => Some(key),
-            Undo::Tombstone(..) => None,
-        };
-        self.journal.drain(..).filter_map(touched).collect()
+    /// Writes down what was changed since the last call, and makes it final.
+    pub(super) fn take_delta(&mut self, delta: &mut Delta) {
+        let (mut entries, mut tombstones) = (BTreeSet::new(), BTreeSet::new());
+        for step in self.journal.drain(..) {
+            match step {
+                Undo::Entry(key, _) => entries.insert(key),
+                Undo::Tombstone(key, _) => tombstones.insert(key),
+            };
+        }
+        delta.entries = now(entries, &self.entries);
+        delta.tombstones = now(tombstones, &self.tombstones);
+        (delta.written, delta.buried) = (self.written, self.buried);
+    }
+
+    /// Writes down everything.
+    pub(super) fn whole(&self, delta: &mut Delta) {
+        delta.entries = now(self.entries.keys().cloned().collect(), &self.entries);
+        delta.tombstones = now(self.tombstones.keys().cloned().collect(), &self.tombstones);
+        (delta.written, delta.buried) = (self.written, self.buried);
+    }
+
+    /// Does what is written down.
+    pub(super) fn redo(&mut self, delta: &Delta) {
+        then(&mut self.entries, &delta.entries);
+        then(&mut self.tombstones, &delta.tombstones);
+        (self.written, self.buried) = (delta.written, delta.buried);
+    }
+}
+
+/// What stands in a map where something was changed.
+fn now<T: Clone>(changed: BTreeSet<Key>, map: &BTreeMap<Key, T>) -> Vec<Became<T>> {
+    let became = |at: Key| Became { is: map.get(&at).cloned(), at };
+    changed.into_iter().map(became).collect()
+}
+
+/// Puts into a map what became of it.
+fn then<T: Clone>(map: &mut BTreeMap<Key, T>, became: &[Became<T>]) {
+    for Became { at, is } in became {
+        match is {
+            Some(is) => drop(map.insert(at.clone(), is.clone())),
+            None => drop(map.remove(at)),
+        }
     }
 }
 

@@ -23,6 +23,10 @@ fn store() -> Store {
     Store::new(Config::default())
 }
 
+fn changes(store: &mut Store) -> Vec<Change> {
+    store.take_delta().changes().collect()
+}
+
 fn session(store: &mut Store, ttl: &str, lock_delay: Duration, behavior: Behavior) -> String {
     let (ttl, behavior) = (ttl.to_owned(), behavior.as_str().to_owned());
     let request = SessionRequest { ttl, lock_delay, behavior, ..SessionRequest::default() };
@@ -41,10 +45,10 @@ fn a_session_lives_two_ttls_and_a_renewal_starts_them_anew() {
     assert_eq!(store.next_expiry(), Some(seconds(35)));
     store.advance(Duration::from_millis(34_999));
     assert!(store.session(&id).is_some());
-    store.take_changes();
+    store.take_delta();
     store.advance(seconds(35));
     assert!(store.session(&id).is_none() && store.get(b"k").is_none());
-    assert_eq!(store.take_changes(), [Change::Key(b"k".to_vec()), Change::Session(id.clone())]);
+    assert_eq!(changes(&mut store), [Change::Key(b"k".to_vec()), Change::Session(id.clone())]);
     assert!(store.renew_session(&id).is_none());
 }
 
@@ -133,16 +137,33 @@ fn session_ids_come_from_the_seed() {
 }
 
 #[test]
+fn what_is_read_back_gives_sessions_their_whole_ttl_and_draws_new_ids() {
+    let mut store = store();
+    let id = session(&mut store, "10s", Duration::ZERO, Behavior::Delete);
+    store.put(b"gone", value("v"), 0);
+    store.delete(b"gone");
+    store.advance(seconds(15));
+    let mut again = Store::new(Config::default());
+    again.redo(&store.whole());
+    assert_eq!(again.next_expiry(), Some(seconds(20)));
+    assert_ne!(session(&mut again, "", Duration::ZERO, Behavior::Delete), id);
+    again.advance(seconds(20));
+    assert!(again.session(&id).is_none());
+    let reaping = again.next_expiry().unwrap();
+    assert!(reaping >= seconds(15 * 60), "the tombstone has its time again");
+}
+
+#[test]
 fn a_failed_transaction_changes_nothing_and_wakes_nobody() {
     let mut store = store();
     store.put(b"a", value("v"), 0);
-    store.take_changes();
+    store.take_delta();
     let set = Op { value: value("new"), ..Op::new(Verb::Set, "a") };
     let ops = [set, Op::new(Verb::Delete, "a"), Op::new(Verb::Get, "a"), Op::new(Verb::Get, "b")];
     let failures = store.txn(&ops).unwrap_err();
     assert_eq!(failures.iter().map(|failure| failure.op).collect::<Vec<_>>(), [2, 3]);
     assert_eq!(store.get(b"a").unwrap().value, value("v"));
-    assert_eq!(store.take_changes(), []);
+    assert!(store.take_delta().is_empty());
     assert_eq!(store.next_expiry(), None, "no tombstone either");
 }
 
@@ -304,10 +325,32 @@ proptest! {
             let keys = KEYS.into_iter().map(str::as_bytes);
             let changed = keys.filter(|key| before.get(key) != twins.store.get(key));
             let changed: Vec<Change> = changed.map(|key| Change::Key(key.to_vec())).collect();
-            let mut woken = twins.store.take_changes();
+            let mut woken = changes(&mut twins.store);
             woken.retain(|change| matches!(change, Change::Key(_)));
             for change in &changed {
                 prop_assert!(woken.contains(change), "{:?} woke nobody", change);
+            }
+        }
+    }
+
+    #[test]
+    fn a_store_that_does_again_what_was_written_down_reads_the_same(acts in acts(), pause in 0..2_000_u64) {
+        let mut twins = Twins { store: store(), naive: Naive::default(), sessions: Vec::new() };
+        let mut again = store();
+        for (step, act) in (1..).zip(&acts) {
+            // Long enough that some tombstones are reaped on the way.
+            twins.store.advance(seconds(step * pause));
+            twins.act(act);
+            let line = serde_json::to_vec(&twins.store.take_delta()).unwrap();
+            again.redo(&serde_json::from_slice(&line).unwrap());
+        }
+        let mut at_once = store();
+        at_once.redo(&twins.store.whole());
+        for copy in [&again, &at_once] {
+            prop_assert_eq!(copy.whole(), twins.store.whole());
+            for prefix in PREFIXES {
+                let watch = Watch::Prefix(prefix.as_bytes().to_vec());
+                prop_assert_eq!(copy.index_of(&watch), twins.store.index_of(&watch), "prefix {:?}", prefix);
             }
         }
     }
