@@ -112,6 +112,11 @@ impl Face {
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
         let is_api = request.uri().path().starts_with("/v1/");
         let answer = self.route(request).await.unwrap_or_else(|early| early);
+        // Also a read must not tell of what a power failure could still undo.
+        let answer = match self.store.durable().await {
+            Ok(()) => answer,
+            Err(error) => Answer::error(500, error.to_string()),
+        };
         if is_api { answer.with("x-consul-default-acl-policy", "allow") } else { answer }
     }
 

@@ -1,4 +1,5 @@
-//! A store in memory, shared: the rules of [`store`](crate::kv::store) with a clock and with queries that block.
+//! A store in memory, shared: the rules of [`store`](crate::kv::store) with a clock and with queries that block, and with a
+//! [log](crate::kv::log) on disk if it is to outlive its process.
 //!
 //! It is what engines use in tests, and what stands behind the HTTP face of a lab's own store.
 
@@ -8,11 +9,13 @@ mod waiters;
 pub use self::line::{Line, Reach};
 
 use self::waiters::Waiters;
+use super::log::{self, Folder, Log};
 use super::store::{
     Behavior, Config, Entry, GoDuration, MAX_OPS, Op, Refusal, SessionRequest, Store, Verb, Watch,
 };
 use super::{Error, Listing, Pair, TxnOp};
 use bytes::Bytes;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::watch::{Receiver, Sender};
@@ -37,6 +40,7 @@ pub struct Shared {
 struct Inner {
     born: Instant,
     state: Mutex<State>,
+    log: Option<Log>,
     /// When something expires next, for the task that sees to it; closed with the store.
     next_expiry: Sender<Option<Duration>>,
 }
@@ -51,9 +55,26 @@ struct State {
 impl Shared {
     /// A new, empty store, with a task on the current runtime that lets sessions expire.
     pub fn new(config: Config) -> Shared {
-        let jitter = fastrand::Rng::with_seed(config.seed);
-        let state = State { store: Store::new(config), waiters: Waiters::default(), jitter };
-        let inner = Inner { born: Instant::now(), state: Mutex::new(state), next_expiry: Sender::new(None) };
+        Shared::of(Store::new(config), None)
+    }
+
+    /// The store that a directory holds, or an empty one that it will hold: what is written is on disk when
+    /// [`durable`](Shared::durable) returns.
+    ///
+    /// Sessions start their TTLs anew, as when a Consul has a new leader. The directory is for its owner only, and for one
+    /// store at a time: until the last handle to it is dropped.
+    pub fn open(directory: &Path, config: Config) -> Result<Shared, log::Error> {
+        let (folder, store) = Folder::open(directory, config)?;
+        let source = |source| log::Error::Io { op: "start a writer for", path: directory.to_owned(), source };
+        let log = Log::new(folder).map_err(source)?;
+        Ok(Shared::of(store, Some(log)))
+    }
+
+    fn of(store: Store, log: Option<Log>) -> Shared {
+        let jitter = fastrand::Rng::with_seed(store.config().seed);
+        let next_expiry = Sender::new(store.next_expiry());
+        let state = Mutex::new(State { store, waiters: Waiters::default(), jitter });
+        let inner = Inner { born: Instant::now(), state, log, next_expiry };
         let shared = Shared { inner: Arc::new(inner), line: Line::default() };
         let inner = &shared.inner;
         tokio::spawn(expire(Arc::downgrade(inner), inner.next_expiry.subscribe(), inner.born));
@@ -76,6 +97,9 @@ impl Shared {
         for change in delta.changes() {
             waiters.wake(&change);
         }
+        if let Some(log) = &self.inner.log {
+            log.take(delta, store);
+        }
         let next = store.next_expiry();
         self.inner.next_expiry.send_if_modified(|known| std::mem::replace(known, next) != next);
         result
@@ -95,6 +119,15 @@ impl Shared {
             if tokio::time::timeout_at(deadline, signal.changed()).await.is_err() {
                 return;
             }
+        }
+    }
+
+    /// Waits until all that was written before is on disk; at once, where nothing is kept there. Who acknowledges a write, or
+    /// tells of one, waits for it first.
+    pub async fn durable(&self) -> Result<(), Arc<log::Error>> {
+        match &self.inner.log {
+            Some(log) => log.synced().await,
+            None => Ok(()),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`store`]: the rules, pure
 //! - [`memory`]: the rules with a clock and blocking queries, shared
+//! - [`log`]: what of it is kept on disk
 //! - [`consul`]: the same requests over HTTP
 //! - [`keys`]: Docker's layout
 //! - [`record`]: Docker's documents
@@ -10,6 +11,7 @@
 pub mod consul;
 mod error;
 pub mod keys;
+pub mod log;
 pub mod memory;
 pub mod record;
 pub mod store;

@@ -41,7 +41,8 @@ impl Delta {
 
     /// What was changed, for those who wait for it.
     pub fn changes(&self) -> impl Iterator<Item = Change> {
-        let session = |became: &Became<Session>| Change::Session(String::from_utf8_lossy(&became.at).into_owned());
+        let session =
+            |became: &Became<Session>| Change::Session(String::from_utf8_lossy(&became.at).into_owned());
         let keys = self.entries.iter().map(|became| Change::Key(became.at.clone()));
         keys.chain(self.sessions.iter().map(session))
     }
@@ -70,11 +71,16 @@ pub(super) mod base64 {
     use bytes::Bytes;
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    pub(in crate::kv::store) fn serialize<S: Serializer>(value: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in crate::kv::store) fn serialize<S: Serializer>(
+        value: &Bytes,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&BASE64_STANDARD.encode(value))
     }
 
-    pub(in crate::kv::store) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+    pub(in crate::kv::store) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Bytes, D::Error> {
         let text = String::deserialize(deserializer)?;
         BASE64_STANDARD.decode(text).map(Bytes::from).map_err(de::Error::custom)
     }

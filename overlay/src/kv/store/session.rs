@@ -206,7 +206,8 @@ impl Sessions {
 
     /// Writes down all of them.
     pub(super) fn whole(&self, delta: &mut Delta) {
-        let is = |session: &Session| Became { at: session.id.clone().into_bytes(), is: Some(session.clone()) };
+        let is =
+            |session: &Session| Became { at: session.id.clone().into_bytes(), is: Some(session.clone()) };
         delta.sessions = self.live.values().map(is).collect();
         delta.opened = self.index;
     }
