@@ -172,6 +172,13 @@ impl Folder {
         synced.map_err(|source| self.failed("sync", &self.path, source))
     }
 
+    /// The same with another file for its log.
+    #[cfg(test)]
+    pub(super) fn onto(mut self, log: &Path) -> Folder {
+        self.log = OpenOptions::new().append(true).open(log).expect("a file");
+        self
+    }
+
     fn file(&self, kind: &str) -> PathBuf {
         self.path.join(format!("{kind}-{}", self.number))
     }

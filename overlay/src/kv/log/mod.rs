@@ -8,6 +8,9 @@ mod folder;
 mod frame;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use folder::Error;
 pub(in crate::kv) use folder::Folder;
 pub(in crate::kv) use writer::Log;

@@ -1,0 +1,158 @@
+//! Claims about what a store finds again.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use super::*;
+use crate::kv::memory::Shared;
+use crate::kv::store::{Config, Delta, Store};
+use bytes::Bytes;
+use proptest::prelude::*;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+fn names(directory: &Path) -> Vec<String> {
+    let names =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.filter(|name| name != "lock").collect();
+    names.sort();
+    names
+}
+
+fn state(directory: &Path) -> Delta {
+    Folder::open(directory, Config::default()).unwrap().1.whole()
+}
+
+/// A directory with a log of some writes in it, and the state after each.
+fn written(steps: &[(u8, u8)]) -> (TempDir, PathBuf, Vec<(u64, Delta)>) {
+    let directory = TempDir::new().unwrap();
+    let (mut folder, mut store) = Folder::open(directory.path(), Config::default()).unwrap();
+    let log = directory.path().join("log-0");
+    let length = |log: &Path| fs::metadata(log).unwrap().len();
+    let mut states = vec![(0, store.whole())];
+    for (key, value) in steps {
+        match value {
+            0 => store.delete(&[*key]),
+            1 => store.delete_tree(&[*key]),
+            _ => store.put(&[*key], Bytes::copy_from_slice(&[*value]), 0),
+        }
+        let delta = store.take_delta();
+        if !delta.is_empty() {
+            folder.append(&folder::line(&delta)).unwrap();
+            states.push((length(&log), store.whole()));
+        }
+    }
+    (directory, log, states)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn a_log_that_is_cut_at_any_byte_gives_the_state_after_its_last_whole_write(
+        steps in prop::collection::vec((0..4_u8, 0..5_u8), 1..20), cut in any::<prop::sample::Index>(),
+    ) {
+        let (directory, log, states) = written(&steps);
+        let bytes = fs::read(&log).unwrap();
+        let cut = cut.index(bytes.len() + 1);
+        fs::write(&log, &bytes[..cut]).unwrap();
+        let expected = states.iter().rev().find(|(end, _)| *end <= cut as u64).unwrap();
+        prop_assert_eq!(&state(directory.path()), &expected.1);
+        // What was cut off stays so, and the next write follows it.
+        prop_assert_eq!(fs::metadata(&log).unwrap().len(), expected.0);
+        prop_assert_eq!(&state(directory.path()), &expected.1);
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_is_opened_again_goes_on_where_it_was() {
+    let directory = TempDir::new().unwrap();
+    let store = Shared::open(directory.path(), Config::default()).unwrap();
+    let session = store.session_create(Duration::from_secs(10), Duration::ZERO).unwrap();
+    assert!(store.acquire("lock", b"mine", 7, &session).unwrap());
+    store.put("docker/network/v1.0/a%b\u{e9}", b"\x00\xff", 1);
+    store.put("gone", b"", 0);
+    store.delete("gone");
+    store.durable().await.unwrap();
+    // As it is written down: how much of its TTL a session has left is not.
+    let written = |store: &Shared| folder::line(&store.with(|store| store.whole()));
+    let before = written(&store);
+    drop(store);
+
+    let store = Shared::open(directory.path(), Config::default()).unwrap();
+    assert_eq!(written(&store), before);
+    assert!(store.session_renew(&session), "the session lives");
+    store.put("next", b"", 0);
+    assert!(store.get("next").unwrap().create_index > store.get("lock").unwrap().modify_index);
+}
+
+#[tokio::test]
+async fn a_log_that_grew_long_becomes_a_snapshot_and_nothing_is_lost() {
+    let directory = TempDir::new().unwrap();
+    let store = Shared::open(directory.path(), Config::default()).unwrap();
+    let value = vec![b'x'; 100_000];
+    for turn in 0..60_u8 {
+        store.put(&format!("key{}", turn % 3), &[value.as_slice(), &[turn]].concat(), 0);
+        store.durable().await.unwrap();
+    }
+    let before = store.with(|store| store.whole());
+    drop(store);
+    assert_eq!(names(directory.path()), ["log-1", "snapshot-1"]);
+    assert_eq!(state(directory.path()), before);
+}
+
+#[test]
+fn a_snapshot_without_its_log_is_one_that_was_just_made_and_older_files_are_removed() {
+    let (directory, _, _) = written(&[(1, 2), (2, 3)]);
+    let (mut folder, store) = Folder::open(directory.path(), Config::default()).unwrap();
+    let (old, whole) = (fs::read(directory.path().join("log-0")).unwrap(), store.whole());
+    folder.compact(&whole).unwrap();
+    drop(folder);
+    fs::remove_file(directory.path().join("log-1")).unwrap();
+    fs::write(directory.path().join("log-0"), old).unwrap();
+    assert_eq!(state(directory.path()), whole);
+    assert_eq!(names(directory.path()), ["log-1", "snapshot-1"]);
+}
+
+#[test]
+fn what_was_acknowledged_and_is_damaged_is_refused_and_left_as_it_is() {
+    let (directory, log, _) = written(&[(1, 2), (2, 3), (3, 4)]);
+    let mut bytes = fs::read(&log).unwrap();
+    bytes[40] ^= 1;
+    fs::write(&log, &bytes).unwrap();
+    let error = Folder::open(directory.path(), Config::default()).unwrap_err();
+    assert!(
+        error.to_string().contains("log-0 is damaged at byte 0, and what is behind that was acknowledged"),
+        "{error}"
+    );
+    assert_eq!(fs::read(&log).unwrap(), bytes);
+}
+
+#[test]
+fn a_directory_has_one_store_at_a_time() {
+    let directory = TempDir::new().unwrap();
+    let first = Folder::open(directory.path(), Config::default()).unwrap();
+    let error = Folder::open(directory.path(), Config::default()).unwrap_err();
+    assert!(matches!(error, Error::InUse(_)), "{error}");
+    drop(first);
+    Folder::open(directory.path(), Config::default()).unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_once_the_disk_is_full() {
+    let directory = TempDir::new().unwrap();
+    let (folder, store) = Folder::open(directory.path(), Config::default()).unwrap();
+    let log = Log::new(folder.onto(Path::new("/dev/full"))).unwrap();
+    let mut store: Store = store;
+    log.synced().await.unwrap();
+    for turn in 0..3_u8 {
+        store.put(&[turn], Bytes::new(), 0);
+        log.take(store.take_delta(), &store);
+        let error = log.synced().await.unwrap_err();
+        assert!(
+            error.to_string().starts_with("cannot write ") && error.to_string().contains("No space left"),
+            "{error}"
+        );
+    }
+}
