@@ -29,7 +29,7 @@ const CONNECT: &str = "CRASH_TEST_CONNECT";
 const LAB: &str = r#"
 schema = 1
 name = "crash"
-kv.host = "consul"
+kv = { host = "consul", persist = true }
 host = [
   { name = "consul", ip = "10.0.0.5", engine = false },
   { name = "docker0", ip = "10.0.0.10" },

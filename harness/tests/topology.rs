@@ -157,7 +157,7 @@ mod defaults {
     #[test]
     fn the_store_is_on_the_first_host_without_an_engine() {
         let topology = good("host = [{ name = 'a' }, { name = 'b', engine = false }]");
-        let Some(Kv::Stub { host, session_ttl_min }) = topology.kv else { panic!("no store") };
+        let Some(Kv::Stub { host, session_ttl_min, .. }) = topology.kv else { panic!("no store") };
         assert_eq!((host.as_str(), session_ttl_min), ("b", Duration::from_secs(10)));
     }
 

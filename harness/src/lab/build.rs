@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 
 use kernel::{Batch, Netns, Rtnl};
 use overlay::id::{ContainerId, SandboxId};
-use overlay::kv::memory::Shared;
-use overlay::kv::{Kv, consul};
+use overlay::kv::Kv;
 use overlay::{ContainerRef, Engine, HostEnv};
-use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
 
+use super::store::client;
 use super::{Inner, Lab, Slot, Timings};
-use crate::consul as http;
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
@@ -24,8 +22,6 @@ use crate::host::{Death, Host, blocking};
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Plug, Port};
 
-/// Consul's HTTP port.
-const STORE_PORT: u16 = 8500;
 /// The port that Docker's daemons advertise, as in the article: `--cluster-advertise=eth0:2376`.
 const ADVERTISED_PORT: u16 = 2376;
 /// How long engines may take to know each other's endpoints before `up` gives up.
@@ -305,50 +301,12 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         timings: Mutex::default(),
         left: Mutex::default(),
         started: AtomicU64::default(),
-        store: OnceLock::new(),
+        store: Mutex::default(),
+        disk: OnceLock::new(),
         faults: Mutex::default(),
         injecting: tokio::sync::Mutex::default(),
         conforming: tokio::sync::Mutex::default(),
     })
-}
-
-impl Inner {
-    /// Starts the embedded store on its host, and a client of it there.
-    pub(super) fn open_store(&self) -> Result<()> {
-        let Some(topology::Kv::Stub { host, session_ttl_min }) = &self.topology.kv else { return Ok(()) };
-        let Some(host) = self.hosts.get(host.as_str()) else { return Ok(()) };
-        let config = overlay::kv::store::Config {
-            node: host.name().to_owned(),
-            session_ttl_min: *session_ttl_min,
-            seed: self.topology.seed,
-        };
-        // What it holds outlives its host, as what a Consul server has on its disk.
-        let state = self.store.get_or_init(|| Shared::new(config)).clone();
-        let alive = host.alive()?;
-        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), STORE_PORT);
-        let listener = TcpListener::from_std(alive.netns.listen(any)?);
-        let listener =
-            listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
-        let journal = self.journal.clone();
-        let config = http::Config { address: IpAddr::V4(host.ip()), journal, ..http::Config::default() };
-        if let Ok(mut services) = alive.services.lock() {
-            let gate = alive.gate.clone();
-            services.spawn(async move { drop(http::serve(listener, state, config, gate).await) });
-        }
-        // It holds the host's namespace, so it is the host's to drop.
-        let _ = alive.store.set(Kv::Consul(client(host.name(), host.ip(), &alive.netns)));
-        Ok(())
-    }
-}
-
-/// A client of the store at `ip` whose sockets are made in `netns`.
-fn client(name: &str, ip: Ipv4Addr, netns: &Netns) -> consul::Client {
-    let netns = netns.clone();
-    let dial: consul::Dial = Arc::new(move || {
-        let socket = netns.tcp().map_err(std::io::Error::other)?;
-        Ok(TcpSocket::from_std_stream(socket.into()))
-    });
-    consul::Client::new(format!("{name}:{STORE_PORT}"), SocketAddr::new(IpAddr::V4(ip), STORE_PORT), dial)
 }
 
 /// The hosts' common `/etc/hosts`.

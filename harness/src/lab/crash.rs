@@ -31,6 +31,7 @@ impl Inner {
         let crashed = host.crash(life);
         if !matches!(crashed, Ok(false)) {
             give_up_connections(life);
+            self.crash_store(host);
             // With these go the last descriptors of the host's containers.
             drop(self.lose(host));
             self.events.say("crash", format_args!("host {} is down", host.name()));

@@ -12,6 +12,7 @@ mod pause;
 mod ping;
 mod place;
 mod restart;
+mod store;
 mod tell;
 mod verbs;
 mod wires;
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use overlay::kv::Kv;
+use tempfile::TempDir;
 
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
@@ -63,8 +65,10 @@ pub(crate) struct Inner {
     timings: Mutex<Timings>,
     /// Processes that nobody holds any more; they end with their host or with the lab.
     left: Mutex<Vec<Arc<crate::process::Process>>>,
-    /// What the embedded store holds, from its first start on.
-    store: OnceLock<overlay::kv::memory::Shared>,
+    /// The embedded store, while its host is up.
+    store: Mutex<Option<overlay::kv::memory::Shared>>,
+    /// Where that keeps what is to outlive its host.
+    disk: OnceLock<TempDir>,
     /// How many containers have been started.
     started: AtomicU64,
     faults: Mutex<fault::Faults>,

@@ -15,8 +15,8 @@ use crate::topology;
 use crate::underlay::Plug;
 
 impl Lab {
-    /// Brings a host back that is down: new namespaces, with its name, address and MAC, on its port of the switch. The store
-    /// holds what it held. A new engine registers, crosses out what the host's earlier life has left in the store, and the
+    /// Brings a host back that is down: new namespaces, with its name, address and MAC, on its port of the switch. The store holds
+    /// what it has on disk, or nothing. A new engine registers, crosses out what the host's earlier life has left in the store, and the
     /// containers that were lost are run again, with the addresses they had. Returns when the lab is ready again.
     ///
     /// Of a container that cannot come back, since another one has its address, the error says so, and there is an event; the

@@ -48,7 +48,11 @@ impl Topology {
                 internet: vec![Ipv4Addr::new(8, 8, 8, 8)],
                 dns: BTreeMap::new(),
             },
-            kv: Some(Kv::Stub { host: host_name("consul"), session_ttl_min: Duration::from_secs(10) }),
+            kv: Some(Kv::Stub {
+                host: host_name("consul"),
+                session_ttl_min: Duration::from_secs(10),
+                persist: false,
+            }),
             hosts: vec![host("consul", 5, false), host("docker0", 10, true), host("docker1", 11, true)],
             networks: vec![Network {
                 name: network_name("demonet"),

@@ -252,6 +252,7 @@ fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable, resolution
 pub(super) fn check_kv(checker: &mut Checker, table: Option<&At<StoreTable>>) -> Option<Kv> {
     let session_ttl_min =
         checker.duration_or(table.and_then(|table| table.session_ttl_min.as_ref()), SESSION_TTL_MIN);
+    let persist = table.is_some_and(|table| table.persist);
     if let Some(text) = table.and_then(|table| table.host.as_ref()) {
         let host = checker.host(text)?;
         if host.engine {
@@ -260,7 +261,7 @@ pub(super) fn check_kv(checker: &mut Checker, table: Option<&At<StoreTable>>) ->
             checker.mistake(mistake.help("the store needs a host with `engine = false`"));
             return None;
         }
-        return Some(Kv::Stub { host: host.name, session_ttl_min });
+        return Some(Kv::Stub { host: host.name, session_ttl_min, persist });
     }
     if table.is_none() && checker.engines().next().is_none() {
         return None;
@@ -269,7 +270,7 @@ pub(super) fn check_kv(checker: &mut Checker, table: Option<&At<StoreTable>>) ->
         Some(host) => host.name.clone(),
         None => add_store(checker)?,
     };
-    Some(Kv::Stub { host, session_ttl_min })
+    Some(Kv::Stub { host, session_ttl_min, persist })
 }
 
 /// Adds a host for the store, at the first free address, after all others.

@@ -77,6 +77,8 @@ pub enum Kv {
         host: HostName,
         /// The shortest TTL that a session may have.
         session_ttl_min: Duration,
+        /// Whether what it holds outlives a crash of its host, as a Consul server's does; `consul agent -dev` forgets all.
+        persist: bool,
     },
 }
 

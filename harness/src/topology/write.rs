@@ -21,10 +21,13 @@ impl Topology {
         page.key("seed", self.seed);
         page.text("timeout", &show_duration(self.timeout));
         page.underlay(&self.underlay);
-        if let Some(Kv::Stub { host, session_ttl_min }) = &self.kv {
+        if let Some(Kv::Stub { host, session_ttl_min, persist }) = &self.kv {
             page.table("[kv]");
             page.text("host", host.as_str());
             page.text("session_ttl_min", &show_duration(*session_ttl_min));
+            if *persist {
+                page.key("persist", true);
+            }
         }
         self.hosts.iter().for_each(|host| page.host(host));
         self.networks.iter().for_each(|network| page.network(network));

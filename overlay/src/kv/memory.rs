@@ -40,7 +40,6 @@ pub struct Shared {
 struct Inner {
     born: Instant,
     state: Mutex<State>,
-    log: Option<Log>,
     /// When something expires next, for the task that sees to it; closed with the store.
     next_expiry: Sender<Option<Duration>>,
 }
@@ -50,12 +49,22 @@ struct State {
     store: Store,
     waiters: Waiters,
     jitter: fastrand::Rng,
+    kept: Kept,
+}
+
+/// Where a store is kept.
+#[derive(Debug)]
+enum Kept {
+    InMemory,
+    OnDisk(Log),
+    /// Nowhere any more.
+    Closed,
 }
 
 impl Shared {
     /// A new, empty store, with a task on the current runtime that lets sessions expire.
     pub fn new(config: Config) -> Shared {
-        Shared::of(Store::new(config), None)
+        Shared::of(Store::new(config), Kept::InMemory)
     }
 
     /// The store that a directory holds, or an empty one that it will hold: what is written is on disk when
@@ -67,14 +76,14 @@ impl Shared {
         let (folder, store) = Folder::open(directory, config)?;
         let source = |source| log::Error::Io { op: "start a writer for", path: directory.to_owned(), source };
         let log = Log::new(folder).map_err(source)?;
-        Ok(Shared::of(store, Some(log)))
+        Ok(Shared::of(store, Kept::OnDisk(log)))
     }
 
-    fn of(store: Store, log: Option<Log>) -> Shared {
+    fn of(store: Store, kept: Kept) -> Shared {
         let jitter = fastrand::Rng::with_seed(store.config().seed);
         let next_expiry = Sender::new(store.next_expiry());
-        let state = Mutex::new(State { store, waiters: Waiters::default(), jitter });
-        let inner = Inner { born: Instant::now(), state, log, next_expiry };
+        let state = Mutex::new(State { store, waiters: Waiters::default(), jitter, kept });
+        let inner = Inner { born: Instant::now(), state, next_expiry };
         let shared = Shared { inner: Arc::new(inner), line: Line::default() };
         let inner = &shared.inner;
         tokio::spawn(expire(Arc::downgrade(inner), inner.next_expiry.subscribe(), inner.born));
@@ -90,14 +99,14 @@ impl Shared {
     /// Does something with the store as it is now, and wakes whoever waits for what that changed.
     pub fn with<R>(&self, act: impl FnOnce(&mut Store) -> R) -> R {
         let mut state = self.state();
-        let State { store, waiters, .. } = &mut *state;
+        let State { store, waiters, kept, .. } = &mut *state;
         store.advance(self.inner.born.elapsed());
         let result = act(store);
         let delta = store.take_delta();
         for change in delta.changes() {
             waiters.wake(&change);
         }
-        if let Some(log) = &self.inner.log {
+        if let Kept::OnDisk(log) = kept {
             log.take(delta, store);
         }
         let next = store.next_expiry();
@@ -125,10 +134,23 @@ impl Shared {
     /// Waits until all that was written before is on disk; at once, where nothing is kept there. Who acknowledges a write, or
     /// tells of one, waits for it first.
     pub async fn durable(&self) -> Result<(), Arc<log::Error>> {
-        match &self.inner.log {
-            Some(log) => log.synced().await,
-            None => Ok(()),
-        }
+        let synced = {
+            let state = self.state();
+            match &state.kept {
+                Kept::InMemory => return Ok(()),
+                Kept::OnDisk(log) => log.synced(),
+                Kept::Closed => return Err(Arc::new(log::Error::Closed)),
+            }
+        };
+        synced.await
+    }
+
+    /// Lets go of the directory, whoever else has a handle, and acknowledges nothing any more: what the end of its process is to
+    /// a store on disk.
+    pub fn close(&self) {
+        let kept = std::mem::replace(&mut self.state().kept, Kept::Closed);
+        // Not under the lock: a log writes what it has first.
+        drop(kept);
     }
 
     /// How many queries are blocked.

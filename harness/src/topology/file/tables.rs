@@ -78,6 +78,9 @@ pub(crate) struct StoreTable {
     pub(crate) host: Option<At<String>>,
     /// The shortest TTL of a session; 10s, Consul's, unless said.
     pub(crate) session_ttl_min: Option<At<String>>,
+    /// Whether what it holds outlives a crash of its host.
+    #[serde(default)]
+    pub(crate) persist: bool,
 }
 
 /// A machine.

@@ -25,6 +25,9 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// The store was closed while it was asked.
+    #[error("the store was closed")]
+    Closed,
     /// Another store has the directory.
     #[error("{} is in use by another store", .0.display())]
     InUse(PathBuf),

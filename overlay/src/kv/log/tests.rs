@@ -102,6 +102,18 @@ async fn a_log_that_grew_long_becomes_a_snapshot_and_nothing_is_lost() {
     assert_eq!(state(directory.path()), before);
 }
 
+#[tokio::test]
+async fn a_store_that_is_closed_acknowledges_nothing_and_leaves_its_directory_to_the_next() {
+    let directory = TempDir::new().unwrap();
+    let store = Shared::open(directory.path(), Config::default()).unwrap();
+    store.put("before", b"", 0);
+    store.close();
+    store.put("after", b"", 0);
+    assert!(matches!(*store.durable().await.unwrap_err(), Error::Closed));
+    let next = Shared::open(directory.path(), Config::default()).unwrap();
+    assert!(next.get("before").is_some() && next.get("after").is_none());
+}
+
 #[test]
 fn a_snapshot_without_its_log_is_one_that_was_just_made_and_older_files_are_removed() {
     let (directory, _, _) = written(&[(1, 2), (2, 3)]);
@@ -143,7 +155,7 @@ fn a_directory_has_one_store_at_a_time() {
 async fn nothing_is_acknowledged_once_the_disk_is_full() {
     let directory = TempDir::new().unwrap();
     let (folder, store) = Folder::open(directory.path(), Config::default()).unwrap();
-    let log = Log::new(folder.onto(Path::new("/dev/full"))).unwrap();
+    let mut log = Log::new(folder.onto(Path::new("/dev/full"))).unwrap();
     let mut store: Store = store;
     log.synced().await.unwrap();
     for turn in 0..3_u8 {

@@ -4,7 +4,7 @@ use super::folder::{Error, Folder, line};
 use crate::kv::store::{Delta, Store};
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::{Builder, JoinHandle};
 use tokio::sync::watch;
@@ -13,7 +13,7 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(in crate::kv) struct Log {
     to: Option<Sender<Message>>,
-    sent: AtomicU64,
+    sent: u64,
     progress: watch::Receiver<Progress>,
     /// The writer would have a snapshot.
     is_long: Arc<AtomicBool>,
@@ -47,14 +47,14 @@ impl Log {
                 told.send_modify(|progress| progress.failed = Some(Arc::new(error)));
             }
         })?;
-        Ok(Log { to: Some(to), sent: AtomicU64::new(0), progress, is_long, thread: Some(thread) })
+        Ok(Log { to: Some(to), sent: 0, progress, is_long, thread: Some(thread) })
     }
 
-    /// Takes down what became of the store. Calls are in the order of the writes, each with the store as it is just then.
-    pub(in crate::kv) fn take(&self, delta: Delta, store: &Store) {
+    /// Takes down what became of the store, which it is given as it is just then.
+    pub(in crate::kv) fn take(&mut self, delta: Delta, store: &Store) {
         let Some(to) = &self.to else { return };
         if !delta.is_empty() {
-            self.sent.fetch_add(1, Ordering::Relaxed);
+            self.sent += 1;
             // Of a writer that is gone, `synced` tells.
             let _ = to.send(Message::Delta(delta));
         }
@@ -64,14 +64,15 @@ impl Log {
     }
 
     /// Waits until all that was taken down before is on disk.
-    pub(in crate::kv) async fn synced(&self) -> Result<(), Arc<Error>> {
-        let sent = self.sent.load(Ordering::Relaxed);
-        let mut progress = self.progress.clone();
-        let reached =
-            progress.wait_for(|progress| progress.synced >= sent || progress.failed.is_some()).await;
-        match reached.ok().and_then(|progress| progress.failed.clone()) {
-            Some(error) => Err(error),
-            None => Ok(()),
+    pub(in crate::kv) fn synced(&self) -> impl Future<Output = Result<(), Arc<Error>>> + use<> {
+        let (sent, mut progress) = (self.sent, self.progress.clone());
+        async move {
+            let there = |progress: &Progress| progress.synced >= sent || progress.failed.is_some();
+            let failed = match progress.wait_for(there).await {
+                Ok(progress) => progress.failed.clone(),
+                Err(_) => Some(Arc::new(Error::Closed)),
+            };
+            failed.map_or(Ok(()), Err)
         }
     }
 }
