@@ -2,14 +2,14 @@
 
 use super::answer::{Answer, Answered};
 use super::request::{Query, ReadOptions, clean, decode, encode_path};
-use super::{kv, node, page, serve::Config, session, txn};
+use super::{agent, catalog, event, kv, page, serve::Config, session, txn};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::HOST;
 use hyper::{HeaderMap, Method, Request, Version};
 use overlay::kv::memory::Shared;
-use overlay::kv::store::{Store, Watch};
+use overlay::kv::store::{Health, Store, Watch};
 
 /// The largest value, and the largest transaction (Consul, `kv_max_value_size` and `txn_max_req_len`).
 pub(super) const BODY_MAX: u64 = 524_288;
@@ -19,6 +19,7 @@ pub(super) const BODY_MAX: u64 = 524_288;
 pub(super) struct Face {
     pub(super) store: Shared,
     pub(super) config: Config,
+    pub(super) events: event::Latest,
 }
 
 /// A request whose path and query were understood.
@@ -35,6 +36,10 @@ impl Asked {
     /// The rest of the path, as text.
     pub(super) fn name(&self) -> String {
         String::from_utf8_lossy(&self.rest).into_owned()
+    }
+
+    pub(super) fn headers(&self) -> &HeaderMap {
+        &self.headers
     }
 
     /// How large the client says that the body is.
@@ -70,7 +75,10 @@ enum Endpoint {
     SessionNode,
     SessionList,
     Txn,
-    Node(node::Endpoint),
+    Agent(agent::Endpoint),
+    Catalog(catalog::Endpoint),
+    EventFire,
+    EventList,
     Acl,
     Page,
 }
@@ -88,21 +96,34 @@ const ROUTES: &[(&str, &[&str], Endpoint)] = &[
     ("/v1/session/node/", GET, Endpoint::SessionNode),
     ("/v1/session/list", GET, Endpoint::SessionList),
     ("/v1/txn", PUT, Endpoint::Txn),
-    ("/v1/status/leader", GET, Endpoint::Node(node::Endpoint::Leader)),
-    ("/v1/status/peers", GET, Endpoint::Node(node::Endpoint::Peers)),
-    ("/v1/agent/self", GET, Endpoint::Node(node::Endpoint::AgentSelf)),
-    ("/v1/agent/members", GET, Endpoint::Node(node::Endpoint::Members)),
-    ("/v1/agent/services", GET, Endpoint::Node(node::Endpoint::AgentServices)),
-    ("/v1/agent/checks", GET, Endpoint::Node(node::Endpoint::AgentChecks)),
-    ("/v1/catalog/datacenters", GET, Endpoint::Node(node::Endpoint::Datacenters)),
-    ("/v1/catalog/nodes", GET, Endpoint::Node(node::Endpoint::Nodes)),
-    ("/v1/catalog/services", GET, Endpoint::Node(node::Endpoint::Services)),
-    ("/v1/catalog/service/", GET, Endpoint::Node(node::Endpoint::Service)),
-    ("/v1/catalog/node/", GET, Endpoint::Node(node::Endpoint::Node)),
-    ("/v1/health/node/", GET, Endpoint::Node(node::Endpoint::HealthNode)),
-    ("/v1/health/state/", GET, Endpoint::Node(node::Endpoint::HealthState)),
-    ("/v1/health/checks/", GET, Endpoint::Node(node::Endpoint::HealthOfService)),
-    ("/v1/health/service/", GET, Endpoint::Node(node::Endpoint::HealthOfService)),
+    ("/v1/status/leader", GET, Endpoint::Agent(agent::Endpoint::Leader)),
+    ("/v1/status/peers", GET, Endpoint::Agent(agent::Endpoint::Peers)),
+    ("/v1/agent/self", GET, Endpoint::Agent(agent::Endpoint::AgentSelf)),
+    ("/v1/agent/members", GET, Endpoint::Agent(agent::Endpoint::Members)),
+    ("/v1/agent/services", GET, Endpoint::Agent(agent::Endpoint::Services)),
+    ("/v1/agent/checks", GET, Endpoint::Agent(agent::Endpoint::Checks)),
+    ("/v1/agent/service/register", PUT, Endpoint::Agent(agent::Endpoint::RegisterService)),
+    ("/v1/agent/service/deregister/", PUT, Endpoint::Agent(agent::Endpoint::DeregisterService)),
+    ("/v1/agent/service/", GET, Endpoint::Agent(agent::Endpoint::Service)),
+    ("/v1/agent/check/register", PUT, Endpoint::Agent(agent::Endpoint::RegisterCheck)),
+    ("/v1/agent/check/deregister/", PUT, Endpoint::Agent(agent::Endpoint::DeregisterCheck)),
+    ("/v1/agent/check/pass/", PUT, Endpoint::Agent(agent::Endpoint::Tell(Health::Passing))),
+    ("/v1/agent/check/warn/", PUT, Endpoint::Agent(agent::Endpoint::Tell(Health::Warning))),
+    ("/v1/agent/check/fail/", PUT, Endpoint::Agent(agent::Endpoint::Tell(Health::Critical))),
+    ("/v1/agent/check/update/", PUT, Endpoint::Agent(agent::Endpoint::UpdateCheck)),
+    ("/v1/catalog/register", PUT, Endpoint::Catalog(catalog::Endpoint::Register)),
+    ("/v1/catalog/deregister", PUT, Endpoint::Catalog(catalog::Endpoint::Deregister)),
+    ("/v1/catalog/datacenters", GET, Endpoint::Catalog(catalog::Endpoint::Datacenters)),
+    ("/v1/catalog/nodes", GET, Endpoint::Catalog(catalog::Endpoint::Nodes)),
+    ("/v1/catalog/services", GET, Endpoint::Catalog(catalog::Endpoint::Services)),
+    ("/v1/catalog/service/", GET, Endpoint::Catalog(catalog::Endpoint::Service)),
+    ("/v1/catalog/node/", GET, Endpoint::Catalog(catalog::Endpoint::Node)),
+    ("/v1/health/node/", GET, Endpoint::Catalog(catalog::Endpoint::HealthNode)),
+    ("/v1/health/state/", GET, Endpoint::Catalog(catalog::Endpoint::HealthState)),
+    ("/v1/health/checks/", GET, Endpoint::Catalog(catalog::Endpoint::HealthChecks)),
+    ("/v1/health/service/", GET, Endpoint::Catalog(catalog::Endpoint::HealthService)),
+    ("/v1/event/fire/", PUT, Endpoint::EventFire),
+    ("/v1/event/list", GET, Endpoint::EventList),
     ("/v1/acl/", &["GET", "PUT", "DELETE"], Endpoint::Acl),
     ("/ui/", GET, Endpoint::Page),
 ];
@@ -178,7 +199,10 @@ impl Face {
             Endpoint::SessionNode => session::on_node(self, &asked).await,
             Endpoint::SessionList => session::list(self, &asked).await,
             Endpoint::Txn => txn::run(self, asked).await,
-            Endpoint::Node(endpoint) => node::read(self, endpoint, &asked).await,
+            Endpoint::Agent(endpoint) => agent::answer(self, endpoint, asked).await,
+            Endpoint::Catalog(endpoint) => catalog::answer(self, endpoint, asked).await,
+            Endpoint::EventFire => event::fire(self, asked).await,
+            Endpoint::EventList => event::list(self, &asked).await,
             Endpoint::Acl => Err(Answer::error(401, "ACL support disabled")),
             Endpoint::Page => Ok(self.store.with(|store| page::keys(store))),
         }

@@ -7,16 +7,23 @@
 //! - `request`: paths, queries, and the parameters that all reads share
 //! - `answer`: statuses, headers, JSON
 //! - `kv`, `session`, `txn`: the three parts of the API that are whole
-//! - `node`: status, agent, catalog, health: as much as is true of a store that is one node and nothing else
+//! - `agent`: status and agent: what is true of a store that is one node and nothing else, and what is registered there
+//! - `catalog`: catalog and health: nodes, services and checks
+//! - `event`: what clients tell each other in passing
+//! - `fields`, `filter`: the bodies of all these, and expressions that pick rows
 //! - `page`: the keys, for a browser
 //!
-//! Left out, so 404: registering nodes, services and checks, events, coordinates, prepared queries, snapshots.
+//! Left out, so 404: coordinates, prepared queries, snapshots. No check is run: one that an agent would run by itself is as it is told.
 //! Answers are never compressed, and the number of connections from one address is not limited.
 
+mod agent;
 mod answer;
+mod catalog;
+mod event;
 mod face;
+mod fields;
+mod filter;
 mod kv;
-mod node;
 mod page;
 mod request;
 mod serve;

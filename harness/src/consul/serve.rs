@@ -14,7 +14,6 @@ use overlay::Gate;
 use overlay::kv::memory::Shared;
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -28,26 +27,20 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 pub struct Config {
     /// Its datacenter, the only one there is.
     pub datacenter: String,
-    /// The address at which it says it is.
-    pub address: IpAddr,
     /// Where it says what it was asked, and what it answered.
     pub journal: Events,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config {
-            datacenter: "dc1".to_owned(),
-            address: Ipv4Addr::LOCALHOST.into(),
-            journal: Events::default(),
-        }
+        Config { datacenter: "dc1".to_owned(), journal: Events::default() }
     }
 }
 
 /// Serves a store to all who connect; while `gate` is closed nobody is answered. Dropping the future closes the listener and cuts every connection, as the end
 /// of a Consul would.
 pub async fn serve(listener: TcpListener, store: Shared, config: Config, gate: Gate) -> io::Result<()> {
-    let face = Arc::new(Face { store, config });
+    let face = Arc::new(Face { store, config, events: super::event::Latest::default() });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {

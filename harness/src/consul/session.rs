@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Answered};
 use super::face::{Asked, Face};
+use super::fields::{Fields, Wrong, undecodable, wrong};
 use overlay::kv::store::{GoDuration, Session, SessionRequest, Watch};
 use serde::Serialize;
 use serde_json::Value;
@@ -23,7 +24,7 @@ struct Row<'a> {
     #[serde(rename = "TTL")]
     ttl: &'a str,
     node_checks: &'a [String],
-    service_checks: Option<()>,
+    service_checks: Option<Vec<ServiceCheck<'a>>>,
     create_index: u64,
     modify_index: u64,
 }
@@ -38,11 +39,22 @@ impl<'a> Row<'a> {
             behavior: session.behavior.as_str(),
             ttl: &session.ttl,
             node_checks: &session.node_checks,
-            service_checks: None,
+            service_checks: (!session.service_checks.is_empty()).then(|| {
+                session.service_checks.iter().map(|id| ServiceCheck { id, namespace: "" }).collect()
+            }),
             create_index: session.create_index,
             modify_index: session.create_index,
         }
     }
+}
+
+/// A check of a service that a session depends on.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ServiceCheck<'a> {
+    #[serde(rename = "ID")]
+    id: &'a str,
+    namespace: &'static str,
 }
 
 #[derive(Serialize)]
@@ -55,10 +67,7 @@ pub(super) async fn create(face: &Face, asked: Asked) -> Answered {
     let query = asked.query.clone();
     let request = match asked.declared_length() {
         None | Some(0) => SessionRequest::default(),
-        Some(_) => {
-            let refused = |why: String| Answer::error(400, format!("Request decode failed: {why}"));
-            request(&asked.body().await?).map_err(refused)?
-        }
+        Some(_) => request(&asked.body().await?).map_err(undecodable)?,
     };
     let made = face.store.with(|store| store.create_session(request).map(|session| session.id.clone()));
     let id = made.map_err(|refusal| Answer::error(500, refusal.to_string()))?;
@@ -111,73 +120,38 @@ fn id(asked: &Asked) -> Result<String, Answer> {
     if asked.rest.is_empty() { Err(Answer::error(400, "Missing session")) } else { Ok(asked.name()) }
 }
 
-/// Reads the body of a create. Names match without case, unknown ones are ignored, and so is null.
-fn request(body: &[u8]) -> Result<SessionRequest, String> {
-    let fields: serde_json::Map<String, Value> =
-        serde_json::from_slice(body).map_err(|error| error.to_string())?;
+/// Reads the body of a create.
+fn request(body: &[u8]) -> Result<SessionRequest, Wrong> {
+    let mut fields = Fields::parse(body)?;
     let mut request = SessionRequest::default();
-    for (name, value) in fields {
-        match name.to_ascii_lowercase().as_str() {
-            "node" => request.node = Some(string(&name, value)?),
-            "name" => request.name = string(&name, value)?,
-            "ttl" => request.ttl = string(&name, value)?,
-            "behavior" => request.behavior = string(&name, value)?,
-            "lockdelay" => request.lock_delay = lock_delay(value)?,
-            "nodechecks" | "checks" => request.node_checks = strings(&name, value)?,
-            "servicechecks" => request.service_checks = service_checks(&name, value)?,
-            _ => {}
-        }
+    request.node = fields.string(&["node"])?;
+    request.name = fields.string(&["name"])?.unwrap_or_default();
+    request.ttl = fields.string(&["ttl"])?.unwrap_or_default();
+    request.behavior = fields.string(&["behavior"])?.unwrap_or_default();
+    if let Some((_, delay)) = fields.take(&["lockdelay"]) {
+        request.lock_delay = lock_delay(&delay)?;
+    }
+    if let Some(checks) = fields.strings(&["nodechecks", "checks"])? {
+        request.node_checks = checks;
+    }
+    for mut check in fields.objects(&["servicechecks"])? {
+        request.service_checks.push(check.string(&["id"])?.unwrap_or_default());
     }
     Ok(request)
 }
 
-fn wrong(name: &str, value: &Value) -> String {
-    format!("field {name} cannot be {value}")
-}
-
-fn string(name: &str, value: Value) -> Result<String, String> {
+fn lock_delay(value: &Value) -> Result<Duration, Wrong> {
     match value {
-        Value::Null => Ok(String::new()),
-        Value::String(text) => Ok(text),
-        other => Err(wrong(name, &other)),
-    }
-}
-
-fn strings(name: &str, value: Value) -> Result<Vec<String>, String> {
-    match value {
-        Value::Null => Ok(Vec::new()),
-        Value::Array(values) => values.into_iter().map(|value| string(name, value)).collect(),
-        other => Err(wrong(name, &other)),
-    }
-}
-
-fn service_checks(name: &str, value: Value) -> Result<Vec<String>, String> {
-    let Value::Array(checks) = value else {
-        return if value.is_null() { Ok(Vec::new()) } else { Err(wrong(name, &value)) };
-    };
-    let id = |check: Value| match check {
-        Value::Object(fields) => {
-            let id = fields.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("id"));
-            id.map_or_else(|| Ok(String::new()), |(name, value)| string(&name, value))
-        }
-        other => Err(wrong(name, &other)),
-    };
-    checks.into_iter().map(id).collect()
-}
-
-fn lock_delay(value: Value) -> Result<Duration, String> {
-    match value {
-        Value::Null => Ok(Duration::ZERO),
         Value::String(text) => {
-            let delay = GoDuration::parse(&text).map_err(|error| error.to_string())?;
+            let delay = GoDuration::parse(text).map_err(|error| error.to_string())?;
             Ok(delay.positive().unwrap_or_default())
         }
         Value::Number(number) => {
-            let number = number.as_u64().ok_or_else(|| format!("field LockDelay cannot be {number}"))?;
+            let number = number.as_u64().ok_or_else(|| wrong("LockDelay", value))?;
             let seconds = number < LOCK_DELAY_SECONDS_BELOW;
             Ok(if seconds { Duration::from_secs(number) } else { Duration::from_nanos(number) })
         }
-        other => Err(wrong("LockDelay", &other)),
+        other => Err(wrong("LockDelay", other)),
     }
 }
 

@@ -28,6 +28,7 @@ impl Inner {
         let Some(host) = self.hosts.get(host.as_str()) else { return Ok(()) };
         let config = Config {
             node: host.name().to_owned(),
+            address: IpAddr::V4(host.ip()),
             session_ttl_min: *session_ttl_min,
             seed: self.topology.seed,
         };
@@ -43,7 +44,7 @@ impl Inner {
         let listener =
             listener.map_err(|e| Error::new(Kind::Machine, format_args!("cannot open the store: {e}")))?;
         let journal = self.journal.clone();
-        let config = http::Config { address: IpAddr::V4(host.ip()), journal, ..http::Config::default() };
+        let config = http::Config { journal, ..http::Config::default() };
         if let Ok(mut services) = alive.services.lock() {
             let gate = alive.gate.clone();
             services.spawn(async move { drop(http::serve(listener, store, config, gate).await) });

@@ -120,7 +120,7 @@ impl Shared {
         if index == 0 || self.with(|store| store.index_of(watch)) > index {
             return;
         }
-        let deadline = Instant::now() + patience(wait, self.state().jitter.f64());
+        let deadline = Instant::now() + self.patience(wait);
         let mut waiting = Waiting { shared: self, watch, signal: None };
         waiting.subscribe();
         while self.with(|store| store.index_of(watch)) <= index {
@@ -129,6 +129,11 @@ impl Shared {
                 return;
             }
         }
+    }
+
+    /// How long a query blocks that asks for `wait`.
+    pub fn patience(&self, wait: Duration) -> Duration {
+        patience(wait, self.state().jitter.f64())
     }
 
     /// Waits until all that was written before is on disk; at once, where nothing is kept there. Who acknowledges a write, or

@@ -11,7 +11,6 @@ pub(super) struct Waiters {
     prefixes: HashMap<Key, Sender<()>>,
     sessions: HashMap<String, Sender<()>>,
     all_sessions: Sender<()>,
-    /// Never sent.
     catalog: Sender<()>,
 }
 
@@ -43,6 +42,9 @@ impl Waiters {
             Change::Session(id) => {
                 signal(self.sessions.get(id));
                 signal(Some(&self.all_sessions));
+            }
+            Change::Catalog => {
+                signal(Some(&self.catalog));
             }
         }
     }

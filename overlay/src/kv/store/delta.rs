@@ -1,6 +1,6 @@
 //! What became of a store between two moments, as it is written down: enough to make of the earlier state the later.
 
-use super::{Change, Entry, Key, Session};
+use super::{Catalog, Change, Entry, Key, Session};
 use serde::{Deserialize, Serialize};
 
 /// A difference between two states of a store; from an empty one, a whole state.
@@ -23,6 +23,9 @@ pub struct Delta {
     pub(super) tombstones: Vec<Became<u64>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) sessions: Vec<Became<Session>>,
+    /// All of it, if something in it was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) catalog: Option<Catalog>,
 }
 
 /// What is now where something was changed; nothing, if it is gone.
@@ -36,7 +39,10 @@ pub(super) struct Became<T> {
 impl Delta {
     /// Nothing that a read could tell was changed.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.tombstones.is_empty() && self.sessions.is_empty()
+        self.entries.is_empty()
+            && self.tombstones.is_empty()
+            && self.sessions.is_empty()
+            && self.catalog.is_none()
     }
 
     /// What was changed, for those who wait for it.
@@ -44,7 +50,7 @@ impl Delta {
         let session =
             |became: &Became<Session>| Change::Session(String::from_utf8_lossy(&became.at).into_owned());
         let keys = self.entries.iter().map(|became| Change::Key(became.at.clone()));
-        keys.chain(self.sessions.iter().map(session))
+        keys.chain(self.sessions.iter().map(session)).chain(self.catalog.iter().map(|_| Change::Catalog))
     }
 }
 

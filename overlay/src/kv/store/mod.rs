@@ -3,10 +3,12 @@
 //! - `duration`: Go's text form of durations, in which TTLs and waits travel
 //! - `table`: entries and tombstones, and which index a read reports
 //! - `session`: who may hold keys, and until when
+//! - `catalog`: nodes, services, checks
 //! - `state`: the store itself
 //! - `delta`: what became of it, to be written down and done again
 //! - `txn`: several operations, all or nothing
 
+mod catalog;
 mod delta;
 mod duration;
 mod session;
@@ -14,9 +16,13 @@ mod state;
 mod table;
 mod txn;
 
+pub use catalog::{
+    CONSUL, Catalog, Check, Health, Instance, Node, Registered, Registration, SERF_HEALTH, SERVER_PORT,
+    Service,
+};
 pub use delta::Delta;
 pub use duration::{DurationError, GoDuration};
-pub use session::{Behavior, LOCK_DELAY, Refusal, SERF_HEALTH, Session, SessionRequest};
+pub use session::{Behavior, LOCK_DELAY, Refusal, Session, SessionRequest};
 pub use state::{Change, Config, Store, Watch};
 pub use table::{Entry, Key};
 pub use txn::{Failure, MAX_OPS, Op, Shown, Verb, reads_only};

@@ -1,5 +1,6 @@
 //! Sessions: who may hold keys, and until when.
 
+use super::catalog::{Catalog, Health, SERF_HEALTH};
 use super::delta::{Became, Delta};
 use super::duration::{DurationError, GoDuration};
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,6 @@ pub(super) const LOCK_DELAY_MAX: Duration = Duration::from_mins(1);
 const TTL_MAX: Duration = Duration::from_hours(24);
 /// A session lives this many TTLs after its creation or last renewal (Consul, `structs.SessionTTLMultiplier`).
 const TTL_MULTIPLIER: u32 = 2;
-/// The one health check that every node has (Consul, `structs.SerfCheckID`).
-pub const SERF_HEALTH: &str = "serfHealth";
 
 /// What becomes of a session's keys when it ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +87,9 @@ pub struct Session {
     pub ttl: String,
     /// The node's checks that it depends on.
     pub node_checks: Vec<String>,
+    /// Checks of services on the node that it depends on.
+    #[serde(default)]
+    pub service_checks: Vec<String>,
     /// Index of the write that made it. A session is never modified.
     pub create_index: u64,
     /// From creation or renewal to its end.
@@ -114,6 +116,9 @@ pub enum Refusal {
     /// A session on a check that the catalog does not have.
     #[error("apply failed: Missing check '{0}' registration")]
     UnknownCheck(String),
+    /// A session on a check that is not well.
+    #[error("apply failed: Check '{0}' is in critical state")]
+    CriticalCheck(String),
     /// A behaviour that is none.
     #[error("Invalid Behavior setting '{0}'")]
     Behavior(String),
@@ -225,10 +230,23 @@ impl Sessions {
     }
 }
 
-/// The session that a request describes, if it may be had. `node` is the store's only one.
+impl Session {
+    /// What keeps it from living on this catalog's word: its node is gone, or a check of it is or is not well.
+    pub(super) fn grounds(&self, catalog: &Catalog) -> Option<Refusal> {
+        let Some(node) = catalog.node(&self.node) else { return Some(Refusal::UnknownNode) };
+        self.node_checks.iter().chain(&self.service_checks).find_map(|id| match node.checks.get(id) {
+            None => Some(Refusal::UnknownCheck(id.clone())),
+            Some(check) if check.status == Health::Critical => Some(Refusal::CriticalCheck(id.clone())),
+            Some(_) => None,
+        })
+    }
+}
+
+/// The session that a request describes, if it may be had. `node` is the store's own.
 pub(super) fn check(
     request: SessionRequest,
     node: &str,
+    catalog: &Catalog,
     ttl_min: Duration,
     id: impl FnOnce() -> String,
     at: u64,
@@ -243,25 +261,23 @@ pub(super) fn check(
         _ => return Err(Refusal::Behavior(request.behavior)),
     };
     let life = life(&request.ttl, ttl_min)?;
-    if asked != node {
-        return Err(Refusal::UnknownNode);
-    }
-    let unknown = |check: &&String| *check != SERF_HEALTH;
-    if let Some(check) = request.node_checks.iter().find(unknown).or(request.service_checks.first()) {
-        return Err(Refusal::UnknownCheck(check.clone()));
-    }
-    Ok(Session {
-        id: id(),
+    let session = Session {
+        id: String::new(),
         name: request.name,
         node: asked,
         lock_delay: request.lock_delay,
         behavior,
         ttl: request.ttl,
         node_checks: request.node_checks,
+        service_checks: request.service_checks,
         create_index: at,
         life,
         expires: None,
-    })
+    };
+    match session.grounds(catalog) {
+        None => Ok(Session { id: id(), ..session }),
+        Some(refusal) => Err(refusal),
+    }
 }
 
 /// How long a session with this TTL lives unless renewed; nothing: for ever.

@@ -3,11 +3,13 @@
 //! Time passes only through [`Store::advance`], and whatever is random comes from the seed, so a store does the
 //! same again when it is asked the same again.
 
+use super::catalog::{Catalog, Health, Registered, Registration};
 use super::delta::Delta;
 use super::session::{self, Behavior, LOCK_DELAY_MAX, Refusal, Session, SessionRequest, Sessions};
 use super::table::{Entry, Key, Table};
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 /// How long a tombstone lasts, and in what batches they are reaped (Consul, `TombstoneTTL` and
@@ -20,8 +22,10 @@ const FIRST_INDEX: u64 = 1;
 /// What an operator can choose.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The one node of the catalog, on whose health sessions depend.
+    /// The store's own node, on whose health sessions depend.
     pub node: String,
+    /// Where that is.
+    pub address: IpAddr,
     /// The shortest TTL that a session may have. Consul's default is 10 s, which is long for a test.
     pub session_ttl_min: Duration,
     /// Session ids come from it.
@@ -30,7 +34,12 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Config {
-        Config { node: "consul".to_owned(), session_ttl_min: Duration::from_secs(10), seed: 0 }
+        Config {
+            node: "consul".to_owned(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            session_ttl_min: Duration::from_secs(10),
+            seed: 0,
+        }
     }
 }
 
@@ -45,7 +54,7 @@ pub enum Watch {
     Session(String),
     /// All sessions.
     Sessions,
-    /// The catalog, which never changes.
+    /// Nodes, services and checks.
     Catalog,
 }
 
@@ -56,6 +65,8 @@ pub enum Change {
     Key(Key),
     /// A session made or ended.
     Session(String),
+    /// Something registered, or not any more.
+    Catalog,
 }
 
 /// A one-node Consul's state and rules.
@@ -68,6 +79,7 @@ pub struct Store {
     pub(super) index: u64,
     pub(super) table: Table,
     pub(super) sessions: Sessions,
+    catalog: Catalog,
     /// Until when a key cannot be acquired.
     delays: HashMap<Key, Duration>,
     /// When to reap the tombstones of writes up to an index, in order.
@@ -79,6 +91,7 @@ impl Store {
     pub fn new(config: Config) -> Store {
         Store {
             ids: fastrand::Rng::with_seed(config.seed),
+            catalog: Catalog::new(&config.node, config.address, FIRST_INDEX),
             config,
             now: Duration::ZERO,
             index: FIRST_INDEX,
@@ -105,6 +118,10 @@ impl Store {
             if let Some((_, id)) = self.sessions.next().filter(|(at, _)| *at == due) {
                 let id = id.to_owned();
                 self.end_session(&id);
+            } else if self.catalog.next() == Some(due) {
+                let at = self.log();
+                self.catalog.expire(due, at);
+                self.end_orphans();
             } else if let Some((_, index)) = self.graves.pop_front() {
                 self.log();
                 self.table.reap(index);
@@ -118,7 +135,7 @@ impl Store {
     pub fn next_expiry(&self) -> Option<Duration> {
         let session = self.sessions.next().map(|(at, _)| at);
         let grave = self.graves.front().map(|(at, _)| *at);
-        session.into_iter().chain(grave).min()
+        session.into_iter().chain(grave).chain(self.catalog.next()).min()
     }
 
     /// What was changed since the last call.
@@ -126,6 +143,7 @@ impl Store {
         let mut delta = Delta { index: self.index, ..Delta::default() };
         self.table.take_delta(&mut delta);
         self.sessions.take_delta(&mut delta);
+        delta.catalog = self.catalog.take_touched().then(|| self.catalog.clone());
         delta
     }
 }
@@ -137,6 +155,7 @@ impl Store {
         let mut delta = Delta { index: self.index, ..Delta::default() };
         self.table.whole(&mut delta);
         self.sessions.whole(&mut delta);
+        delta.catalog = Some(self.catalog.clone());
         delta
     }
 
@@ -145,6 +164,10 @@ impl Store {
         self.index = delta.index;
         self.table.redo(delta);
         self.sessions.redo(self.now, delta);
+        if let Some(catalog) = &delta.catalog {
+            self.catalog = catalog.clone();
+            self.catalog.start_all(self.now);
+        }
         if !delta.tombstones.is_empty() {
             self.after_write(delta.buried);
         }
@@ -161,7 +184,7 @@ impl Store {
             Watch::Key(key) => self.table.key_index(key),
             Watch::Prefix(prefix) => self.table.prefix_index(prefix),
             Watch::Session(_) | Watch::Sessions => self.sessions.index(),
-            Watch::Catalog => FIRST_INDEX,
+            Watch::Catalog => self.catalog.index(),
         };
         index.max(FIRST_INDEX)
     }
@@ -184,6 +207,11 @@ impl Store {
     /// A live session. Ids compare without case.
     pub fn session(&self, id: &str) -> Option<&Session> {
         self.sessions.get(id)
+    }
+
+    /// Nodes, services and checks.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// All live sessions, by id.
@@ -258,7 +286,8 @@ impl Store {
     /// Makes a session.
     pub fn create_session(&mut self, request: SessionRequest) -> Result<&Session, Refusal> {
         let (node, ttl_min, ids) = (&self.config.node, self.config.session_ttl_min, &mut self.ids);
-        let session = session::check(request, node, ttl_min, || uuid(ids), self.index + 1)?;
+        let at = self.index + 1;
+        let session = session::check(request, node, &self.catalog, ttl_min, || uuid(ids), at)?;
         self.log();
         let id = session.id.clone();
         self.sessions.insert(self.now, session);
@@ -289,6 +318,44 @@ impl Store {
             }
         }
         self.after_write(at);
+    }
+}
+
+/// Writes of the catalog. Sessions end with what they depend on.
+impl Store {
+    /// Registers, or changes what is registered.
+    pub fn register(&mut self, asked: Registration) {
+        let at = self.log();
+        self.catalog.register(self.now, at, asked);
+        self.end_orphans();
+    }
+
+    /// Takes something out; false if it was not there. The store's own node stays: its agent would register it again.
+    pub fn deregister(&mut self, node: &str, what: &Registered) -> bool {
+        if *what == Registered::Node && node == self.config.node {
+            return true;
+        }
+        let at = self.log();
+        let gone = self.catalog.deregister(at, node, what);
+        self.end_orphans();
+        gone
+    }
+
+    /// Tells a check of the store's own node how it is; false if there is no such check.
+    pub fn tell(&mut self, check: &str, status: Health, output: &str) -> bool {
+        let at = self.log();
+        let known = self.catalog.tell(self.now, at, (&self.config.node, check), status, output);
+        self.end_orphans();
+        known
+    }
+
+    fn end_orphans(&mut self) {
+        let orphan = |session: &&Session| session.grounds(&self.catalog).is_some();
+        let orphans: Vec<String> =
+            self.sessions.iter().filter(orphan).map(|session| session.id.clone()).collect();
+        for id in orphans {
+            self.end_session(&id);
+        }
     }
 }
 
