@@ -30,6 +30,7 @@ fn number(store: &Shared) -> Option<u64> {
 
 /// The process that is killed: it counts on from what it finds, and says each number when it is on disk.
 #[tokio::test]
+#[expect(clippy::print_stdout, reason = "that is how it says so")]
 async fn writer() {
     let Some(directory) = env::var_os(WRITER) else { return };
     let store = Shared::open(Path::new(&directory), Config::default()).unwrap();

@@ -99,7 +99,7 @@ pub(super) async fn answer(face: &Face, endpoint: Endpoint, asked: Asked) -> Ans
 /// `?filter=`
 pub(super) fn filter(query: &Query) -> Result<Option<Filter>, Answer> {
     let text = query.get("filter").filter(|text| !text.is_empty());
-    text.map(|text| Filter::parse(text).map_err(unfit)).transpose()
+    text.map(|text| Filter::parse(text).map_err(|why| unfit(&why))).transpose()
 }
 
 /// The rows that a filter picks, of a list or by name.
@@ -117,10 +117,10 @@ pub(super) fn pick(mut rows: Value, filter: Option<&Filter>) -> Result<Value, An
         Value::Object(table) => table.retain(|_, row| picks(row)),
         _ => {}
     }
-    wrong.map_or(Ok(rows), |why| Err(unfit(why)))
+    wrong.map_or(Ok(rows), |why| Err(unfit(&why)))
 }
 
-fn unfit(why: String) -> Answer {
+fn unfit(why: &str) -> Answer {
     Answer::error(400, format!("Failed to create boolean expression evaluator: {why}"))
 }
 

@@ -253,16 +253,16 @@ mod tests {
         });
         for (text, picked) in [
             (r#"Node == "web-1""#, true),
-            (r#"Node == web-1 and ServicePort == 80"#, true),
+            ("Node == web-1 and ServicePort == 80", true),
             (r#"Node != "web-1" or "b" in ServiceTags"#, true),
             (r#""c" not in ServiceTags"#, true),
             (r#"ServiceTags contains "a" and ServiceTags not contains "c""#, true),
             (r#"Node contains "web""#, true),
             (r#"ServiceMeta.zone == "x""#, true),
             (r#"ServiceMeta["zone"] == `y`"#, false),
-            (r#"ServiceMeta.rack is empty and ServiceMeta contains zone"#, true),
-            (r#"Service.Tags is empty and Notes is empty"#, true),
-            (r#"not (ServiceTags is not empty)"#, false),
+            ("ServiceMeta.rack is empty and ServiceMeta contains zone", true),
+            ("Service.Tags is empty and Notes is empty", true),
+            ("not (ServiceTags is not empty)", false),
             (r#"Node == x or Node == y or Node == "web-1""#, true),
         ] {
             let filter = Filter::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));

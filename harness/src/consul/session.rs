@@ -123,11 +123,13 @@ fn id(asked: &Asked) -> Result<String, Answer> {
 /// Reads the body of a create.
 fn request(body: &[u8]) -> Result<SessionRequest, Wrong> {
     let mut fields = Fields::parse(body)?;
-    let mut request = SessionRequest::default();
-    request.node = fields.string(&["node"])?;
-    request.name = fields.string(&["name"])?.unwrap_or_default();
-    request.ttl = fields.string(&["ttl"])?.unwrap_or_default();
-    request.behavior = fields.string(&["behavior"])?.unwrap_or_default();
+    let mut request = SessionRequest {
+        node: fields.string(&["node"])?,
+        name: fields.string(&["name"])?.unwrap_or_default(),
+        ttl: fields.string(&["ttl"])?.unwrap_or_default(),
+        behavior: fields.string(&["behavior"])?.unwrap_or_default(),
+        ..SessionRequest::default()
+    };
     if let Some((_, delay)) = fields.take(&["lockdelay"]) {
         request.lock_delay = lock_delay(&delay)?;
     }
