@@ -259,8 +259,8 @@ impl Core {
     async fn look(&self) -> Result<Arc<View>> {
         self.gate.pass().await;
         loop {
-            let known = self.seen().moment();
-            let view = View::since(known, self.kv.list(keys::ALL).await?);
+            let known = self.seen();
+            let view = View::since(&known, self.kv.list(keys::ALL).await?);
             // If somebody noticed meanwhile that the store began anew, this may be of either life.
             if self.seen().life <= view.life {
                 return Ok(Arc::new(view));

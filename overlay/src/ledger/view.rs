@@ -51,6 +51,8 @@ pub struct View {
     /// The store's index for all of them.
     pub index: u64,
     begun: Option<u64>,
+    /// When the first host of all registered.
+    founded: Option<u64>,
     /// The hosts that are alive: their key is held by a session.
     pub nodes: BTreeMap<Ipv4Addr, SocketAddr>,
     /// The sessions that hold their keys. A host that has another one than before may have been given up in between.
@@ -101,10 +103,16 @@ impl View {
         view
     }
 
-    /// Reads a listing that was asked for when `known` was known already: an index does not go back in one life of a store.
-    pub(crate) fn since(known: Moment, listing: Listing) -> View {
-        let life = known.life + u64::from(listing.index < known.index);
-        View { life, ..View::read(listing) }
+    /// Reads a listing that was asked for when `known` was known already. It is of another life of the store if its index went back,
+    /// or if what is written once in a life is not what it was.
+    pub(crate) fn since(known: &View, listing: Listing) -> View {
+        let mut view = View::read(listing);
+        let differs = |then: Option<u64>, now| then.is_some() && now != then;
+        let anew = view.index < known.index
+            || differs(known.founded, view.founded)
+            || differs(known.begun, view.begun);
+        view.life = known.life + u64::from(anew);
+        view
     }
 
     /// When the documents were so.
@@ -121,8 +129,10 @@ impl View {
     fn enter(&mut self, pair: &Pair) -> Result<(), BadRecord> {
         let index = pair.modify_index;
         if pair.value.is_empty() {
-            if pair.key == keys::NETWORKS {
-                self.begun = Some(index);
+            match pair.key.as_str() {
+                keys::NETWORKS => self.begun = Some(index),
+                keys::NODES => self.founded = Some(index),
+                _ => {}
             }
             self.parents.push(pair.key.clone());
             return Ok(());
