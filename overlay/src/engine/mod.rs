@@ -20,6 +20,7 @@ use crate::error::{Cause, Result};
 use crate::gate::Gate;
 use crate::host::HostEnv;
 use crate::id::EndpointId;
+use crate::inspect::Asked;
 use crate::kv::{Kv, keys};
 use crate::ledger::View;
 use crate::model::{Endpoint, Vni};
@@ -111,7 +112,7 @@ struct Drawn {
     rng: fastrand::Rng,
     last_vni: Option<Vni>,
     /// The addresses that were asked for, which `inspect` shows.
-    asked: BTreeMap<EndpointId, Ipv4Addr>,
+    asked: BTreeMap<EndpointId, Asked>,
     /// Endpoints that are being crossed out: that they are missing is as it should be.
     leaving: BTreeSet<EndpointId>,
 }

@@ -1,10 +1,10 @@
 //! What an engine can be asked to do.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{Core, Engine, NetworkSummary};
 use crate::datapath::{Pass, Refused, draw_veth};
@@ -12,6 +12,7 @@ use crate::docker;
 use crate::error::{Cause, Result};
 use crate::host::ContainerRef;
 use crate::id::{EndpointId, NetworkId, SandboxId};
+use crate::inspect::Asked;
 use crate::kv::{TxnOp, keys};
 use crate::ledger::{self, CreateNetwork, Joining, View};
 use crate::model::Mac;
@@ -29,6 +30,8 @@ pub struct JoinOptions {
     pub ip: Option<Ipv4Addr>,
     /// `--mac-address`; without it, the one that is made of the address.
     pub mac: Option<Mac>,
+    /// `--ip6`
+    pub ip6: Option<Ipv6Addr>,
     /// `--network-alias`
     pub aliases: Vec<String>,
     /// No `--name`: the container's name was drawn, and others cannot look it up (20.10: `CreateOptionAnonymous`).
@@ -48,6 +51,8 @@ pub struct EndpointInfo {
     pub interface: String,
     /// Its address.
     pub address: Ipv4Net,
+    /// Its IPv6 address, if its subnet has some.
+    pub address6: Option<Ipv6Net>,
     /// Its hardware address.
     pub mac: Mac,
     /// The overlay's namespace on this host: `1-620dd59483`.
@@ -117,6 +122,7 @@ impl Engine {
             host: core.vtep,
             ip: options.ip,
             mac: options.mac,
+            ip6: options.ip6,
             aliases,
             publish: container.publish.clone(),
             half,
@@ -127,8 +133,8 @@ impl Engine {
             Ok(((), if there { vec![] } else { ledger::join(view, id, &who)?.1 }))
         })
         .await?;
-        if let Some(ip) = options.ip {
-            core.drawn().asked.insert(who.id, ip);
+        if options.ip.is_some() || options.ip6.is_some() {
+            core.drawn().asked.insert(who.id, Asked { ip: options.ip, ip6: options.ip6 });
         }
 
         let view = core.look().await?;
@@ -282,6 +288,7 @@ impl Core {
                 network_name: view.name_of(endpoint.network),
                 interface: attached.interface().to_owned(),
                 address: endpoint.address,
+                address6: endpoint.address6,
                 mac: endpoint.mac,
                 overlay: datapath.overlay(endpoint.network)?.to_owned(),
                 outside: outside.map(|outside| (outside.inner_name.clone(), outside.ip)),

@@ -239,7 +239,7 @@ impl Model {
                     .network
                     .subnets
                     .iter()
-                    .map(|subnet| subnet.net.addr().octets()[1] - 60)
+                    .map(|subnet| subnet.v4.net.addr().octets()[1] - 60)
                     .collect(),
                 internal: found.network.internal,
             };
