@@ -71,22 +71,17 @@ impl Lab {
             return Ok(ip);
         }
         let (to, v6) = to.strip_prefix(IPV6).map_or((to, false), |to| (to, true));
-        let name = match to.strip_prefix(DNS) {
-            Some(name) => name,
-            None => {
-                let known = if v6 {
-                    self.address6(from, to).map(IpAddr::V6)
-                } else {
-                    self.address(from, to).map(IpAddr::V4)
-                };
-                match known {
-                    Err(why)
-                        if why.kind() == Kind::NoSuch && to.contains('.') && !to.contains(['@', ':']) =>
-                    {
-                        to
-                    }
-                    known => return known,
-                }
+        let name = if let Some(name) = to.strip_prefix(DNS) {
+            name
+        } else {
+            let known = if v6 {
+                self.address6(from, to).map(IpAddr::V6)
+            } else {
+                self.address(from, to).map(IpAddr::V4)
+            };
+            match known {
+                Err(why) if why.kind() == Kind::NoSuch && to.contains('.') && !to.contains(['@', ':']) => to,
+                known => return known,
             }
         };
         let place = self.place(from)?;
