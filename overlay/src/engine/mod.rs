@@ -1,6 +1,7 @@
 //! The engine of one host: it follows the store, keeps the kernel in agreement with it, and does what is asked.
 
 mod follow;
+mod join;
 mod names;
 mod show;
 mod verbs;
@@ -28,8 +29,8 @@ use crate::witness::Witness;
 
 use names::NameServers;
 
+pub use join::{EndpointInfo, JoinOptions};
 pub use show::NetworkSummary;
-pub use verbs::{EndpointInfo, JoinOptions};
 
 /// How long a query blocks that waits for stale endpoints to go.
 const SWEEP: Duration = Duration::from_secs(5);
