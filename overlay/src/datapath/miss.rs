@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use kernel::Mac;
 use kernel::rtnl::{Miss, Missed, Misses};
 use kernel::vnet::VnetHeader;
 use kernel::wire::End;
+use kernel::{Batch, Mac};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::AbortHandle;
 
@@ -115,8 +115,8 @@ impl Datapath {
         report
     }
 
-    /// Tells the containers here the MAC of an address. Those that have asked for it hold their packets back and would ask
-    /// again only after a second (`net.ipv4.neigh.*.retrans_time_ms`).
+    /// Tells the containers here, and the bridge that routes for those of other subnets, the MAC of an address. Who has asked for
+    /// it holds packets back and would ask again only after a second (`net.ipv4.neigh.*.retrans_time_ms`).
     fn announce(&self, network: &Network, ip: IpAddr, mac: Mac) {
         let (Some(overlay), Some(subnet)) = (self.overlays.get(&network.id), network.subnet_of(ip)) else {
             return;
@@ -131,6 +131,13 @@ impl Datapath {
             .and_then(|end| end.send(&VnetHeader::default(), &frame).map_err(|e| e.to_string()));
         if let Err(error) = sent {
             tracing::debug!(host = self.host.name(), %error, "an address was not announced: its asker will ask again");
+        }
+        // A bridge does not hear what is sent from it.
+        match overlay.rtnl.apply(&Batch::new().resolve(segment.bridge, ip, mac)) {
+            Err(error) if !error.is_missing() => {
+                tracing::debug!(host = self.host.name(), %error, "a bridge was not told an address: it will ask again");
+            }
+            _ => {}
         }
     }
 }

@@ -225,6 +225,16 @@ impl<'a> Batch<'a> {
         self.push("set", format_args!("neighbour {ip} at {mac}"), SET, message)
     }
 
+    /// Answers a device that is asking for the MAC of `ip`, or has asked: what it holds back for it leaves. It is taken as an ARP
+    /// reply is, and forgotten as one. An error that [is missing](crate::Error::is_missing) if it never asked.
+    #[must_use]
+    pub fn resolve(self, dev: u32, ip: IpAddr, mac: Mac) -> Self {
+        let mut message = arp(dev, ip, Some(mac));
+        message.header.state = NeighbourState::Stale;
+        let message = RouteNetlinkMessage::NewNeighbour(message);
+        self.push("set", format_args!("learned neighbour {ip} at {mac}"), NLM_F_REPLACE, message)
+    }
+
     /// Removes a neighbour entry.
     #[must_use]
     pub fn remove_neighbour(self, dev: u32, ip: IpAddr) -> Self {
