@@ -10,6 +10,8 @@ use hyper::header::HOST;
 use hyper::{HeaderMap, Method, Request, Version};
 use overlay::kv::memory::Shared;
 use overlay::kv::store::{Health, Store, Watch};
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// The largest value, and the largest transaction (Consul, `kv_max_value_size` and `txn_max_req_len`).
 pub(super) const BODY_MAX: u64 = 524_288;
@@ -30,6 +32,8 @@ pub(super) struct Asked {
     pub(super) rest: Vec<u8>,
     headers: HeaderMap,
     body: Incoming,
+    /// How long the body may take.
+    within: Duration,
 }
 
 impl Asked {
@@ -47,7 +51,7 @@ impl Asked {
         self.body.size_hint().exact()
     }
 
-    /// The body, if it is not too large.
+    /// The body, if it is not too large and comes in time.
     pub(super) async fn body(self) -> Result<Bytes, Answer> {
         let too_large = |length: &str| {
             let text = format!("Request body{length} too large, max size: {BODY_MAX} bytes.");
@@ -57,10 +61,14 @@ impl Asked {
             return Err(too_large(&format!("({length} bytes)")));
         }
         let limit = usize::try_from(BODY_MAX).unwrap_or(usize::MAX);
-        match Limited::new(self.body, limit).collect().await {
-            Ok(body) => Ok(body.to_bytes()),
-            Err(error) if error.is::<LengthLimitError>() => Err(too_large("")),
-            Err(error) => Err(Answer::error(400, error.to_string())),
+        match timeout(self.within, Limited::new(self.body, limit).collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large("")),
+            Ok(Err(error)) => Err(Answer::error(400, error.to_string())),
+            Err(_) => {
+                let text = format!("Request body did not come within {:?}.", self.within);
+                Err(Answer::error(408, text).with("connection", "close"))
+            }
         }
     }
 }
@@ -178,7 +186,8 @@ impl Face {
         }
         let query = Query::parse(raw_query.unwrap_or_default()).map_err(|_| Answer::empty(500))?;
         let rest = path[route.len()..].to_vec();
-        let asked = Asked { method: parts.method, query, rest, headers: parts.headers, body };
+        let within = self.config.limits.body_within;
+        let asked = Asked { method: parts.method, query, rest, headers: parts.headers, body, within };
         self.dispatch(*endpoint, asked).await
     }
 

@@ -2,7 +2,8 @@
 //!
 //! The rules are [`overlay::kv::store`]'s; here are only the words of the wire.
 //!
-//! - `serve`: connections
+//! - `serve`: connections, and what one client may have of the store
+//! - `peers`: who is connected
 //! - `face`: which path and method means what
 //! - `request`: paths, queries, and the parameters that all reads share
 //! - `answer`: statuses, headers, JSON
@@ -14,7 +15,7 @@
 //! - `page`: the keys, for a browser
 //!
 //! Left out, so 404: coordinates, prepared queries, snapshots. No check is run: one that an agent would run by itself is as it is told.
-//! Answers are never compressed, and the number of connections from one address is not limited.
+//! Answers are never compressed.
 
 mod agent;
 mod answer;
@@ -25,9 +26,10 @@ mod fields;
 mod filter;
 mod kv;
 mod page;
+mod peers;
 mod request;
 mod serve;
 mod session;
 mod txn;
 
-pub use serve::{Config, serve};
+pub use serve::{Config, Limits, serve};

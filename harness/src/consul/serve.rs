@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::face::Face;
+use super::peers::{Peer, Peers};
 use crate::events::Events;
 use bytes::Bytes;
 use http_body_util::Full;
@@ -16,39 +17,77 @@ use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// How long to wait before accepting again when the process has run out of descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 
-/// What the store says of itself.
+/// The longest head of a request, in bytes: the request line with the key, and all headers. Beyond: 431. (Consul takes 1 MiB.)
+const HEAD_MAX: usize = 64 << 10;
+/// How long a connection that is done waits for its client to have read the last answer (Go, `rstAvoidanceDelay`).
+const LINGER: Duration = Duration::from_millis(500);
+/// What one address too many hears (Consul, `http_max_conns_per_client`).
+const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 82\r\n\r\n\
+Your IP is issuing too many concurrent connections, please rate limit your calls\r\n";
+
+/// What the store says of itself, and what it bears.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Its datacenter, the only one there is.
     pub datacenter: String,
     /// Where it says what it was asked, and what it answered.
     pub journal: Events,
+    /// How much of it one client may have.
+    pub limits: Limits,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { datacenter: "dc1".to_owned(), journal: Events::default() }
+        Config { datacenter: "dc1".to_owned(), journal: Events::default(), limits: Limits::default() }
+    }
+}
+
+/// How much of a store one client may have, and for how long. That a value, and a transaction, is half a mebibyte at most is
+/// not for choosing.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How many connections from one address (Consul, `http_max_conns_per_client`: 200). The next is told so and closed.
+    pub connections: usize,
+    /// How long the head of a request may take, from the end of the answer before it: an idle connection ends then, too.
+    pub head_within: Duration,
+    /// How long the body of a request may take. Beyond: 408.
+    pub body_within: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 200,
+            head_within: Duration::from_secs(30),
+            body_within: Duration::from_secs(30),
+        }
     }
 }
 
 /// Serves a store to all who connect; while `gate` is closed nobody is answered. Dropping the future closes the listener and cuts every connection, as the end
 /// of a Consul would.
 pub async fn serve(listener: TcpListener, store: Shared, config: Config, gate: Gate) -> io::Result<()> {
+    let peers = Peers::new(config.limits.connections);
     let face = Arc::new(Face { store, config, events: super::event::Latest::default() });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let (gate, face) = (gate.clone(), Arc::clone(&face));
-                    connections.spawn(async move { gate.run(connection(stream, face)).await });
-                }
+                Ok((stream, from)) => match peers.admit(from.ip()) {
+                    Some(peer) => {
+                        let (gate, face) = (gate.clone(), Arc::clone(&face));
+                        connections.spawn(async move { gate.run(connection(stream, peer, face)).await });
+                    }
+                    // Nobody waits for one who does not listen.
+                    None => drop(stream.try_write(TOO_MANY)),
+                },
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) if is_out_of_descriptors(&error) => {
                     tracing::warn!(%error, "the store cannot accept a connection");
@@ -72,24 +111,38 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(23 | 24))
 }
 
-async fn connection(stream: TcpStream, face: Arc<Face>) {
+async fn connection(stream: TcpStream, peer: Peer, face: Arc<Face>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a client of the store went away");
         return;
     }
-    let peer = stream.peer_addr().map_or_else(|_| "-".to_owned(), |peer| peer.ip().to_string());
+    let (from, limits) = (peer.ip(), face.config.limits);
     let answer = service_fn(|request: Request<Incoming>| {
-        let (face, peer) = (Arc::clone(&face), peer.clone());
+        let face = Arc::clone(&face);
         async move {
-            let asked = format!("{peer} {} {}", request.method(), request.uri());
+            let asked = format!("{from} {} {}", request.method(), request.uri());
             let answer = Answer::into_response(face.answer(request).await);
             face.config.journal.say("store", format_args!("{asked} {}", answer.status().as_u16()));
             Ok::<Response<Full<Bytes>>, Infallible>(answer)
         }
     });
     let mut server = http1::Builder::new();
-    server.timer(TokioTimer::new()).pipeline_flush(true);
-    if let Err(error) = server.serve_connection(TokioIo::new(stream), answer).await {
-        tracing::debug!(%error, "a connection to the store broke");
+    server.timer(TokioTimer::new()).header_read_timeout(limits.head_within);
+    server.max_header_size(HEAD_MAX).pipeline_flush(true);
+    match server.serve_connection(TokioIo::new(stream), answer).without_shutdown().await {
+        Ok(done) => linger(done.io.into_inner()).await,
+        Err(error) => tracing::debug!(%error, "a connection to the store broke"),
     }
+}
+
+/// Ends a connection so that the last answer is read: closed while something unread comes in, it would be reset, and the answer
+/// with it. That is so where a body was refused for its length.
+async fn linger(mut stream: TcpStream) {
+    let mut unread = [0; 4096];
+    let drain = async {
+        stream.shutdown().await?;
+        while stream.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
+    };
+    drop(tokio::time::timeout(LINGER, drain).await);
 }
