@@ -1,41 +1,61 @@
 //! Queries that block: what wakes them, what does not, and what is left when they are gone.
 
-use crate::wire::ask;
+use crate::wire::{self, ask, ask_from};
 use crate::{A_WHILE, SOON, Stub, eventually, soon};
-use overlay::kv::store;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
-/// F1, F5, F10 to F12, F15, F16, F20, F23, F24, I23: each query blocks, and the write wakes it.
+/// What is watched, and what wakes who watches it. Cases without a number are of no list.
+pub(crate) const WAKES: &[(&str, &str, &str)] = &[
+    ("F1", "kv/a", "PUT kv/a new"),
+    ("F3", "kv/foo/test", "PUT kv/foo/test new"),
+    ("F5", "kv/a", "DELETE kv/a"),
+    ("", "kv/a", "DELETE kv/?recurse"),
+    ("F10", "kv/r/?recurse", "PUT kv/r/c new"),
+    ("F11", "kv/r/?recurse", "DELETE kv/r/a"),
+    ("F12", "kv/r/?recurse", "DELETE kv/r/?recurse"),
+    ("F15", "kv/r/?keys", "PUT kv/r/a new"),
+    ("F15", "kv/r/?keys&separator=/", "PUT kv/r/a new"),
+    ("F16", "kv/d/z", "DELETE kv/d?recurse"),
+    ("F16", "kv/d/z", "DELETE kv/?recurse"),
+    ("F14", "kv/unused/?recurse", "PUT kv/unused/first x"),
+    ("F9", "kv/missing", "PUT kv/missing x"),
+    ("", "kv/?recurse", "PUT kv/anything x"),
+    ("F20", "kv/a", "PUT kv/a?acquire={S} 1"),
+    ("F20", "kv/held", "PUT kv/held?release={S} 1"),
+    ("F20", "kv/held", "PUT session/destroy/{S}"),
+    ("I23", "kv/a", r#"PUT txn [{"KV":{"Verb":"set","Key":"a","Value":"dA=="}}]"#),
+    ("F23", "session/list", "PUT session/create"),
+    ("F23", "session/list", "PUT session/destroy/{S}"),
+    ("F24", "session/info/{S}", "PUT session/destroy/{S}"),
+    ("", "session/node/consul", "PUT session/destroy/{S}"),
+];
+
+/// What is watched, and what does not wake who watches it.
+pub(crate) const SLEEPS: &[(&str, &str, &str)] = &[
+    ("F2", "kv/a", "PUT kv/other new"),
+    ("F3", "kv/foo/test", "PUT kv/foo/test2 x"),
+    ("F4", "kv/a", "PUT kv/a 1"),
+    ("F9", "kv/missing", "PUT kv/other new"),
+    ("F13", "kv/r/?recurse", "PUT kv/s new"),
+    ("F14", "kv/unused/?recurse", "PUT kv/other new"),
+    ("F17", "kv/d/z", "DELETE kv/d/x?recurse"),
+    ("F21", "kv/held", "PUT kv/held?acquire={S} 1"),
+    ("F22", "kv/a", "PUT kv/a?cas=1 2"),
+    ("F22", "kv/held", "PUT kv/held?acquire={T} 2"),
+    ("F25", "session/info/{S}", "PUT session/create"),
+    ("", "session/list", "PUT session/renew/{S}"),
+    ("", "catalog/nodes", "PUT kv/other new"),
+];
+
 #[tokio::test]
 async fn a_blocked_query_wakes_on_a_change_of_what_it_watches() {
-    let watches = [
-        ("kv/a", "PUT kv/a new"),
-        ("kv/a", "DELETE kv/a"),
-        ("kv/a", "DELETE kv/?recurse"),
-        ("kv/r/?recurse", "PUT kv/r/c new"),
-        ("kv/r/?recurse", "DELETE kv/r/a"),
-        ("kv/r/?recurse", "DELETE kv/r/?recurse"),
-        ("kv/r/?keys", "PUT kv/r/a new"),
-        ("kv/r/?keys&separator=/", "PUT kv/r/a new"),
-        ("kv/r/a", "DELETE kv/r?recurse"),
-        ("kv/unused/?recurse", "PUT kv/unused/first x"),
-        ("kv/missing", "PUT kv/missing x"),
-        ("kv/?recurse", "PUT kv/anything x"),
-        ("kv/a", "PUT kv/a?acquire={S} 1"),
-        ("kv/held", "PUT kv/held?release={S} 1"),
-        ("kv/held", "PUT session/destroy/{S}"),
-        ("kv/a", r#"PUT txn [{"KV":{"Verb":"set","Key":"a","Value":"dA=="}}]"#),
-        ("session/list", "PUT session/create"),
-        ("session/list", "PUT session/destroy/{S}"),
-        ("session/info/{S}", "PUT session/destroy/{S}"),
-        ("session/node/consul", "PUT session/destroy/{S}"),
-    ];
-    for (watched, event) in watches {
+    for (_, watched, event) in WAKES {
         let stub = Stub::new();
-        for key in ["a", "r/a", "r/b", "other"] {
+        for key in ["a", "r/a", "r/b", "foo/test", "d/z", "other"] {
             stub.put(&format!("kv/{key}"), "1").await;
         }
         let session = stub.session(r#"{"LockDelay":"0s"}"#).await;
@@ -59,25 +79,10 @@ async fn a_blocked_query_wakes_on_a_change_of_what_it_watches() {
     }
 }
 
-/// F2, F3, F4, F9, F13, F14, F17, F21, F22, F25: the query sleeps through them until its deadline.
 #[tokio::test]
 async fn a_blocked_query_sleeps_through_what_does_not_concern_it() {
-    let watches = [
-        ("kv/foo/test", "PUT kv/foo/test2 x"),
-        ("kv/a", "PUT kv/a 1"),
-        ("kv/missing", "PUT kv/other new"),
-        ("kv/r/?recurse", "PUT kv/s new"),
-        ("kv/unused/?recurse", "PUT kv/other new"),
-        ("kv/d/z", "DELETE kv/d/x?recurse"),
-        ("kv/held", "PUT kv/held?acquire={S} 1"),
-        ("kv/a", "PUT kv/a?cas=1 2"),
-        ("kv/held", "PUT kv/held?acquire={T} 2"),
-        ("session/info/{S}", "PUT session/create"),
-        ("session/list", "PUT session/renew/{S}"),
-        ("catalog/nodes", "PUT kv/other new"),
-    ];
     let mut sleepers = JoinSet::new();
-    for (watched, event) in watches {
+    for (_, watched, event) in SLEEPS {
         sleepers.spawn(async move {
             let stub = Stub::new();
             for key in ["a", "r/a", "foo/test", "d/x/y", "d/z"] {
@@ -129,38 +134,82 @@ async fn a_query_blocks_only_on_an_index_that_is_not_older() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_no_waiter() {
+async fn clients_that_go_away_leave_no_waiter() {
     let stub = Stub::new();
     stub.put("kv/a", "1").await;
-    let index = stub.get("kv/a").await.index().unwrap();
-    let mut blocked = Vec::new();
-    for _ in 0..100 {
-        blocked.push(stub.blocked(format!("kv/a?index={index}")).await);
+    let target = format!("/v1/kv/a?index={}", stub.get("kv/a").await.index().unwrap());
+    for _ in 0..50 {
+        let mut blocked = JoinSet::new();
+        for _ in 0..200 {
+            let (addr, target) = (stub.addr, target.clone());
+            blocked.spawn(async move { ask(addr, "GET", &target, b"").await });
+        }
+        eventually(|| stub.store.blocked() == 200).await;
+        blocked.shutdown().await;
+        eventually(|| stub.store.blocked() == 0).await;
     }
-    assert_eq!(stub.store.blocked(), 100);
-    blocked.iter().for_each(JoinHandle::abort);
-    eventually(|| stub.store.blocked() == 0).await;
 }
 
+/// From twenty addresses, since none may have more than two hundred connections.
 #[tokio::test]
 async fn a_thousand_watchers_of_one_prefix_all_see_a_write() {
     let stub = Stub::new();
     stub.put("kv/p/a", "1").await;
     let index = stub.get("kv/p/?recurse").await.index().unwrap();
     let mut watchers = JoinSet::new();
-    for _ in 0..1000 {
-        let store = stub.store.clone();
-        watchers.spawn(async move {
-            let watch = store::Watch::Prefix(b"p/".to_vec());
-            store.changed(&watch, index, Duration::from_mins(1)).await;
-            store.with(|store| store.index_of(&watch))
-        });
+    for number in 0..1000_u32 {
+        let (addr, target) = (stub.addr, format!("/v1/kv/p/?recurse&index={index}&wait=60s"));
+        let from = Ipv4Addr::new(127, 0, 0, u8::try_from(2 + number % 20).unwrap());
+        watchers.spawn(async move { ask_from(from, addr, &target).await });
     }
     eventually(|| stub.store.blocked() == 1000).await;
     stub.put("kv/p/b", "1").await;
-    let woken = tokio::time::timeout(SOON, watchers.join_all()).await.unwrap();
-    assert!(woken.iter().all(|seen| *seen > index));
+    let written = wire::modify_index(stub.addr, "p/b").await.unwrap();
+    let woken = tokio::time::timeout(6 * SOON, watchers.join_all()).await.unwrap();
+    assert!(woken.iter().all(|reply| reply.index() == Some(written)));
     assert_eq!(stub.store.blocked(), 0);
+}
+
+#[tokio::test]
+async fn queries_block_for_their_wait_and_no_longer_than_a_sixteenth_of_it_more() {
+    let stub = Stub::new();
+    let index = stub.get("kv/a").await.index().unwrap();
+    let mut queries = JoinSet::new();
+    for _ in 0..40 {
+        let (addr, target) = (stub.addr, format!("/v1/kv/a?index={index}&wait=2s"));
+        queries.spawn(async move {
+            let start = Instant::now();
+            let reply = ask(addr, "GET", &target, b"").await;
+            (reply.index(), start.elapsed())
+        });
+    }
+    for (same, took) in queries.join_all().await {
+        assert_eq!(same, Some(index));
+        let most = Duration::from_millis(2125) + A_WHILE;
+        assert!((Duration::from_secs(2)..most).contains(&took), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn fifty_connections_block_at_once_and_each_is_used_again() {
+    let stub = Stub::new();
+    stub.put("kv/a", "1").await;
+    let index = stub.get("kv/a").await.index().unwrap();
+    let mut clients = JoinSet::new();
+    for _ in 0..50 {
+        let addr = stub.addr;
+        clients.spawn(async move {
+            let first = format!("GET /v1/kv/a?index={index} HTTP/1.1\r\nHost: c\r\n\r\n");
+            let last = "GET /v1/kv/a?raw HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n";
+            wire::send(addr, (first + last).as_bytes()).await
+        });
+    }
+    eventually(|| stub.store.blocked() == 50).await;
+    stub.put("kv/a", "2").await;
+    for replies in tokio::time::timeout(SOON, clients.join_all()).await.unwrap() {
+        assert_eq!(replies.len(), 2);
+        assert!(replies[0].index().unwrap() > index && replies[1].text() == "2");
+    }
 }
 
 #[tokio::test]

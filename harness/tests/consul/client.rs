@@ -16,7 +16,7 @@ async fn a_watcher_sees_the_last_of_many_writes_and_never_an_older_index() {
     let stub = Stub::new();
     let (writer, watcher) = (stub.client(), stub.client());
     let writes = tokio::spawn(async move {
-        for n in 0..500 {
+        for n in 0..1000 {
             writer.put("w/k", n.to_string().as_bytes()).await.unwrap();
         }
     });
@@ -25,7 +25,7 @@ async fn a_watcher_sees_the_last_of_many_writes_and_never_an_older_index() {
         let listing = watcher.watch("w/", index, Duration::from_secs(10)).await.unwrap();
         assert!(listing.index >= index, "{} < {index}", listing.index);
         index = listing.index;
-        if listing.pairs.iter().any(|pair| pair.value == b"499") {
+        if listing.pairs.iter().any(|pair| pair.value == b"999") {
             break;
         }
     }

@@ -4,65 +4,109 @@
 //! fresh                                          an empty store
 //! session S {"LockDelay":"0s"}                   makes a session and keeps its id as {S}
 //! A3  GET kv/a  =>  200 ; /0/Flags is 0          one case: request, status, claims
+//! F1  blocks GET kv/a?index={m}&wait=60s         sends a query that blocks
+//! F1  wakes  =>  200 ; X > {m}                   what it is answered, soon, with claims
+//! later 20s                                      lets as many seconds pass in the store, at once
 //! ```
 //!
-//! A request is a method, a target below `/v1/` (or from the root, with a leading slash) and a body, up to `=>`.
+//! A request is a method, a target below `/v1/` (or from the root, with a leading slash) and a body, up to `=>`. A body
+//! `@N` is N bytes long. Behind the method `Name:value` is a header.
 //! Claims are separated by ` ; `:
 //!
-//! - `= TEXT`, `~ TEXT`: the body is, contains (`= ` alone: is empty)
+//! - `= TEXT`, `~ TEXT`: the body is, contains (`= ` alone: is empty); `length N`: it is so long
 //! - `/POINTER is JSON`, `/POINTER absent`, `json JSON`: in the body, or all of it
 //! - `HEADER is TEXT`, `HEADER absent`
 //! - `M(KEY) …`: the key's `ModifyIndex`, asked for afterwards; `X …`: the index header
 //! - `/POINTER`, `M(KEY)` or `X` followed by `as NAME` keeps a value, by `is`, `>`, `<` EXPRESSION compares it
 //!
-//! `{NAME}`, `{NAME+1}` and `{NAME-1}` stand for kept values, anywhere.
+//! `{NAME}`, `{NAME+1}` and `{NAME-1}` stand for kept values, anywhere; `{NAME^}` for one in capitals.
 
 use crate::wire::{self, Reply};
+use crate::{Stub, eventually, soon};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::task::JoinHandle;
 
-/// Runs a script; `fresh` starts an empty store and says where it is.
-pub(crate) async fn run(script: &str, mut fresh: impl AsyncFnMut() -> SocketAddr) {
-    let mut run = Run { store: fresh().await, kept: HashMap::new() };
-    for line in script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line.split_once(' ') {
-            None if line == "fresh" => run.store = fresh().await,
-            Some(("session", rest)) => run.session(rest).await,
-            _ => {
-                if let Err(why) = run.case(line).await {
-                    panic!("{line}\n  {why}");
-                }
-            }
+/// Runs a script, on empty stores.
+pub(crate) async fn run(script: &str) {
+    let mut run = Run::new();
+    for line in lines(script) {
+        if let Err(why) = run.line(line).await {
+            panic!("{line}\n  {why}");
         }
     }
 }
 
+/// The ids of a script's cases.
+pub(crate) fn ids(script: &str) -> impl Iterator<Item = &str> {
+    lines(script).filter_map(|line| line.split(' ').next()).filter(|id| id.starts_with(char::is_uppercase))
+}
+
+fn lines(script: &str) -> impl Iterator<Item = &str> {
+    script.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
 struct Run {
-    store: SocketAddr,
+    stub: Stub,
+    /// What the store's clock says. It is set far ahead of the real one, so that it stands between two lines.
+    now: Duration,
     kept: HashMap<String, String>,
+    blocked: Option<JoinHandle<Reply>>,
+}
+
+/// The first word of a text, and the rest.
+fn word(text: &str) -> (&str, &str) {
+    let text = text.trim();
+    let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
+    (word, rest.trim())
 }
 
 impl Run {
-    async fn session(&mut self, rest: &str) {
-        let (name, body) = rest.split_once(' ').unwrap_or((rest, ""));
-        let reply = wire::ask(self.store, "PUT", "/v1/session/create", body.as_bytes()).await;
-        let id = reply.json().and_then(|made| made["ID"].as_str().map(str::to_owned));
-        self.kept.insert(name.to_owned(), id.unwrap_or_else(|| panic!("no session: {reply:?}")));
+    fn new() -> Run {
+        let mut run = Run { stub: Stub::new(), now: Duration::ZERO, kept: HashMap::new(), blocked: None };
+        run.pass(Duration::from_hours(1));
+        run
     }
 
-    async fn case(&mut self, line: &str) -> Result<(), String> {
-        let (request, claims) = line.split_once("=>").ok_or("a case needs `=>`")?;
-        let request = self.fill(request);
-        let word = |text: &'_ str| {
-            let (word, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
-            (word.to_owned(), rest.trim().to_owned())
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        self.stub.store.with(|store| store.advance(self.now));
+    }
+
+    async fn line(&mut self, line: &str) -> Result<(), String> {
+        let (first, rest) = word(line);
+        match first {
+            "fresh" => *self = Run::new(),
+            "session" => self.session(rest).await,
+            "later" => {
+                let seconds = rest.strip_suffix('s').and_then(|seconds| seconds.parse::<f64>().ok());
+                self.pass(Duration::from_secs_f64(seconds.ok_or("how many seconds later?")?));
+            }
+            _ => self.case(rest).await?,
+        }
+        Ok(())
+    }
+
+    async fn session(&mut self, rest: &str) {
+        let (name, body) = word(rest);
+        let id = self.stub.session(body).await;
+        self.kept.insert(name.to_owned(), id);
+    }
+
+    async fn case(&mut self, case: &str) -> Result<(), String> {
+        if let Some(request) = case.strip_prefix("blocks ") {
+            let before = self.stub.store.blocked();
+            self.blocked = Some(tokio::spawn(self.ask(&self.fill(request))));
+            eventually(|| self.stub.store.blocked() > before).await;
+            return Ok(());
+        }
+        let (request, claims) = case.split_once("=>").ok_or("a case needs `=>`")?;
+        let reply = if request.trim() == "wakes" {
+            soon(self.blocked.take().ok_or("nothing is blocked")?).await
+        } else {
+            self.ask(&self.fill(request)).await
         };
-        let (_id, rest) = word(&request);
-        let (method, rest) = word(&rest);
-        let (target, body) = word(&rest);
-        let target = if target.starts_with('/') { target } else { format!("/v1/{target}") };
-        let reply = wire::ask(self.store, &method, &target, body.as_bytes()).await;
         let mut claims = claims.split(" ;").map(str::trim);
         let status = claims.next().unwrap_or_default();
         if reply.status.to_string() != status {
@@ -77,12 +121,29 @@ impl Run {
         Ok(())
     }
 
+    fn ask(&self, request: &str) -> impl Future<Output = Reply> + use<> {
+        let (method, mut rest) = word(request);
+        let mut header = String::new();
+        if let Some((name, _)) = word(rest).0.split_once(':').filter(|(name, _)| is_header(name)) {
+            let (line, behind) = word(rest);
+            header = format!("{name}: {}\r\n", &line[name.len() + 1..]);
+            rest = behind;
+        }
+        let (target, body) = word(rest);
+        let target = if target.starts_with('/') { target.to_owned() } else { format!("/v1/{target}") };
+        let length = body.strip_prefix('@').and_then(|length| length.parse().ok());
+        let body = length.map_or_else(|| body.as_bytes().to_vec(), |length| vec![b'x'; length]);
+        let (store, method) = (self.stub.addr, method.to_owned());
+        async move { wire::ask_with(store, &method, &target, &header, &body).await }
+    }
+
     async fn claim(&mut self, claim: &str, reply: &Reply) -> Result<(), String> {
         let (subject, rest) = claim.split_once(' ').unwrap_or((claim, ""));
         let holds = |so: bool| if so { Ok(()) } else { Err("it is not so".to_owned()) };
         let found = match subject {
             "=" => return holds(reply.text() == rest),
             "~" => return holds(reply.text().contains(rest)),
+            "length" => return holds(rest.parse() == Ok(reply.body.len())),
             "json" => {
                 let wanted: Value = serde_json::from_str(rest).map_err(|error| error.to_string())?;
                 return holds(reply.json() == Some(wanted));
@@ -90,7 +151,7 @@ impl Run {
             "X" => reply.index().map(|index| index.to_string()),
             _ if subject.starts_with("M(") => {
                 let key = subject.trim_start_matches("M(").trim_end_matches(')');
-                wire::modify_index(self.store, key).await.map(|index| index.to_string())
+                wire::modify_index(self.stub.addr, key).await.map(|index| index.to_string())
             }
             _ if subject.starts_with('/') => {
                 reply.json().and_then(|body| body.pointer(subject).map(Value::to_string))
@@ -136,10 +197,18 @@ impl Run {
         if let Some(value) = self.kept.get(name) {
             return Some(value.clone());
         }
+        if let Some(name) = name.strip_suffix('^') {
+            return Some(self.kept.get(name)?.to_uppercase());
+        }
         let number = |name: &str| self.kept.get(name)?.parse::<u64>().ok();
         if let Some(name) = name.strip_suffix("+1") {
             return Some((number(name)? + 1).to_string());
         }
         Some((number(name.strip_suffix("-1")?)? - 1).to_string())
     }
+}
+
+/// Targets have colons, too; names of headers begin with a capital and have no slash.
+fn is_header(name: &str) -> bool {
+    name.starts_with(char::is_uppercase) && !name.contains('/')
 }

@@ -1,9 +1,9 @@
 //! HTTP by hand: what is sent and what comes back, byte by byte.
 
 use serde_json::Value;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// An answer as it came.
 #[derive(Clone)]
@@ -42,12 +42,33 @@ impl Reply {
 
 /// Asks on a connection of its own.
 pub(crate) async fn ask(store: SocketAddr, method: &str, target: &str, body: &[u8]) -> Reply {
+    ask_with(store, method, target, "", body).await
+}
+
+/// The same with more lines in the head.
+pub(crate) async fn ask_with(
+    store: SocketAddr,
+    method: &str,
+    target: &str,
+    lines: &str,
+    body: &[u8],
+) -> Reply {
     let length = if method == "PUT" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
-    let head =
-        format!("{method} {target} HTTP/1.1\r\nHost: consul:8500\r\nConnection: close\r\n{length}\r\n");
+    let head = format!(
+        "{method} {target} HTTP/1.1\r\nHost: consul:8500\r\nConnection: close\r\n{lines}{length}\r\n"
+    );
     let mut replies = send(store, &[head.as_bytes(), body].concat()).await;
     assert_eq!(replies.len(), 1, "{method} {target}");
     replies.remove(0)
+}
+
+/// Reads on a connection of its own, from an address of this machine.
+pub(crate) async fn ask_from(from: Ipv4Addr, store: SocketAddr, target: &str) -> Reply {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.bind(SocketAddr::new(from.into(), 0)).expect("an address of loopback");
+    let stream = socket.connect(store).await.expect("the store listens");
+    let head = format!("GET {target} HTTP/1.1\r\nHost: consul:8500\r\nConnection: close\r\n\r\n");
+    exchange(stream, head.as_bytes()).await.remove(0)
 }
 
 pub(crate) async fn modify_index(store: SocketAddr, key: &str) -> Option<u64> {
@@ -56,7 +77,10 @@ pub(crate) async fn modify_index(store: SocketAddr, key: &str) -> Option<u64> {
 
 /// Sends bytes and reads answers until the store closes the connection.
 pub(crate) async fn send(store: SocketAddr, bytes: &[u8]) -> Vec<Reply> {
-    let mut stream = TcpStream::connect(store).await.expect("the store listens");
+    exchange(TcpStream::connect(store).await.expect("the store listens"), bytes).await
+}
+
+async fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Vec<Reply> {
     // A refused body may end in a reset while we still write.
     drop(stream.write_all(bytes).await);
     let mut received = Vec::new();
