@@ -315,6 +315,9 @@ fn operation(op: TxnOp, flags: u64) -> Op {
 }
 
 #[cfg(test)]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

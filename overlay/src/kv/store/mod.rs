@@ -31,3 +31,5 @@ pub use txn::{Failure, MAX_OPS, Op, Shown, Verb, reads_only};
 mod naive;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) mod twins;
