@@ -9,14 +9,22 @@
 mod blocking;
 #[path = "consul/client.rs"]
 mod client;
+#[path = "consul/concurrent.rs"]
+mod concurrent;
 #[path = "consul/docker.rs"]
 mod docker;
+#[path = "consul/fuzz.rs"]
+mod fuzz;
+#[path = "consul/linear.rs"]
+mod linear;
+#[path = "consul/rude.rs"]
+mod rude;
 #[path = "consul/script.rs"]
 mod script;
 #[path = "consul/wire.rs"]
 mod wire;
 
-use harness::consul::{Config, serve};
+use harness::consul::{Config, Limits, serve};
 use overlay::kv::consul::{Client, Dial};
 use overlay::kv::memory::Shared;
 use overlay::kv::{Kv, store};
@@ -54,13 +62,22 @@ impl Stub {
     }
 
     fn of(addr: SocketAddr, store: Shared) -> Stub {
+        Stub::served(addr, store, Config::default())
+    }
+
+    /// One that bears no more of its clients than that.
+    fn bearing(limits: Limits) -> Stub {
+        let store = Shared::new(store::Config::default());
+        Stub::served("127.0.0.1:0".parse().unwrap(), store, Config { limits, ..Config::default() })
+    }
+
+    fn served(addr: SocketAddr, store: Shared, config: Config) -> Stub {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_reuseaddr(true).unwrap();
         socket.bind(addr).unwrap();
         let listener: TcpListener = socket.listen(1024).unwrap();
         let addr = listener.local_addr().unwrap();
-        let server =
-            tokio::spawn(serve(listener, store.clone(), Config::default(), overlay::Gate::default()));
+        let server = tokio::spawn(serve(listener, store.clone(), config, overlay::Gate::default()));
         Stub { addr, store, server }
     }
 

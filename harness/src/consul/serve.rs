@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use overlay::Gate;
 use overlay::kv::memory::Shared;
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,24 +120,25 @@ async fn connection(stream: TcpStream, peer: Peer, face: Arc<Face>) {
     let (from, limits) = (peer.ip(), face.config.limits);
     let answer = service_fn(|request: Request<Incoming>| {
         let face = Arc::clone(&face);
-        async move {
+        Box::pin(async move {
             let asked = format!("{from} {} {}", request.method(), request.uri());
             let answer = Answer::into_response(face.answer(request).await);
             face.config.journal.say("store", format_args!("{asked} {}", answer.status().as_u16()));
             Ok::<Response<Full<Bytes>>, Infallible>(answer)
-        }
+        })
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.head_within);
-    server.max_header_size(HEAD_MAX).pipeline_flush(true);
-    match server.serve_connection(TokioIo::new(stream), answer).without_shutdown().await {
-        Ok(done) => linger(done.io.into_inner()).await,
-        Err(error) => tracing::debug!(%error, "a connection to the store broke"),
+    server.max_header_size(HEAD_MAX);
+    let mut connection = server.serve_connection(TokioIo::new(stream), answer);
+    if let Err(error) = poll_fn(|context| connection.poll_without_shutdown(context)).await {
+        tracing::debug!(%error, "a connection to the store broke");
     }
+    linger(connection.into_parts().io.into_inner()).await;
 }
 
 /// Ends a connection so that the last answer is read: closed while something unread comes in, it would be reset, and the answer
-/// with it. That is so where a body was refused for its length.
+/// with it. That is so where a head or a body was refused for its length.
 async fn linger(mut stream: TcpStream) {
     let mut unread = [0; 4096];
     let drain = async {
