@@ -62,8 +62,10 @@ struct Key {
 /// Finds an order for a history, or says how far it came with what it then could not place.
 pub(crate) fn check(history: &[Operation]) -> Result<(), String> {
     let seen = indexes(history)?;
+    let mut called = history.to_vec();
+    called.sort_by_key(|operation| operation.called);
     let mut search = Search {
-        history,
+        history: &called,
         seen,
         tried: HashSet::new(),
         done: vec![0; history.len().div_ceil(64)],
@@ -110,9 +112,7 @@ impl Search<'_> {
         if !self.tried.insert((self.done.clone(), key)) {
             return false;
         }
-        let left = || (0..self.history.len()).filter(|at| self.done[at / 64] & (1 << (at % 64)) == 0);
-        let first = left().map(|at| self.history[at].returned).min().unwrap_or_default();
-        let next: Vec<usize> = left().filter(|at| self.history[*at].called <= first).collect();
+        let next = self.next();
         if placed >= self.longest.0 {
             self.longest = (placed, next.iter().map(|at| self.history[*at]).collect());
         }
@@ -126,6 +126,23 @@ impl Search<'_> {
             }
         }
         false
+    }
+
+    /// The operations that no other one that is left has ended before. In the order in which they were called, so that the
+    /// first that one has ended before is the last to look at.
+    fn next(&self) -> Vec<usize> {
+        let (mut next, mut first_end) = (Vec::new(), u64::MAX);
+        for (at, operation) in self.history.iter().enumerate() {
+            if self.done[at / 64] & (1 << (at % 64)) != 0 {
+                continue;
+            }
+            if operation.called > first_end {
+                break;
+            }
+            first_end = first_end.min(operation.returned);
+            next.push(at);
+        }
+        next
     }
 
     /// What the key is after an operation, if that could have been answered so.

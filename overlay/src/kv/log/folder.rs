@@ -90,9 +90,9 @@ impl Folder {
         if number > 0 {
             let path = file(format!("snapshot-{number}"));
             let bytes = fs::read(&path).map_err(failed("read", &path))?;
-            // It got its name when it was whole.
+            // It got its name when it was whole, with a frame in it.
             let end = redo(&mut store, &path, &bytes)?;
-            if end < bytes.len() {
+            if end < bytes.len() || bytes.is_empty() {
                 return Err(Error::Damaged { path, at: end });
             }
             snapshot_length = bytes.len() as u64;

@@ -4,7 +4,7 @@
 
 use super::*;
 use crate::kv::memory::Shared;
-use crate::kv::store::{Config, Delta, Store};
+use crate::kv::store::{Config, Delta, SessionRequest, Store};
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::fs;
@@ -62,6 +62,114 @@ proptest! {
         // What was cut off stays so, and the next write follows it.
         prop_assert_eq!(fs::metadata(&log).unwrap().len(), expected.0);
         prop_assert_eq!(&state(directory.path()), &expected.1);
+    }
+}
+
+/// What a store that was given a file makes of it: the state it has, or a sentence. It must not panic, and must go on.
+fn opened(file: &str, bytes: &[u8]) -> Result<Delta, Error> {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join(file), bytes).unwrap();
+    let (mut folder, mut store) = Folder::open(directory.path(), Config::default())?;
+    let read = store.whole();
+    store.advance(Duration::from_hours(1));
+    store.put(b"next", Bytes::new(), 0);
+    folder.append(&folder::line(&store.take_delta())).unwrap();
+    let after = store.whole();
+    drop(folder);
+    assert_eq!(state(directory.path()), after, "what was written next is read back");
+    Ok(read)
+}
+
+/// A line as a store writes it, with some of its bytes changed or left out.
+fn strange_line() -> impl Strategy<Value = Vec<u8>> {
+    let mut store = Store::new(Config::default());
+    store.put(b"a", Bytes::from_static(b"v"), 7);
+    store.put(b"gone", Bytes::new(), 0);
+    store.delete(b"gone");
+    let session = store.create_session(SessionRequest { ttl: "10s".to_owned(), ..SessionRequest::default() });
+    let id = session.unwrap().id.clone();
+    store.acquire(b"lock", Bytes::new(), 0, &id).unwrap();
+    let line = folder::line(&store.whole());
+    let damage = (
+        any::<prop::sample::Index>(),
+        prop::option::of(prop::sample::select(b"0129-eE.\"{}[]:,xn".to_vec())),
+    );
+    prop::collection::vec(damage, 0..4).prop_map(move |damages| {
+        let mut line = line.clone();
+        for (at, byte) in damages {
+            let at = at.index(line.len());
+            match byte {
+                Some(byte) => line[at] = byte,
+                None => drop(line.remove(at)),
+            }
+        }
+        line
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_log_of_which_bits_have_changed_gives_what_was_acknowledged_before_or_a_sentence(
+        steps in prop::collection::vec((0..4_u8, 0..5_u8), 1..20),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 0..8_u8), 1..4),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let (directory, log, states) = written(&steps);
+        let mut bytes = fs::read(&log).unwrap();
+        for (at, bit) in flips {
+            if !bytes.is_empty() {
+                let at = at.index(bytes.len());
+                bytes[at] ^= 1 << bit;
+            }
+        }
+        bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len() + 1)));
+        fs::write(&log, &bytes).unwrap();
+        match Folder::open(directory.path(), Config::default()) {
+            Ok((_, store)) => prop_assert!(states.iter().any(|(_, state)| *state == store.whole())),
+            Err(error @ Error::Damaged { .. }) => {
+                prop_assert!(error.to_string().contains("log-0 is damaged at byte"));
+                prop_assert_eq!(fs::read(&log).unwrap(), bytes, "it is left as it is");
+            }
+            Err(other) => prop_assert!(false, "{}", other),
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_a_log_or_a_snapshot_or_neither(
+        bytes in prop::collection::vec(any::<u8>(), 0..300), is_snapshot in any::<bool>(),
+    ) {
+        let file = if is_snapshot { "snapshot-1" } else { "log-0" };
+        match opened(file, &bytes) {
+            Ok(read) if !is_snapshot => prop_assert_eq!(read, Store::new(Config::default()).whole()),
+            Ok(_) => prop_assert!(false, "no snapshot is without a frame"),
+            Err(error) => prop_assert!(error.to_string().contains(" is damaged at byte "), "{}", error),
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_is_cut_anywhere_is_refused(
+        steps in prop::collection::vec((0..4_u8, 0..5_u8), 1..20), cut in any::<prop::sample::Index>(),
+    ) {
+        let (directory, ..) = written(&steps);
+        let (mut folder, store) = Folder::open(directory.path(), Config::default()).unwrap();
+        folder.compact(&store.whole()).unwrap();
+        drop(folder);
+        let snapshot = directory.path().join("snapshot-1");
+        let bytes = fs::read(&snapshot).unwrap();
+        fs::write(&snapshot, &bytes[..cut.index(bytes.len())]).unwrap();
+        let error = Folder::open(directory.path(), Config::default()).unwrap_err();
+        prop_assert!(error.to_string().contains("snapshot-1 is damaged at byte 0"), "{}", error);
+    }
+
+    #[test]
+    fn whole_frames_of_strange_lines_are_a_state_or_a_sentence(
+        lines in prop::collection::vec(strange_line(), 1..4), is_snapshot in any::<bool>(),
+    ) {
+        let file = if is_snapshot { "snapshot-1" } else { "log-0" };
+        let bytes: Vec<u8> = lines.iter().flat_map(|line| frame::frame(line)).collect();
+        if let Err(error) = opened(file, &bytes) {
+            prop_assert!(error.to_string().contains("does not hold a store's writes: "), "{}", error);
+        }
     }
 }
 
