@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Answered};
 use super::request::{Query, ReadOptions, clean, decode, encode_path};
-use super::{agent, catalog, event, kv, page, serve::Config, session, txn};
+use super::{agent, catalog, event, kv, serve::Config, session, txn, ui};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
@@ -88,7 +88,7 @@ enum Endpoint {
     EventFire,
     EventList,
     Acl,
-    Page,
+    Ui,
 }
 
 const GET: &[&str] = &["GET"];
@@ -133,7 +133,7 @@ const ROUTES: &[(&str, &[&str], Endpoint)] = &[
     ("/v1/event/fire/", PUT, Endpoint::EventFire),
     ("/v1/event/list", GET, Endpoint::EventList),
     ("/v1/acl/", &["GET", "PUT", "DELETE"], Endpoint::Acl),
-    ("/ui/", GET, Endpoint::Page),
+    ("/ui/", GET, Endpoint::Ui),
 ];
 
 impl Face {
@@ -192,7 +192,7 @@ impl Face {
     }
 
     async fn dispatch(&self, endpoint: Endpoint, asked: Asked) -> Answered {
-        if !matches!(endpoint, Endpoint::Acl | Endpoint::Page) {
+        if !matches!(endpoint, Endpoint::Acl | Endpoint::Ui) {
             asked.query.check_place(&self.config.datacenter)?;
         }
         match endpoint {
@@ -213,7 +213,7 @@ impl Face {
             Endpoint::EventFire => event::fire(self, asked).await,
             Endpoint::EventList => event::list(self, &asked).await,
             Endpoint::Acl => Err(Answer::error(401, "ACL support disabled")),
-            Endpoint::Page => Ok(self.store.with(|store| page::keys(store))),
+            Endpoint::Ui => ui::answer(self, asked).await,
         }
     }
 

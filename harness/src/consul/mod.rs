@@ -12,7 +12,8 @@
 //! - `catalog`: catalog and health: nodes, services and checks
 //! - `event`: what clients tell each other in passing
 //! - `fields`, `filter`: the bodies of all these, and expressions that pick rows
-//! - `page`: the keys, for a browser
+//! - `ui`: the key browser, and what it asks
+//! - `door`: the way to it from a machine's loopback
 //!
 //! Left out, so 404: coordinates, prepared queries, snapshots. No check is run: one that an agent would run by itself is as it is told.
 //! Answers are never compressed.
@@ -20,16 +21,18 @@
 mod agent;
 mod answer;
 mod catalog;
+mod door;
 mod event;
 mod face;
 mod fields;
 mod filter;
 mod kv;
-mod page;
 mod peers;
 mod request;
 mod serve;
 mod session;
 mod txn;
+mod ui;
 
+pub use door::Door;
 pub use serve::{Config, Limits, serve};

@@ -1,6 +1,6 @@
 //! The client's side. Synchronous and of one thread: whoever enters a user namespace may have no other.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -72,6 +72,13 @@ impl Client {
                 Reply::Failed(error) => return Err(error),
             }
         }
+    }
+
+    /// Waits until the lab is gone; nothing else ends this. The answer to what was asked last must have been heard.
+    pub fn outlast(mut self) {
+        let mut rest = [0];
+        // Nothing is sent unasked, so whatever this returns with is the end.
+        while matches!(self.stream.read(&mut rest), Err(e) if e.kind() == io::ErrorKind::Interrupted) {}
     }
 
     fn lost(&self, error: &io::Error) -> Error {

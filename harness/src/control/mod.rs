@@ -194,6 +194,8 @@ pub enum Request {
         /// The keys that begin so.
         prefix: String,
     },
+    /// A connection to the store's HTTP face. Its descriptor comes with the answer.
+    DialStore,
     /// What processes printed; an item a line.
     Logs {
         /// Of which container; of all, if none is named.

@@ -186,6 +186,12 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
         Request::Remove { key, recurse: false } => End::of(lab.kv()?.delete(&key).await?),
         Request::Remove { key, recurse: true } => End::of(lab.kv()?.delete_tree(&key).await?),
         Request::Watch { prefix } => watch(lab, &prefix, way).await,
+        Request::DialStore => {
+            let stream = lab.dial_store().await?.into_std();
+            let stream = stream
+                .map_err(|e| Error::new(Kind::Machine, format_args!("cannot pass a connection on: {e}")))?;
+            Ok(End { fds: vec![stream.into()], ..End::default() })
+        }
         Request::Logs { target, follow } => logs(lab, target.as_deref(), follow, way).await,
         Request::Events { follow } => {
             let mut from = 0;

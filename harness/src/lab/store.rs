@@ -8,9 +8,9 @@ use kernel::Netns;
 use overlay::kv::memory::Shared;
 use overlay::kv::store::Config;
 use overlay::kv::{Kv, consul};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use super::Inner;
+use super::{Inner, Lab};
 use crate::consul as http;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
@@ -73,6 +73,22 @@ impl Inner {
             Error::new(Kind::Machine, format_args!("cannot make a directory for the store in /run: {e}"))
         })?;
         Ok(self.disk.get_or_init(|| made).path())
+    }
+}
+
+impl Lab {
+    /// A connection to the store's HTTP face, as somebody on its own host has one.
+    pub(crate) async fn dial_store(&self) -> Result<TcpStream> {
+        let Some(topology::Kv::Stub { host, .. }) = &self.topology().kv else {
+            return Err(Error::new(Kind::NoSuch, "this lab has no store"));
+        };
+        let host = self.known_host(host.as_str())?;
+        let socket = host.alive()?.netns.tcp()?;
+        let to = SocketAddr::new(IpAddr::V4(host.ip()), PORT);
+        let connected = TcpSocket::from_std_stream(socket.into()).connect(to).await;
+        connected.map_err(|e| {
+            Error::new(Kind::Machine, format_args!("cannot reach the store on host {}: {e}", host.name()))
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Number *n* is bit `31 - n % 32` of block `n / 32`. The addresses of a pool are kept so, and the VNIs.
 
+use std::iter;
 use std::ops::RangeInclusive;
 
 use base64::Engine as _;
@@ -117,6 +118,18 @@ impl Bits {
         stretches(&self.runs, &other.runs).into_iter().flat_map(in_stretch)
     }
 
+    /// The numbers of the set as ranges with gaps between them, the lowest first.
+    pub fn ranges(&self) -> impl Iterator<Item = RangeInclusive<u64>> + '_ {
+        let inverse = |run: &Run| Run { block: !run.block, ..*run };
+        let others = Bits { len: self.len, runs: self.runs.iter().map(inverse).collect() };
+        let mut from = 0;
+        iter::from_fn(move || {
+            let first = others.first_free(from..=u64::MAX)?;
+            from = self.first_free(first..=u64::MAX).unwrap_or(self.len);
+            Some(first..=from - 1)
+        })
+    }
+
     /// The lowest free number after one that was handed out last, and from the start when there is none left.
     pub fn next_free(&self, after: Option<u64>, range: RangeInclusive<u64>) -> Option<u64> {
         let start = after.map_or(*range.start(), |last| last.saturating_add(1).max(*range.start()));
@@ -172,7 +185,10 @@ impl Bits {
         for &[a, b, c, d, count @ ..] in runs {
             let run = Run { block: u32::from_be_bytes([a, b, c, d]), count: u64::from_be_bytes(count) };
             blocks = blocks.checked_add(run.count).ok_or(BadBits("more blocks than numbers"))?;
-            bits.runs.push(run);
+            // One of no blocks, which Docker does not write, says nothing.
+            if run.count > 0 {
+                bits.runs.push(run);
+            }
         }
         if blocks == len.div_ceil(BLOCK) {
             Ok(bits)
@@ -273,6 +289,18 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_no_blocks_says_nothing() {
+        let head = [64_u64.to_be_bytes(), 64_u64.to_be_bytes()].concat();
+        let runs = [(0_u32, 0_u64), (1, 1), (0, 0), (0, 1)];
+        let body =
+            runs.map(|(block, count)| [&block.to_be_bytes()[..], &count.to_be_bytes()].concat()).concat();
+        let bits = Bits::decode(&BASE64_STANDARD.encode([head, body].concat())).unwrap();
+        assert_eq!(bits, of(64, &[31]));
+        assert_eq!(bits.ranges().collect::<Vec<_>>(), [31..=31]);
+        assert_eq!(Bits::new(0).ranges().count(), 0);
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for bad in
             ["", "AAAA", "?", "AAAAAAAAAQAAAAAAAAABAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAQAAAAAAAAABAAAAAA=="]
@@ -328,6 +356,9 @@ mod tests {
             prop_assert!((0..len).all(|number| bits.has(number) == model.contains(&number)));
             prop_assert_eq!(bits.free(), len - model.len() as u64);
             prop_assert_eq!(Bits::decode(&bits.encode()).unwrap(), bits.clone());
+            let ranges: Vec<_> = bits.ranges().collect();
+            prop_assert!(ranges.iter().is_sorted_by(|before, after| before.end() + 1 < *after.start()));
+            prop_assert_eq!(ranges.into_iter().flatten().collect::<BTreeSet<_>>(), model.clone());
             for low in 0..len {
                 prop_assert_eq!(bits.first_free(low..=len), (low..len).find(|number| !model.contains(number)));
             }

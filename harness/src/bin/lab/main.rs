@@ -27,6 +27,7 @@ mod run;
 mod schema;
 mod supervise;
 mod table;
+mod ui;
 mod up;
 mod validate;
 mod wire;
@@ -117,6 +118,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Fault(verb) => fault::fault(&scope, verb),
         Verb::Heal(verb) => fault::heal(&scope, &verb),
         Verb::Kv(verb) => kv::main(&scope, verb),
+        Verb::Ui(verb) => ui::main(&scope, &verb),
         Verb::Logs(verb) => logs::logs(&scope, &verb),
         Verb::Events(verb) => logs::events(&scope, &verb),
         Verb::Doctor => doctor::main(&scope),

@@ -1,0 +1,271 @@
+//! A way from this machine's loopback to a store that is elsewhere, for its owner's browser.
+//!
+//! Everybody on the machine can connect to a loopback port, and any page that the browser shows can make it ask there. So the
+//! door opens only for who knows a secret that stands first in the path, where no other port and no other site is told of it
+//! (a cookie would be sent to all ports of the loopback). Besides it refuses what a browser says is another site's doing:
+//! a foreign `Host` (a name that was made to point here), `Origin` or `Sec-Fetch-Site`.
+
+use super::answer::Answer;
+use super::serve::{is_of_one_connection, is_out_of_descriptors};
+use super::ui::PREFIX;
+use bytes::Bytes;
+use http_body_util::{Either, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1 as client;
+use hyper::header::{HOST, HeaderMap, HeaderValue, LOCATION, ORIGIN};
+use hyper::http::request::Parts;
+use hyper::server::conn::http1 as server;
+use hyper::service::service_fn;
+use hyper::{Request, Response, Uri};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+/// How many random bytes the secret is made of.
+const SECRET: usize = 16;
+/// How long to wait before accepting again when the process has run out of descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
+
+type Body = Either<Incoming, Full<Bytes>>;
+
+/// A port of the loopback, and who may pass.
+#[derive(Debug)]
+pub struct Door {
+    listener: TcpListener,
+    lock: Lock,
+}
+
+/// What a request has to say.
+#[derive(Clone, Debug)]
+struct Lock {
+    port: u16,
+    /// In hexadecimal digits.
+    secret: String,
+}
+
+impl Door {
+    /// Listens at a port of the loopback; 0: at one that is free.
+    pub async fn open(port: u16) -> io::Result<Door> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+        let mut bytes = [0; SECRET];
+        File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+        let secret = bytes.map(|byte| format!("{byte:02x}")).concat();
+        let lock = Lock { port: listener.local_addr()?.port(), secret };
+        Ok(Door { listener, lock })
+    }
+
+    /// Where the key browser is; nobody else knows.
+    pub fn url(&self) -> String {
+        let Lock { port, secret } = &self.lock;
+        format!("http://{}:{port}/{secret}/ui/", Ipv4Addr::LOCALHOST)
+    }
+
+    /// Lets requests pass to a store, each over a connection of its own that `dial` makes. Dropping the future ends all.
+    pub async fn serve<D, F>(self, dial: D) -> io::Result<()>
+    where
+        D: Fn() -> F + Send + Sync + 'static,
+        F: Future<Output = Result<TcpStream, String>> + Send + 'static,
+    {
+        let (lock, dial) = (Arc::new(self.lock), Arc::new(dial));
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let (lock, dial) = (Arc::clone(&lock), Arc::clone(&dial));
+                        connections.spawn(connection(stream, lock, dial));
+                    }
+                    Err(error) if is_of_one_connection(&error) => {}
+                    Err(error) if is_out_of_descriptors(&error) => tokio::time::sleep(ACCEPT_AGAIN).await,
+                    Err(error) => return Err(error),
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }
+}
+
+async fn connection<D, F>(stream: TcpStream, lock: Arc<Lock>, dial: Arc<D>)
+where
+    D: Fn() -> F + Send + Sync + 'static,
+    F: Future<Output = Result<TcpStream, String>> + Send + 'static,
+{
+    let answer = service_fn(|request: Request<Incoming>| {
+        let (lock, dial) = (Arc::clone(&lock), Arc::clone(&dial));
+        async move {
+            let (head, body) = request.into_parts();
+            let answer = match lock.open(&head) {
+                Ok(target) => match pass(target, head, body, &lock, dial().await).await {
+                    Ok(answer) => answer.map(Either::Left),
+                    Err(why) => refuse(502, format!("the store does not answer: {why}\n")),
+                },
+                Err(refusal) => refuse(refusal.status(), format!("{}\n", refusal.why())),
+            };
+            Ok::<Response<Body>, Infallible>(answer)
+        }
+    });
+    let mut server = server::Builder::new();
+    server.timer(TokioTimer::new());
+    if let Err(error) = server.serve_connection(TokioIo::new(stream), answer).await {
+        tracing::debug!(%error, "a connection of a browser broke");
+    }
+}
+
+fn refuse(status: u16, why: String) -> Response<Body> {
+    Answer::error(status, why).with("cache-control", "no-store").into_response().map(Either::Right)
+}
+
+/// Asks the store, as if the browser were beside it.
+async fn pass(
+    target: Uri,
+    mut head: Parts,
+    body: Incoming,
+    lock: &Lock,
+    dialled: Result<TcpStream, String>,
+) -> Result<Response<Incoming>, String> {
+    head.uri = target;
+    let prefix = format!("/{}", lock.secret);
+    head.headers.insert(PREFIX, HeaderValue::from_str(&prefix).map_err(|e| e.to_string())?);
+    let (mut requests, driver) =
+        client::handshake(TokioIo::new(dialled?)).await.map_err(|e| e.to_string())?;
+    // It ends with the answer, or when the browser does not want that any more.
+    tokio::spawn(async move { drop(driver.await) });
+    let mut answer =
+        requests.send_request(Request::from_parts(head, body)).await.map_err(|e| e.to_string())?;
+    let elsewhere =
+        answer.headers().get(LOCATION).and_then(|to| to.to_str().ok()).filter(|to| to.starts_with('/'));
+    if let Some(location) = elsewhere.and_then(|to| HeaderValue::from_str(&format!("{prefix}{to}")).ok()) {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    Ok(answer)
+}
+
+/// Why a request does not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Refusal {
+    /// It is for another name than ours.
+    Host,
+    /// Another site's page makes it.
+    Site,
+    /// It does not say the secret.
+    Secret,
+}
+
+impl Refusal {
+    fn status(self) -> u16 {
+        match self {
+            Refusal::Host => 421,
+            Refusal::Site => 403,
+            Refusal::Secret => 404,
+        }
+    }
+
+    fn why(self) -> &'static str {
+        match self {
+            Refusal::Host => "this is no host of that name",
+            Refusal::Site => "pages of other sites have no business here",
+            Refusal::Secret => "nothing is here: take the whole address that `lab ui` has printed",
+        }
+    }
+}
+
+impl Lock {
+    /// What the store is to be asked for a request.
+    fn open(&self, head: &Parts) -> Result<Uri, Refusal> {
+        let said = |headers: &HeaderMap, name| -> Option<String> {
+            headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        let ours = [format!("{}:{}", Ipv4Addr::LOCALHOST, self.port), format!("localhost:{}", self.port)];
+        let host = said(&head.headers, HOST.as_str()).ok_or(Refusal::Host)?;
+        if !ours.contains(&host) {
+            return Err(Refusal::Host);
+        }
+        let is_foreign = |origin: String| origin != format!("http://{host}");
+        if said(&head.headers, ORIGIN.as_str()).is_some_and(is_foreign) {
+            return Err(Refusal::Site);
+        }
+        // A browser says `none` of what its owner typed. A link on another site has no secret either, but need not be let try.
+        let site = said(&head.headers, "sec-fetch-site");
+        if site.is_some_and(|site| site != "same-origin" && site != "none") {
+            return Err(Refusal::Site);
+        }
+        let target = head.uri.path_and_query().map_or("", |target| target.as_str());
+        let (secret, target) = target
+            .strip_prefix('/')
+            .and_then(|rest| rest.split_at_checked(self.secret.len()))
+            .ok_or(Refusal::Secret)?;
+        if !target.starts_with('/') || !is_same(secret, &self.secret) {
+            return Err(Refusal::Secret);
+        }
+        target.parse().map_err(|_| Refusal::Secret)
+    }
+}
+
+/// Compares in a time that tells nothing of where two texts differ.
+fn is_same(one: &str, other: &str) -> bool {
+    let differences = one.bytes().zip(other.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
+    one.len() == other.len() && differences == 0
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test")]
+
+    use super::*;
+
+    fn open(target: &str, headers: &[(&str, &str)]) -> Result<String, Refusal> {
+        let lock = Lock { port: 80, secret: "c0ffee".to_owned() };
+        let mut request = Request::get(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        lock.open(&request.body(()).unwrap().into_parts().0).map(|uri| uri.to_string())
+    }
+
+    #[test]
+    fn who_says_the_secret_passes_without_it() {
+        let host = ("host", "127.0.0.1:80");
+        for (asked, passed) in
+            [("/c0ffee/ui/", "/ui/"), ("/c0ffee/v1/kv/a%2Fb?cas=1&raw", "/v1/kv/a%2Fb?cas=1&raw")]
+        {
+            assert_eq!(open(asked, &[host]).unwrap(), passed);
+        }
+        let typed = [("host", "localhost:80"), ("sec-fetch-site", "none")];
+        assert!(open("/c0ffee/ui/", &typed).is_ok());
+        let by_page = [host, ("origin", "http://127.0.0.1:80"), ("sec-fetch-site", "same-origin")];
+        assert!(open("/c0ffee/v1/kv/a", &by_page).is_ok());
+    }
+
+    #[test]
+    fn nobody_else_does() {
+        let host = ("host", "127.0.0.1:80");
+        for wrong in
+            ["/", "/ui/", "/c0ffe", "/c0ffee", "/c0ffeE/ui/", "/c0ffee0/ui/", "/é0ffee/", "/?/c0ffee/"]
+        {
+            let asked = wrong.replace('é', "%C3%A9");
+            assert_eq!(open(&asked, &[host]), Err(Refusal::Secret), "{wrong}");
+        }
+        for name in ["evil.example:80", "127.0.0.1", "127.0.0.1:81", "localhost", "127.0.0.1:80.evil.example"]
+        {
+            assert_eq!(open("/c0ffee/ui/", &[("host", name)]), Err(Refusal::Host), "{name}");
+        }
+        assert_eq!(open("/c0ffee/ui/", &[]), Err(Refusal::Host));
+        for (name, value) in [
+            ("origin", "http://evil.example"),
+            ("origin", "null"),
+            ("origin", "http://localhost:80"),
+            ("origin", "http://127.0.0.1:8080"),
+            ("sec-fetch-site", "cross-site"),
+            // Another port of this loopback.
+            ("sec-fetch-site", "same-site"),
+        ] {
+            assert_eq!(open("/c0ffee/ui/", &[host, (name, value)]), Err(Refusal::Site), "{name}: {value}");
+        }
+    }
+}
