@@ -129,6 +129,13 @@ def first_look(page):
     page.until("left goes up", lambda: page.current() == "network/")
     page.key(Keys.ARROW_LEFT)
     page.until("left closes", lambda: "v1.0/" not in page.rows())
+    row = page.driver.find_elements(By.CSS_SELECTOR, ".row")[1]
+    row.find_element(By.CSS_SELECTOR, ".twisty").click()
+    page.until("a click at the mark opens", lambda: "v1.0/" in page.rows())
+    page.driver.find_elements(By.CSS_SELECTOR, ".row .name")[2].click()
+    page.until("a click chooses", lambda: page.current() == "v1.0/")
+    page.key(Keys.ARROW_UP)
+    page.until("and the keyboard goes on from there", lambda: page.current() == "network/")
     page.key("/")
     page.key("vxlan")
     page.until("a filter leaves what matches, and what it is in", lambda: page.rows()[-1] == "vxlan-id/" and len(page.rows()) == 5)
@@ -144,7 +151,12 @@ def first_look(page):
     network = next(key for key in lab("kv", "ls", "docker/network/v1.0/network/").split() if len(key) > 60)
     page.go(network)
     page.see("#detail", '"ipamV4Info": as text')
+    page.see("#rows", "demonet")
     page.picture("network")
+    page.key("/")
+    page.key("C1 192")
+    page.until("a container's name finds its endpoint", lambda: len(page.rows()) == 6)
+    page.key(Keys.ESCAPE)
 
 
 def write(page):

@@ -28,8 +28,8 @@ export class Editor {
     this.name = this.key === null && h("input", {
       id: "name", class: "wide", value: this.start, autocomplete: "off", spellcheck: "false", required: true,
     });
-    this.field = h("textarea", { id: "value", spellcheck: "false", wrap: "off", rows: "16" });
-    this.flags = h("input", { id: "flags", inputmode: "numeric", pattern: "[0-9]+", size: "8", value: entry?.flags ?? "0" });
+    this.field = h("textarea", { id: "value", spellcheck: "false", wrap: "off", rows: "6" });
+    this.flags = h("input", { id: "flags", inputmode: "numeric", pattern: "[0-9]+", size: "22", value: entry?.flags ?? "0" });
     this.field.value = this.written = FORMS[this.form].to(bytes);
     this.forms = h("div", { class: "forms", role: "group", "aria-label": "Write as" });
     this.news = h("section", { class: "news", role: "alert" });

@@ -16,7 +16,7 @@ import { Editor } from "./editor.js";
 import { Outline } from "./outline.js";
 import { goToSession, showSessions } from "./sessions.js";
 import { OPERATIONS, follow, keys, remove, removeAll, sessions, value } from "./store.js";
-import { build, changes, seen } from "./tree.js";
+import { build, changes, parts, seen } from "./tree.js";
 import { emptyView, folderView, goneView, keyView } from "./value.js";
 
 const detail = document.getElementById("detail");
@@ -33,6 +33,8 @@ const state = {
   path: "",
   /** The chosen key as it was last read. */
   entry: null,
+  /** When that is done. */
+  read: Promise.resolve(),
   /** The form in which it is to be shown. */
   form: null,
   editor: null,
@@ -49,6 +51,7 @@ follow(keys, ({ index, value: rows }) => {
   state.rows = rows;
   state.root = build(rows);
   state.nodes = new Map(seen(state.root, () => true).map(node => [node.path, node]));
+  outline.labels = new Map(rows.filter(row => row.label).map(row => [parts(row.key).at(-1), row.label]));
   if (before === null && !state.path) openFirst();
   showTree();
   if (before !== null) outline.flash(changes(before, rows));
@@ -86,7 +89,8 @@ function showTree() {
   const wanted = filter.value.toLowerCase();
   if (!wanted) return outline.show(state.root);
   const found = state.rows.filter(row => {
-    row.text ??= shown(row.key).toLowerCase();
+    const labels = parts(row.key).map(part => outline.labels.get(part) ?? "");
+    row.text ??= [shown(row.key), ...labels].join(" ").toLowerCase();
     return row.text.includes(wanted);
   });
   outline.show(build(found), true);
@@ -103,6 +107,7 @@ async function choose(path) {
   state.form = null;
   outline.select(path);
   history.replaceState(null, "", `#${path}`);
+  say("");
   await refresh();
 }
 
@@ -120,7 +125,12 @@ async function leave() {
 let reading = new AbortController();
 
 /** Reads the chosen key again, and shows it. */
-async function refresh() {
+function refresh() {
+  state.read = read();
+  return state.read;
+}
+
+async function read() {
   reading.abort();
   reading = new AbortController();
   const { signal } = reading;
@@ -147,11 +157,12 @@ function showDetail() {
       showDetail();
     },
   };
-  const parts = !state.path ? emptyView(state.rows?.length)
-    : state.entry ? keyView(state.entry, state.form, acts)
-      : node ? folderView(node, acts) : goneView(state.path, acts);
+  const label = outline.labels.get(parts(state.path).at(-1));
+  const views = !state.path ? emptyView(state.rows?.length)
+    : state.entry ? keyView(state.entry, label, state.form, acts)
+      : node ? folderView(node, label, acts) : goneView(state.path, acts);
   const top = detail.scrollTop;
-  detail.replaceChildren(...parts);
+  detail.replaceChildren(...views);
   detail.scrollTop = top;
   // What had the focus has been made anew.
   if (had) (Array.from(detail.querySelectorAll(had.tagName)).find(other => other.textContent === had.textContent) ?? detail).focus();
@@ -167,6 +178,8 @@ function open(editor) {
 }
 
 async function edit() {
+  // Typed right after a step in the tree it is meant for where that went.
+  await state.read;
   if (!state.entry || state.editor) return;
   open(new Editor({ entry: state.entry, done: saved, cancel: back }));
 }
@@ -185,15 +198,16 @@ async function back() {
 }
 
 async function saved(key) {
-  say(`Saved ${shown(key)}`);
   state.editor = null;
   filter.value = "";
   state.path = "";
   await choose(key);
+  say(`Saved ${shown(key)}`);
   outline.box.focus();
 }
 
 async function removeChosen() {
+  await state.read;
   const node = state.nodes.get(state.path);
   if (!node || state.editor) return;
   const rows = node.row ? [node.row] : below(node);
@@ -208,8 +222,8 @@ async function removeChosen() {
   try {
     const done = node.row ? await remove(node.path, state.entry?.modify_index ?? node.row.index) : await removeAll(rows);
     if (done) {
-      say(`Deleted ${what}`);
       if (!node.below.length || !node.row) await choose(next);
+      say(`Deleted ${what}`);
     } else {
       say("Not deleted: it was changed meanwhile.", true);
     }

@@ -1,10 +1,10 @@
-//! What a bit sequence of Docker's means: which addresses of a pool are in use, which VNIs.
+//! What Docker's values mean: whose an id is, which addresses of a pool are in use, which VNIs.
 
 use ipnet::Ipv4Net;
 use overlay::docker::VNI_FIRST;
 use overlay::ipam::Bits;
 use overlay::kv::keys::Key;
-use overlay::kv::record::{self, BitmapRecord};
+use overlay::kv::record::{self, BitmapRecord, EndpointRecord, NetworkRecord};
 use serde::Serialize;
 use std::net::Ipv4Addr;
 
@@ -41,6 +41,21 @@ pub(super) fn in_use(key: &[u8], value: &[u8]) -> Option<InUse> {
     Some(known.unwrap_or_else(InUse::Unknown))
 }
 
+/// Whose the id is that a key ends in: a network's name, an endpoint's with its address.
+pub(super) fn name(key: &[u8], value: &[u8]) -> Option<String> {
+    match Key::parse(str::from_utf8(key).ok()?)? {
+        Key::Network(_) => {
+            let network = record::decode::<NetworkRecord>(value).ok()?.meaning().ok()?;
+            Some(network.name)
+        }
+        Key::Endpoint(network, _) => {
+            let endpoint = record::decode::<EndpointRecord>(value).ok()?.meaning(network).ok()?;
+            Some(format!("{} {}", endpoint.name, endpoint.address.addr()))
+        }
+        _ => None,
+    }
+}
+
 fn known(value: &[u8], what: String, name: impl Fn(u64) -> String) -> Result<InUse, String> {
     let record: BitmapRecord = record::decode(value).map_err(|wrong| wrong.to_string())?;
     let bits = Bits::decode(&record.sequence).map_err(|wrong| wrong.to_string())?;
@@ -67,7 +82,11 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test")]
 
     use super::*;
+    use overlay::id::NetworkId;
+    use overlay::ipam::{PoolRequest, reserve};
     use overlay::kv::keys;
+    use overlay::model::Network;
+    use std::collections::BTreeMap;
 
     fn said(key: &str, bits: &Bits) -> InUse {
         let record = BitmapRecord { id: String::new(), sequence: bits.encode() };
@@ -97,6 +116,27 @@ mod tests {
         assert_eq!(said(&pool, &bits), expected);
         let InUse::Known { ranges, .. } = said(keys::VNIS, &bits) else { panic!("it is one") };
         assert_eq!(ranges[0], range((0, "256"), (2, "258")));
+    }
+
+    #[test]
+    fn ids_are_named_by_their_documents() {
+        let network: NetworkId = "ab".repeat(32).parse().unwrap();
+        let subnet = reserve(&PoolRequest::default(), &[], &[]).unwrap().subnet;
+        let of = Network {
+            id: network,
+            name: "demonet".to_owned(),
+            created: String::new(),
+            subnets: vec![subnet],
+            internal: false,
+            attachable: false,
+            options: BTreeMap::new(),
+            labels: BTreeMap::new(),
+        };
+        let document = record::encode(&NetworkRecord::of(&[PoolRequest::default()], &of));
+        let named = |key: &str, value: &[u8]| name(key.as_bytes(), value);
+        assert_eq!(named(&keys::network(network), &document).as_deref(), Some("demonet"));
+        assert_eq!(named(&keys::network(network), b"no JSON"), None);
+        assert_eq!(named(&keys::endpoint_count(network), &document), None);
     }
 
     #[test]

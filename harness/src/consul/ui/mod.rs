@@ -2,8 +2,8 @@
 //!
 //! | path | is |
 //! |---|---|
-//! | `/ui/keys` | all keys, in byte order: `[key, ModifyIndex, bytes of value, session or null]`; blocks as all reads do |
-//! | `/ui/value/HEX` | one key, named by its bytes in hexadecimal digits, with what a bit sequence in it means |
+//! | `/ui/keys` | all keys, in byte order: `[key, ModifyIndex, bytes of value, session, whose the id in it is]`; the last two may be null; blocks as all reads do |
+//! | `/ui/value/HEX` | one key, by its bytes in hexadecimal digits, with what a bit sequence in it means |
 //! | `/ui/NAME.js` and other files | what the page consists of |
 //! | anything else | the page: Consul's has an address for each key |
 //!
@@ -24,6 +24,8 @@ use serde::Serialize;
 
 /// Says under which path a door has put the store; see [`Door`](super::Door).
 pub(super) const PREFIX: &str = "x-forwarded-prefix";
+/// So many ids are named at most: their documents are read while the store waits.
+const NAMED: usize = 1000;
 /// Stands in the page for that path, which begins and ends in a slash.
 const ROOT: &str = "{root}";
 
@@ -105,9 +107,15 @@ pub(super) async fn answer(face: &Face, asked: Asked) -> Answered {
 async fn keys(face: &Face, asked: &Asked) -> Answered {
     let all = Watch::Prefix(Vec::new());
     let read = face.read(asked, &all, |store| {
-        let row = |(key, entry): (&Vec<u8>, &Entry)| {
+        let mut left = NAMED;
+        let mut name = |key: &[u8], value: &[u8]| {
+            let name = (left > 0).then(|| meaning::name(key, value)).flatten();
+            left -= usize::from(name.is_some());
+            name
+        };
+        let row = |(key, entry): (&'_ Vec<u8>, &'_ Entry)| {
             let (index, size) = (entry.modify_index, entry.value.len());
-            (encode_path(key), index, size, entry.session.clone())
+            (encode_path(key), index, size, entry.session.clone(), name(key, &entry.value))
         };
         Answer::json(&asked.query, &store.list(b"").map(row).collect::<Vec<_>>())
     });

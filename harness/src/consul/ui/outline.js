@@ -1,6 +1,7 @@
 // The tree on the screen: the rows that can be seen and no others, one of them current. Keyboard as in the ARIA practices for trees.
 
-import { h, keyShown, keysSaid } from "./dom.js";
+import { encode, shown } from "./bytes.js";
+import { bytesShown, h, keyShown, keysSaid } from "./dom.js";
 import { parts, seen } from "./tree.js";
 
 /** The height of a row in pixels, as in the style. */
@@ -23,6 +24,8 @@ export class Outline {
     this.path = "";
     this.at = 0;
     this.fresh = new Map();
+    /** Whose an id is, by the name of its nodes. */
+    this.labels = new Map();
     this.box.addEventListener("scroll", () => this.draw());
     this.box.addEventListener("keydown", event => this.key(event));
     this.box.addEventListener("mousedown", event => this.press(event));
@@ -113,7 +116,8 @@ export class Outline {
       "aria-selected": String(at === this.at && node.path === this.path),
     },
     h("span", { class: "twisty", "aria-hidden": "true" }),
-    h("span", { class: "name" }, node.name === "/" ? h("span", { class: "odd" }, "/") : keyShown(node.name)),
+    h("span", { class: "name", title: node.name.length > 40 ? shown(node.name) : null }, node.name === "/" ? h("span", { class: "odd" }, "/") : keyShown(node.name)),
+    this.labels.has(node.name) ? h("span", { class: "label" }, bytesShown(encode(this.labels.get(node.name)))) : null,
     node.row?.session ? h("span", { class: "lock", title: "held by a session" }, "held") : null,
     folder ? h("span", { class: "count", title: keysSaid(node.keys) }, String(node.keys)) : null);
     row.style.transform = `translateY(${at * ROW}px)`;
@@ -131,6 +135,9 @@ export class Outline {
   press(event, twice = false) {
     const row = event.target.closest(".row");
     if (!row || event.button !== 0) return;
+    // The row is made anew before the browser would give the focus to what it is in.
+    event.preventDefault();
+    this.box.focus({ preventScroll: true });
     const at = Number(row.dataset.at);
     const node = this.nodes[at];
     const onTwisty = event.target.closest(".twisty");

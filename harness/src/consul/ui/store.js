@@ -23,10 +23,10 @@ async function read(target, signal) {
   return { index, value: reply.status === 404 ? null : await reply.json() };
 }
 
-/** All keys: `{key, index, size, session}`. */
+/** All keys: `{key, index, size, session, label}`. */
 export async function keys(index, signal) {
   const answer = await read(`ui/keys?index=${index}`, signal);
-  const rows = answer.value.map(([key, index, size, session]) => ({ key, index, size, session }));
+  const rows = answer.value.map(([key, index, size, session, label]) => ({ key, index, size, session, label }));
   return { index: answer.index, value: rows };
 }
 

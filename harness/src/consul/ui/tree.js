@@ -4,7 +4,7 @@
 export const parts = encoded => encoded.match(/[^/]*\/|[^/]+/g) ?? [];
 
 /**
- * Nodes of the sorted rows `{key, index, size, session}`. A node is `{path, name, level, up, at, row, below, keys}`: `row` if
+ * Nodes of the sorted rows `{key, index, size, session, label}`. A node is `{path, name, level, up, at, row, below, keys}`: `row` if
  * there is a key of that path, `below` the nodes below, `keys` how many keys it and they are.
  */
 export function build(rows) {

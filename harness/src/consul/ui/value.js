@@ -1,6 +1,6 @@
 // A key, shown: what is known of it, its value in the form that suits it, and what that means.
 
-import { decode, unbase64 } from "./bytes.js";
+import { decode, encode, unbase64 } from "./bytes.js";
 import { button, bytesSaid, bytesShown, h, keyShown, keysSaid } from "./dom.js";
 import { isJson, pretty } from "./json.js";
 import { OPERATIONS, href } from "./store.js";
@@ -87,18 +87,18 @@ function inUse(said) {
 const fact = (name, ...value) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value));
 
 /** The key's path, each folder of it a way there. */
-function title(path, go) {
+function title(path, go, label = null) {
   const names = path.match(/[^/]*\/|[^/]+/g) ?? [];
   const crumbs = names.map((name, at) => {
     const to = names.slice(0, at + 1).join("");
     return at + 1 === names.length ? h("b", {}, keyShown(name))
       : h("button", { type: "button", class: "crumb", onclick: () => go(to) }, keyShown(name));
   });
-  return h("h2", {}, crumbs);
+  return h("h2", {}, crumbs, label && h("span", { class: "label" }, bytesShown(encode(label))));
 }
 
 /** A key. `acts`: `go`, `edit`, `remove`, `session`, `form`. */
-export function keyView(entry, form, acts) {
+export function keyView(entry, label, form, acts) {
   const bytes = unbase64(entry.value);
   const known = forms(bytes);
   const chosen = known.includes(form) ? form : known[0];
@@ -107,7 +107,7 @@ export function keyView(entry, form, acts) {
     known.map(name => h("button", { type: "button", "aria-pressed": String(name === chosen), onclick: () => acts.form(name) },
       { json: "JSON", text: "Text", hex: "Hex" }[name])));
   return [
-    title(entry.key, acts.go),
+    title(entry.key, acts.go, label),
     h("dl", {},
       fact("ModifyIndex", String(entry.modify_index)), fact("CreateIndex", String(entry.create_index)),
       fact("LockIndex", String(entry.lock_index)), fact("Flags", entry.flags), fact("Value", bytesSaid(bytes.length)),
@@ -121,10 +121,10 @@ export function keyView(entry, form, acts) {
 }
 
 /** A folder that is no key itself. `acts`: `go`, `add`, `removeAll`. */
-export function folderView(node, acts) {
+export function folderView(node, label, acts) {
   const few = node.keys <= OPERATIONS;
   return [
-    title(node.path, acts.go),
+    title(node.path, acts.go, label),
     h("p", {}, `No key has this name; ${keysSaid(node.keys)} ${node.keys === 1 ? "begins" : "begin"} with it.`),
     h("div", { class: "bar-of-buttons" },
       button("New key here", "n", acts.add),
