@@ -32,6 +32,8 @@ mod state;
 mod stream;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/ui.rs"]
+mod ui;
 #[path = "cli/up.rs"]
 mod up;
 #[path = "cli/user.rs"]

@@ -59,6 +59,22 @@ impl Stream {
         }
     }
 
+    /// Waits for a line, after what was waited for before; without its end.
+    #[track_caller]
+    pub(crate) fn line(&mut self) -> String {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(end) = self.text.find('\n') {
+                let line = self.text.drain(..=end).collect::<String>();
+                return line.trim_end().to_owned();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let bytes =
+                self.heard.recv_timeout(left).unwrap_or_else(|_| panic!("no line, but {:?}", self.text));
+            self.text.push_str(&String::from_utf8_lossy(&bytes));
+        }
+    }
+
     /// Whether it has said nothing that nobody has waited for.
     pub(crate) fn silent(&mut self) -> bool {
         self.text.extend(self.heard.try_iter().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()));
