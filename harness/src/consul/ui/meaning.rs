@@ -1,12 +1,12 @@
 //! What Docker's values mean: whose an id is, which addresses of a pool are in use, which VNIs.
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use overlay::docker::VNI_FIRST;
 use overlay::ipam::Bits;
 use overlay::kv::keys::Key;
 use overlay::kv::record::{self, BitmapRecord, EndpointRecord, NetworkRecord};
+use overlay::model::Net;
 use serde::Serialize;
-use std::net::Ipv4Addr;
 
 /// The most ranges that are shown; Docker hands out the lowest free number, so that there are few.
 const RANGES: usize = 1000;
@@ -68,13 +68,15 @@ fn known(value: &[u8], what: String, name: impl Fn(u64) -> String) -> Result<InU
 }
 
 /// The address of that number; of one that the pool is too small for, the number.
-fn address(pool: Ipv4Net, number: u64) -> String {
-    let first = u64::from(u32::from(pool.network()));
-    let address = u32::try_from(first.saturating_add(number)).map(Ipv4Addr::from);
-    address
-        .ok()
-        .filter(|address| pool.contains(address))
-        .map_or_else(|| number.to_string(), |address| address.to_string())
+fn address(pool: IpNet, number: u64) -> String {
+    fn nth<N: Net>(net: N, number: u64) -> Option<String> {
+        (number < net.size()).then(|| net.nth(number).to_string())
+    }
+    let address = match pool {
+        IpNet::V4(net) => nth(net, number),
+        IpNet::V6(net) => nth(net, number),
+    };
+    address.unwrap_or_else(|| number.to_string())
 }
 
 #[cfg(test)]
@@ -85,7 +87,7 @@ mod tests {
     use overlay::id::NetworkId;
     use overlay::ipam::{PoolRequest, reserve};
     use overlay::kv::keys;
-    use overlay::model::Network;
+    use overlay::model::{Network, Subnet};
     use std::collections::BTreeMap;
 
     fn said(key: &str, bits: &Bits) -> InUse {
@@ -116,17 +118,21 @@ mod tests {
         assert_eq!(said(&pool, &bits), expected);
         let InUse::Known { ranges, .. } = said(keys::VNIS, &bits) else { panic!("it is one") };
         assert_eq!(ranges[0], range((0, "256"), (2, "258")));
+        let InUse::Known { ranges, .. } = said(&keys::bitmap("fd00:1::/120".parse().unwrap()), &bits) else {
+            panic!("it is one")
+        };
+        assert_eq!(ranges[1], alone((100, "fd00:1::64")));
     }
 
     #[test]
     fn ids_are_named_by_their_documents() {
         let network: NetworkId = "ab".repeat(32).parse().unwrap();
-        let subnet = reserve(&PoolRequest::default(), &[], &[]).unwrap().subnet;
+        let v4 = reserve(&PoolRequest::default(), &[], &[]).unwrap().pool;
         let of = Network {
             id: network,
             name: "demonet".to_owned(),
             created: String::new(),
-            subnets: vec![subnet],
+            subnets: vec![Subnet { v4, v6: None, vni: None }],
             internal: false,
             attachable: false,
             options: BTreeMap::new(),
