@@ -94,6 +94,8 @@ fn write(
     told: &watch::Sender<Progress>,
     is_long: &AtomicBool,
 ) -> Result<(), Error> {
+    // Asked for once: until it comes, the log is as long as it was.
+    let mut is_asked = folder.is_long();
     while let Ok(message) = messages.recv() {
         let (mut lines, mut count, mut whole) = (Vec::new(), 0, None);
         for message in std::iter::once(message).chain(messages.try_iter()) {
@@ -113,8 +115,12 @@ fn write(
         }
         if let Some(whole) = whole {
             folder.compact(&whole)?;
+            is_asked = false;
         }
-        is_long.fetch_or(folder.is_long(), Ordering::Relaxed);
+        if folder.is_long() && !is_asked {
+            is_asked = true;
+            is_long.store(true, Ordering::Relaxed);
+        }
         told.send_modify(|progress| progress.synced += count);
     }
     Ok(())
