@@ -81,6 +81,15 @@ mod tests {
         vec(vec(any::<u8>(), 0..40), 1..6)
     }
 
+    #[test]
+    fn a_head_is_written_in_one_way_only() {
+        let whole = (0_u32..).map(|number| frame(&number.to_be_bytes()));
+        let with_letters = |frame: &Vec<u8>| frame[18..26].iter().any(u8::is_ascii_lowercase);
+        let mut bytes = whole.into_iter().find(with_letters).expect("most checksums have letters");
+        bytes[18..26].make_ascii_uppercase();
+        assert_eq!(read(&bytes), Ok(Read { bodies: Vec::new(), end: 0 }));
+    }
+
     proptest! {
         #[test]
         fn a_file_that_is_cut_anywhere_has_the_frames_before_the_cut(bodies in bodies(), cut in any::<prop::sample::Index>()) {

@@ -168,9 +168,14 @@ impl Sessions {
         self.live.values()
     }
 
+    /// Takes in a session, in the place of one that has its id. A file may hold what no store wrote: an id in capitals, a life
+    /// that is longer than time.
     pub(super) fn insert(&mut self, now: Duration, mut session: Session) {
-        session.expires = session.life.map(|life| now + life);
+        session.id.make_ascii_lowercase();
+        self.remove(session.create_index, &session.id.clone());
         self.index = session.create_index;
+        session.life = session.life.map(|life| life.min(TTL_MAX * TTL_MULTIPLIER));
+        session.expires = session.life.map(|life| now + life);
         self.expiries.extend(session.expires.map(|at| (at, session.id.clone())));
         self.touched.insert(session.id.clone());
         self.live.insert(session.id.clone(), session);

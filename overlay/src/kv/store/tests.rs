@@ -151,6 +151,28 @@ fn what_is_read_back_gives_sessions_their_whole_ttl_and_draws_new_ids() {
 }
 
 #[test]
+fn sessions_that_no_store_wrote_end_like_others() {
+    let mut store = fresh();
+    let id = session(&mut store, "10s", Duration::ZERO, Behavior::Delete);
+    let line = serde_json::to_string(&store.whole()).unwrap();
+    let mut again = fresh();
+    // In capitals; once more with another life; and with one that is longer than time.
+    for secs in ["20", "70", "18446744073709551615"] {
+        let life = line.replace(r#""life":{"secs":20"#, &format!(r#""life":{{"secs":{secs}"#));
+        assert_eq!(life == line, secs == "20");
+        again.redo(&serde_json::from_str(&life.replace(&id, &id.to_uppercase())).unwrap());
+        if secs == "70" {
+            assert_eq!(again.next_expiry(), Some(seconds(70)), "the last one counts");
+        }
+    }
+    assert_eq!(again.next_expiry(), Some(seconds(2 * 24 * 60 * 60)));
+    assert_eq!(again.sessions().count(), 1);
+    again.redo(&serde_json::from_str(&line).unwrap());
+    again.advance(seconds(20));
+    assert_eq!(again.sessions().count(), 0);
+}
+
+#[test]
 fn a_failed_transaction_changes_nothing_and_wakes_nobody() {
     let mut store = fresh();
     store.put(b"a", value("v"), 0);
