@@ -129,14 +129,10 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     let parts =
         (select(METHODS), select(TARGETS), parameters, headers, select(BODIES), prop::bool::weighted(0.9));
     parts.prop_map(|(method, target, parameters, headers, body, is_polite)| {
-        let mut head = format!("{method} {target}?{} HTTP/1.1\r\n", parameters.join("&"));
-        if is_polite {
-            head += &format!("Host: c\r\nContent-Length: {}\r\n", body.len());
-        }
-        for header in headers.into_iter().skip(usize::from(is_polite)) {
-            head += &format!("{header}\r\n");
-        }
-        format!("{head}\r\n{body}").into_bytes()
+        let polite = format!("Host: c\r\nContent-Length: {}\r\n", body.len());
+        let headers: Vec<&str> = headers.into_iter().flat_map(|header| [header, "\r\n"]).collect();
+        let lines = if is_polite { [polite, headers.concat()].concat() } else { headers.concat() };
+        format!("{method} {target}?{} HTTP/1.1\r\n{lines}\r\n{body}", parameters.join("&")).into_bytes()
     })
 }
 

@@ -180,8 +180,10 @@ impl Search<'_> {
     }
 }
 
-/// Each from one moment to another.
-fn history(operations: &[(u64, u64, Did)]) -> Vec<Operation> {
+/// From one moment to another.
+type Timed = (u64, u64, Did);
+
+fn history(operations: &[Timed]) -> Vec<Operation> {
     let operation = |&(called, returned, did)| Operation { called, returned, did };
     operations.iter().map(operation).collect()
 }
@@ -202,7 +204,7 @@ fn what_overlaps_may_come_in_any_order() {
 #[test]
 fn histories_that_no_order_explains_are_refused() {
     let read = |value, index| Did::Read(Some(((value, None), index)));
-    let wrong: [(&str, &[(u64, u64, Did)]); 8] = [
+    let wrong: [(&str, &[Timed]); 8] = [
         ("a stale read", &[(0, 1, Did::Put(1)), (2, 3, Did::Put(2)), (4, 5, read(1, 2))]),
         ("a read of what was never written", &[(0, 1, Did::Put(1)), (2, 3, read(7, 2))]),
         ("a write that is lost", &[(0, 1, Did::Put(1)), (2, 3, Did::Read(None))]),

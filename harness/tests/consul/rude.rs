@@ -123,13 +123,13 @@ async fn a_body_without_a_declared_length_ends_at_half_a_mebibyte_too() {
 #[tokio::test]
 async fn a_thousand_requests_in_one_go_are_answered_in_order() {
     let stub = Stub::new();
-    let mut requests = String::new();
-    for turn in 0..500 {
+    let pair = |turn: usize| {
         let length = turn.to_string().len();
-        requests += &format!("PUT /v1/kv/n HTTP/1.1\r\nHost: c\r\nContent-Length: {length}\r\n\r\n{turn}");
-        requests += "GET /v1/kv/n?raw HTTP/1.1\r\nHost: c\r\n\r\n";
-    }
-    requests += "GET /v1/kv/n?raw HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n";
+        let put = format!("PUT /v1/kv/n HTTP/1.1\r\nHost: c\r\nContent-Length: {length}\r\n\r\n{turn}");
+        put + "GET /v1/kv/n?raw HTTP/1.1\r\nHost: c\r\n\r\n"
+    };
+    let last = "GET /v1/kv/n?raw HTTP/1.1\r\nHost: c\r\nConnection: close\r\n\r\n";
+    let requests: String = (0..500).map(pair).chain([last.to_owned()]).collect();
     let replies = timeout(SOON, wire::send(stub.addr, requests.as_bytes())).await.unwrap();
     assert_eq!(replies.len(), 1001);
     for (turn, pair) in replies.chunks_exact(2).enumerate() {
