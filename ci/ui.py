@@ -153,10 +153,30 @@ def first_look(page):
     page.see("#detail", '"ipamV4Info": as text')
     page.see("#rows", "demonet")
     page.picture("network")
+    page.driver.set_window_size(560, 860)
+    page.picture("narrow")
+    page.driver.set_window_size(1360, 860)
     page.key("/")
     page.key("C1 192")
     page.until("a container's name finds its endpoint", lambda: len(page.rows()) == 6)
     page.key(Keys.ESCAPE)
+
+
+def locks(page):
+    page.driver.execute_script("document.getElementById('tree').focus()")
+    page.go("docker/nodes/10.0.0.10:2376")
+    page.see("#detail dl", "Held by")
+    page.until("the row says so, too", lambda: "held" in page.text("#rows"))
+    page.key("s")
+    page.until("the sessions have the focus", lambda: page.driver.execute_script(
+        "return document.activeElement.closest('#sessions') !== null"))
+    page.key(Keys.ESCAPE)
+    page.until("and give it back", lambda: page.driver.switch_to.active_element.get_attribute("id") == "tree")
+    page.key("?")
+    page.see("#dialog", "Keyboard")
+    page.picture("help")
+    page.key(Keys.ENTER)
+    page.until("the dialog is closed", lambda: not page.driver.find_element(By.ID, "dialog").is_displayed())
 
 
 def write(page):
@@ -205,6 +225,18 @@ def conflict(page):
     page.see("#said", "Saved notes/first")
     assert page.value(b"notes/first") == b"mine"
 
+    page.go("notes/second")
+    page.see("#detail pre", "2")
+    page.key("e")
+    page.write_all("still wanted")
+    lab("kv", "rm", "notes/second")
+    page.see(".news", "Saving would be refused: somebody deleted this key meanwhile")
+    page.driver.find_element(By.CSS_SELECTOR, ".news button").send_keys(Keys.ENTER)
+    page.with_control(Keys.ENTER)
+    page.see("#said", "Saved notes/second")
+    assert page.value(b"notes/second") == b"still wanted"
+    page.go("notes/first")
+
 
 def delete(page):
     page.see("#detail", "mine")
@@ -219,6 +251,17 @@ def delete(page):
     page.see("#said", "Deleted notes/first")
     assert page.value(b"notes/first") is None
     page.until("the next one is current", lambda: page.current() == "second")
+
+    for name in "abc":
+        lab("kv", "put", f"folder/below/{name}", name)
+    page.go("folder/below/")
+    page.see("#detail", "3 keys begin with it")
+    page.key(Keys.DELETE)
+    page.see("#dialog", "Delete 3 keys that begin with folder/below/?")
+    page.key(Keys.ENTER)
+    page.see("#said", "Deleted 3 keys")
+    assert lab("kv", "ls", "folder/") == ""
+    page.go("notes/second")
 
 
 ODD = [
@@ -325,7 +368,7 @@ def main():
     served = subprocess.Popen([LAB, "ui"], stdout=subprocess.PIPE, text=True)
     page = Page(served.stdout.readline().strip())
     try:
-        for part in [first_look, write, conflict, delete, odd_keys, bytes_of_a_value, many_keys, door]:
+        for part in [first_look, locks, write, conflict, delete, odd_keys, bytes_of_a_value, many_keys, door]:
             part(page)
             print("ok", part.__name__)
         asked = set(page.requests())

@@ -98,10 +98,6 @@ impl Stub {
         ask(self.addr, "PUT", &format!("/v1/{target}"), body.as_bytes()).await
     }
 
-    async fn delete(&self, target: &str) {
-        assert_eq!(ask(self.addr, "DELETE", &format!("/v1/{target}"), b"").await.text(), "true");
-    }
-
     /// A query that is certainly blocked when this returns.
     async fn blocked(&self, target: String) -> JoinHandle<wire::Reply> {
         let (addr, before) = (self.addr, self.store.blocked());

@@ -58,7 +58,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// A key with what is known of it.
 #[derive(Serialize)]
-struct Row<'a> {
+struct Shown<'a> {
     key: String,
     /// Base64.
     value: String,
@@ -71,9 +71,9 @@ struct Row<'a> {
     in_use: Option<InUse>,
 }
 
-impl<'a> Row<'a> {
-    fn new(key: &[u8], entry: &'a Entry) -> Row<'a> {
-        Row {
+impl<'a> Shown<'a> {
+    fn new(key: &[u8], entry: &'a Entry) -> Shown<'a> {
+        Shown {
             key: encode_path(key),
             value: BASE64.encode(&entry.value),
             flags: entry.flags.to_string(),
@@ -128,7 +128,7 @@ async fn value(face: &Face, asked: &Asked, digits: &str) -> Answered {
     let watch = Watch::Key(key.clone());
     let read = face.read(asked, &watch, |store| match store.get(&key) {
         None => Answer::empty(404),
-        Some(entry) => Answer::json(&asked.query, &Row::new(&key, entry)),
+        Some(entry) => Answer::json(&asked.query, &Shown::new(&key, entry)),
     });
     read.await
 }

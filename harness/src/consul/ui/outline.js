@@ -6,6 +6,8 @@ import { parts, seen } from "./tree.js";
 
 /** The height of a row in pixels, as in the style. */
 const ROW = 22;
+/** What is left free above the first row and below the last, in pixels, as in the style. */
+const EDGE = 4;
 /** How many rows beyond the edges are there already. */
 const MARGIN = 8;
 /** How long a change is to be seen, in milliseconds; as in the style. */
@@ -88,8 +90,9 @@ export class Outline {
 
   reveal() {
     const top = this.at * ROW;
+    const bottom = top + ROW + 2 * EDGE;
     if (top < this.box.scrollTop) this.box.scrollTop = top;
-    else if (top + ROW > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = top + ROW - this.box.clientHeight;
+    else if (bottom > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = bottom - this.box.clientHeight;
   }
 
   draw() {
