@@ -70,6 +70,14 @@ class Page:
     def see(self, selector, text):
         self.until(f"{selector} says {text!r}", lambda: text in self.text(selector))
 
+    def asked(self, text):
+        """Waits until the dialog is open and says that; what a closed one said last is still in it."""
+        self.until(f"the dialog says {text!r}", lambda: self.driver.execute_script(
+            "return document.getElementById('dialog').open") and text in self.text("#dialog"))
+
+    def not_asked(self):
+        self.until("the dialog is closed", lambda: not self.driver.execute_script("return document.getElementById('dialog').open"))
+
     def key(self, *keys):
         """Types, wherever the focus is."""
         ActionChains(self.driver).send_keys(*keys).perform()
@@ -173,10 +181,10 @@ def locks(page):
     page.key(Keys.ESCAPE)
     page.until("and give it back", lambda: page.driver.switch_to.active_element.get_attribute("id") == "tree")
     page.key("?")
-    page.see("#dialog", "Keyboard")
+    page.asked("Keyboard")
     page.picture("help")
     page.key(Keys.ENTER)
-    page.until("the dialog is closed", lambda: not page.driver.find_element(By.ID, "dialog").is_displayed())
+    page.not_asked()
 
 
 def write(page):
@@ -197,7 +205,7 @@ def write(page):
     page.see("#said", "Not saved: there is such a key already.")
     assert page.value(b"notes/first") == b"hello\nworld"
     page.key(Keys.ESCAPE)
-    page.see("#dialog", "Discard what you wrote?")
+    page.asked("Discard what you wrote?")
     page.key(Keys.ENTER)
     page.until("the tree has the focus again", lambda: page.driver.switch_to.active_element.get_attribute("id") == "tree")
 
@@ -241,12 +249,12 @@ def conflict(page):
 def delete(page):
     page.see("#detail", "mine")
     page.key(Keys.DELETE)
-    page.see("#dialog", "Delete notes/first?")
+    page.asked("Delete notes/first?")
     page.key(Keys.ESCAPE)
-    page.until("the dialog is closed", lambda: page.text("#dialog") == "" or not page.driver.find_element(By.ID, "dialog").is_displayed())
+    page.not_asked()
     assert page.value(b"notes/first") == b"mine"
     page.key(Keys.DELETE)
-    page.see("#dialog", "Delete notes/first?")
+    page.asked("Delete notes/first?")
     page.key(Keys.ENTER)
     page.see("#said", "Deleted notes/first")
     assert page.value(b"notes/first") is None
@@ -257,7 +265,7 @@ def delete(page):
     page.go("folder/below/")
     page.see("#detail", "3 keys begin with it")
     page.key(Keys.DELETE)
-    page.see("#dialog", "Delete 3 keys that begin with folder/below/?")
+    page.asked("Delete 3 keys that begin with folder/below/?")
     page.key(Keys.ENTER)
     page.see("#said", "Deleted 3 keys")
     assert lab("kv", "ls", "folder/") == ""
@@ -302,10 +310,10 @@ def odd_keys(page):
         page.see("#detail pre", "<b>written</b>")
         page.driver.execute_script("document.getElementById('tree').focus()")
         page.key(Keys.DELETE)
-        page.see("#dialog", "Delete ")
+        page.asked("Delete ")
         page.key(Keys.ENTER)
         page.until(f"{key} is deleted", lambda: page.value(key) is None)
-        page.until("the dialog is closed", lambda: not page.driver.find_element(By.ID, "dialog").is_displayed())
+        page.not_asked()
 
 
 def bytes_of_a_value(page):
