@@ -90,6 +90,10 @@ class Page:
         self.with_control("a")
         self.key(text)
 
+    def focused(self, what):
+        """Something about the element that has the focus."""
+        return self.driver.execute_script("return document.activeElement?.[arguments[0]]", what)
+
     def current(self):
         return self.driver.execute_script("""
             const row = document.getElementById(document.getElementById("tree").getAttribute("aria-activedescendant"));
@@ -179,7 +183,7 @@ def locks(page):
     page.until("the sessions have the focus", lambda: page.driver.execute_script(
         "return document.activeElement.closest('#sessions') !== null"))
     page.key(Keys.ESCAPE)
-    page.until("and give it back", lambda: page.driver.switch_to.active_element.get_attribute("id") == "tree")
+    page.until("and give it back", lambda: page.focused("id") == "tree")
     page.key("?")
     page.asked("Keyboard")
     page.picture("help")
@@ -198,7 +202,7 @@ def write(page):
     page.until("the new key is the current one", lambda: page.current() == "first")
 
     page.key("n")
-    page.until("a key is new beside the one chosen", lambda: page.driver.switch_to.active_element.get_attribute("value") == "notes/")
+    page.until("a key is new beside the one chosen", lambda: page.focused("value") == "notes/")
     page.write_all("notes/first")
     page.key(Keys.ENTER, "again")
     page.with_control(Keys.ENTER)
@@ -207,7 +211,7 @@ def write(page):
     page.key(Keys.ESCAPE)
     page.asked("Discard what you wrote?")
     page.key(Keys.ENTER)
-    page.until("the tree has the focus again", lambda: page.driver.switch_to.active_element.get_attribute("id") == "tree")
+    page.until("the tree has the focus again", lambda: page.focused("id") == "tree")
 
     lab("kv", "put", "notes/first", "from elsewhere")
     page.see("#detail", "from elsewhere")
@@ -295,7 +299,7 @@ def odd_keys(page):
                    and page.driver.execute_script("return location.hash") == f"#{encoded}" and page.current() is not None)
         page.driver.execute_script("document.getElementById('tree').focus()")
         page.key("e")
-        page.until("it can be written", lambda: page.driver.switch_to.active_element.get_attribute("id") == "value")
+        page.until("it can be written", lambda: page.focused("id") == "value")
         page.write_all("<b>written</b>")
         page.with_control(Keys.ENTER)
         page.until(f"{key} is written", lambda: page.value(key) == b"<b>written</b>")
@@ -323,7 +327,7 @@ def bytes_of_a_value(page):
     page.picture("hex")
     page.driver.execute_script("document.getElementById('tree').focus()")
     page.key("e")
-    page.until("it can be written", lambda: page.driver.switch_to.active_element.get_attribute("id") == "value")
+    page.until("it can be written", lambda: page.focused("id") == "value")
     page.write_all("0d 0a 00 ff")
     page.with_control(Keys.ENTER)
     page.see("#said", "Saved blob")
