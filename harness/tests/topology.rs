@@ -424,6 +424,27 @@ wire = { delay = 5, lag = \"5ms\", duplicate = { often = 1 }, mtu = -1 }
 name = \"b\"
 wire = { loss = { every = 2, exactly = [3] }, corrupt = 7 }
 "
+    a_filter_means_some_frame: "
+host = [{ name = \"a\" }]
+
+[[step]]
+fault.drop = { address = \"fd00:1::3\" }
+
+[[step]]
+fault.drop = { encapsulated = true, protocol = \"icmp\", address = \"fd00:1::3\" }
+
+[[step]]
+fault.drop = { encapsulated = true, protocol = \"icmpv6\", address = \"192.168.0.2\" }
+
+[[step]]
+fault.drop = { encapsulated = true, protocol = \"icmpv6\", port = 80 }
+
+[[step]]
+fault.drop = { encapsulated = true, address = \"fd00:1::g\" }
+
+[[step]]
+fault.drop = { encapsulated = true, protocol = \"tcp\", address = \"fd00:1::3\", port = 80 }
+"
     a_wire_says_what_can_be: "
 [[host]]
 name = \"a\"
@@ -796,10 +817,10 @@ mod properties {
                 let inside = Some(Tunnel::Vni(vni));
                 Some(Filter { inside, protocol: Some(Protocol::Udp), address: None, port: Some(port) })
             }),
-            Just(Some(Filter {
-                inside: Some(Tunnel::Network("demonet".parse().unwrap())),
-                ..Filter::default()
-            })),
+            any::<std::net::Ipv6Addr>().prop_map(|ip| {
+                let inside = Some(Tunnel::Network("demonet".parse().unwrap()));
+                Some(Filter { inside, address: Some(ip.into()), ..Filter::default() })
+            }),
         ];
         let rate = proptest::option::of((1..9999u64, 1..9999u64).prop_map(|(kbit, packets)| Rate {
             bits_per_second: kbit * 1000,

@@ -369,6 +369,26 @@ async fn one_network_is_impaired_inside_its_tunnel(lab: Lab) -> Result {
     expect!(lab.host("a")?.ping("b").count(6).interval(Duration::from_millis(5))).await
 }
 
+fn both_families() -> Topology {
+    let red = ["192.168.1.0/24", "fd00:1::/64"];
+    let builder = Topology::builder().seed(7).hosts(["a", "b"]).network_of("red", red);
+    let builder = builder.container("ra", "a", ["red"]).container("rb", "b", ["red"]);
+    builder.container("rd", "b", ["red"]).build().unwrap()
+}
+
+#[harness::test(topology = both_families())]
+async fn one_ipv6_address_is_impaired_inside_its_tunnel(lab: Lab) -> Result {
+    let inside = Some(Tunnel::Network("red".parse()?));
+    let ip = lab.container("rb")?.ip6("red")?;
+    let filter = Filter { inside, address: Some(ip.into()), ..Filter::default() };
+    let impairment = Impairment { loss: Pick::Every(2), only: Some(filter), ..Impairment::default() };
+    let _guard = impair(&lab, Way::Up, impairment).await;
+    let (ra, apart) = (lab.container("ra")?, Duration::from_millis(5));
+    assert_eq!(ra.ping(ip).count(6).interval(apart).await?.answered(), 3);
+    expect!(ra.ping("rb").count(6).interval(apart)).await?;
+    expect!(ra.ping("ipv6:rd").count(6).interval(apart)).await
+}
+
 #[harness::test(topology = plain())]
 async fn a_wire_is_spliced_in_and_out_under_traffic(lab: Lab) -> Result {
     let going = tokio::spawn({

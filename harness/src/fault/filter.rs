@@ -1,7 +1,7 @@
 //! Frames by what they carry, seen through VXLAN.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,8 @@ pub struct Filter {
     pub inside: Option<Tunnel>,
     /// Only that protocol.
     pub protocol: Option<Protocol>,
-    /// Only packets from or to that address (an ARP packet: asking for it or by it).
-    pub address: Option<Ipv4Addr>,
+    /// Only packets from or to that address (ARP, neighbour solicitations and advertisements: asking for it or by it).
+    pub address: Option<IpAddr>,
     /// Only TCP or UDP from or to that port.
     pub port: Option<u16>,
 }
@@ -43,10 +43,41 @@ pub enum Protocol {
     Arp,
     /// ICMP (1).
     Icmp,
-    /// TCP (6).
+    /// ICMP of IPv6 (58); neighbours are found by it, too.
+    Icmpv6,
+    /// TCP (6), of both families.
     Tcp,
-    /// UDP (17).
+    /// UDP (17), of both families.
     Udp,
+}
+
+/// Why a filter means no frame at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Contradiction {
+    /// The port belongs to no such protocol.
+    Port(&'static str),
+    /// The address belongs to no such packet.
+    Address(&'static str),
+}
+
+impl Filter {
+    /// Why it means no frame at all, if it does not.
+    pub(crate) fn contradiction(&self) -> Option<Contradiction> {
+        use Contradiction::{Address, Port};
+        match (self.protocol, self.address) {
+            (Some(Protocol::Arp | Protocol::Icmp | Protocol::Icmpv6), _) if self.port.is_some() => {
+                Some(Port("neither ARP nor ICMP has ports"))
+            }
+            (Some(Protocol::Arp | Protocol::Icmp), Some(IpAddr::V6(_))) => {
+                Some(Address("ARP and ICMP are of IPv4; what IPv6 has is `icmpv6`"))
+            }
+            (Some(Protocol::Icmpv6), Some(IpAddr::V4(_))) => Some(Address("ICMPv6 is of IPv6")),
+            (_, Some(IpAddr::V6(_))) if self.inside.is_none() => Some(Address(
+                "hosts have no IPv6: say in which tunnel, by `network`, `vni` or `encapsulated`",
+            )),
+            _ => None,
+        }
+    }
 }
 
 /// As files write it.
@@ -55,6 +86,7 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Self::Arp => "arp",
             Self::Icmp => "icmp",
+            Self::Icmpv6 => "icmpv6",
             Self::Tcp => "tcp",
             Self::Udp => "udp",
         })
@@ -66,6 +98,7 @@ impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.protocol {
             None => f.write_str("everything")?,
+            Some(Protocol::Icmpv6) => f.write_str("ICMPv6")?,
             Some(protocol) => f.write_str(&protocol.to_string().to_ascii_uppercase())?,
         }
         match &self.inside {

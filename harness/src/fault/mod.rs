@@ -28,6 +28,7 @@ mod rules;
 mod wires;
 mod words;
 
+pub(crate) use filter::Contradiction;
 pub use filter::{Filter, Protocol, Tunnel};
 pub use guard::{Active, FaultId, Guard};
 pub use impairment::{Distribution, Impairment, Jitter, Queue, Rate};

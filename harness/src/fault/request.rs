@@ -64,14 +64,18 @@ impl Fault {
         }
     }
 
+    /// Which frames it is about, if it chooses some.
+    pub(crate) fn filter(&self) -> Option<&Filter> {
+        match self {
+            Self::Drop { only, .. } => Some(only),
+            Self::Wire { impairment, .. } => impairment.only.as_ref(),
+            _ => None,
+        }
+    }
+
     /// The overlay network that it is about, if it names one.
     pub(crate) fn network(&self) -> Option<&NetworkName> {
-        let filter = match self {
-            Self::Drop { only, .. } => only,
-            Self::Wire { impairment, .. } => impairment.only.as_ref()?,
-            _ => return None,
-        };
-        match &filter.inside {
+        match &self.filter()?.inside {
             Some(Tunnel::Network(name)) => Some(name),
             _ => None,
         }

@@ -5,7 +5,7 @@
 //! and the sender's own stack never learns of it, which it would where it sends (an `ENOBUFS` that is tried again).
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv4Net;
 use kernel::nft::{Action, Base, Chain, Family, Hook, Match, Rule, Table};
@@ -19,21 +19,30 @@ pub(crate) const TABLE: &str = "faults";
 /// The conventional priority of filters in bridges (`NF_BR_PRI_FILTER_BRIDGED`, `linux/netfilter_bridge.h`). Not 0: there
 /// br_netfilter takes frames over, and kernels before 6.18 or so go on behind it.
 const PRIORITY: i32 = -200;
-/// `EtherType`s: IPv4 (RFC 894), ARP (RFC 826).
+/// `EtherType`s: IPv4 (RFC 894), ARP (RFC 826), IPv6 (RFC 2464).
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
+const IPV6: u16 = 0x86dd;
 /// `IPPROTO_*`.
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
+/// How long IPv6's header is (RFC 8200 §3).
+const IPV6_HEADER: u32 = 40;
+/// Neighbour solicitations and advertisements: their types of `ICMPv6`, and where they say whom they are about (RFC 4861 §4.3,
+/// §4.4).
+const NEIGHBOURS: [u8; 2] = [135, 136];
+const TARGET: u32 = 8;
 /// VXLAN's port, and where its parts are behind the outer UDP header's beginning: 8 bytes of UDP, 8 of VXLAN with the VNI in
 /// bytes 4 to 6, 14 of Ethernet (RFC 7348 §5).
 const VXLAN: u16 = 4789;
 const VNI: u32 = 8 + 4;
 const INNER_TYPE: u32 = 8 + 8 + 12;
 const INNER: u32 = 8 + 8 + 14;
-/// The first byte of an IPv4 header without options: then the next one begins 20 bytes later.
+/// The first byte of an IPv4 header without options, and where the next one begins then (RFC 791 §3.1).
 const PLAIN_IPV4: u8 = 0x45;
+const IPV4_HEADER: u32 = 20;
 
 /// What the rules have to know of the lab.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +117,13 @@ enum Layer {
     Inner,
 }
 
+/// A version of IP.
+#[derive(Clone, Copy)]
+enum Version {
+    V4,
+    V6,
+}
+
 impl Layer {
     fn ether_type(self, number: u16) -> Match {
         match self {
@@ -116,37 +132,70 @@ impl Layer {
         }
     }
 
-    /// An IPv4 packet of that protocol.
-    fn protocol(self, number: u8) -> Vec<Match> {
+    /// Bytes so far behind the beginning of the header of IP or ARP.
+    fn bytes(self, offset: u32, value: &[u8]) -> Match {
         match self {
-            Self::Outer => vec![self.ether_type(IPV4), Match::Protocol(number)],
-            Self::Inner => vec![self.ether_type(IPV4), at(INNER + 9, &[number])],
+            Self::Outer => Match::Payload { base: Base::Network, offset, value: value.to_vec() },
+            Self::Inner => at(INNER + offset, value),
         }
+    }
+
+    /// A packet of that version of IP.
+    fn ip(self, version: Version) -> Match {
+        self.ether_type(match version {
+            Version::V4 => IPV4,
+            Version::V6 => IPV6,
+        })
+    }
+
+    /// A packet of that protocol. In a tunnel one of IPv6 is known only if nothing stands between its two headers.
+    fn protocol(self, version: Version, number: u8) -> Vec<Match> {
+        let protocol = match (self, version) {
+            (Self::Outer, _) => Match::Protocol(number),
+            (Self::Inner, Version::V4) => self.bytes(9, &[number]),
+            (Self::Inner, Version::V6) => self.bytes(6, &[number]),
+        };
+        vec![self.ip(version), protocol]
     }
 
     /// An IPv4 packet from there, and to there.
     fn addresses(self, ip: Ipv4Addr) -> [Match; 2] {
         match self {
             Self::Outer => [Match::Source(Ipv4Net::from(ip)), Match::Destination(Ipv4Net::from(ip))],
-            Self::Inner => [12, 16].map(|offset| at(INNER + offset, &ip.octets())),
+            Self::Inner => [12, 16].map(|offset| self.bytes(offset, &ip.octets())),
         }
+    }
+
+    /// An IPv6 packet from there, and to there.
+    fn addresses6(self, ip: Ipv6Addr) -> [Match; 2] {
+        [8, 24].map(|offset| self.bytes(offset, &ip.octets()))
     }
 
     /// An ARP packet by there, and asking for it: the sender's and the target's protocol address (RFC 826).
     fn arp_addresses(self, ip: Ipv4Addr) -> [Match; 2] {
-        [14, 24].map(|offset| match self {
-            Self::Outer => Match::Payload { base: Base::Network, offset, value: ip.octets().to_vec() },
-            Self::Inner => at(INNER + offset, &ip.octets()),
+        [14, 24].map(|offset| self.bytes(offset, &ip.octets()))
+    }
+
+    /// A neighbour solicitation that asks for there, and an advertisement of it: others hear them than who is there.
+    fn neighbour(self, ip: Ipv6Addr) -> [Vec<Match>; 2] {
+        NEIGHBOURS.map(|kind| {
+            let about = [(0, &[kind][..]), (TARGET, &ip.octets())];
+            let about = about.map(|(offset, value)| self.bytes(IPV6_HEADER + offset, value));
+            [self.protocol(Version::V6, ICMPV6), about.to_vec()].concat()
         })
     }
 
     /// TCP or UDP from that port, and to it.
-    fn ports(self, number: u16) -> [Vec<Match>; 2] {
-        [0, 2].map(|offset| match self {
-            Self::Outer => {
-                vec![Match::Payload { base: Base::Transport, offset, value: number.to_be_bytes().to_vec() }]
+    fn ports(self, version: Version, number: u16) -> [Vec<Match>; 2] {
+        let number = number.to_be_bytes();
+        [0, 2].map(|offset| match (self, version) {
+            (Self::Outer, _) => {
+                vec![Match::Payload { base: Base::Transport, offset, value: number.to_vec() }]
             }
-            Self::Inner => vec![at(INNER, &[PLAIN_IPV4]), at(INNER + 20 + offset, &number.to_be_bytes())],
+            (Self::Inner, Version::V4) => {
+                vec![self.bytes(0, &[PLAIN_IPV4]), self.bytes(IPV4_HEADER + offset, &number)]
+            }
+            (Self::Inner, Version::V6) => vec![self.bytes(IPV6_HEADER + offset, &number)],
         })
     }
 }
@@ -162,7 +211,8 @@ fn alternatives(filter: &Filter, names: &Names) -> Result<Vec<Vec<Match>>> {
     let layer = match &filter.inside {
         None => Layer::Outer,
         Some(tunnel) => {
-            let encapsulated = [Layer::Outer.protocol(UDP), vec![Match::DestinationPort(VXLAN)]].concat();
+            let encapsulated =
+                [Layer::Outer.protocol(Version::V4, UDP), vec![Match::DestinationPort(VXLAN)]].concat();
             let vnis = match tunnel {
                 Tunnel::Any => None,
                 Tunnel::Vni(vni) => Some(vec![*vni]),
@@ -192,27 +242,51 @@ fn alternatives(filter: &Filter, names: &Names) -> Result<Vec<Vec<Match>>> {
 
 /// The packets that are meant, on their layer.
 fn packets(filter: &Filter, layer: Layer) -> Vec<Vec<Match>> {
-    let arp = vec![layer.ether_type(ARP)];
-    // By the family, since addresses are elsewhere in ARP.
-    let (mut arp, mut ipv4) = match (filter.protocol, filter.port) {
-        (Some(Protocol::Arp), None) => (vec![arp], vec![]),
-        (Some(Protocol::Icmp), None) => (vec![], vec![layer.protocol(ICMP)]),
-        (Some(Protocol::Tcp), _) => (vec![], vec![layer.protocol(TCP)]),
-        (Some(Protocol::Udp), _) => (vec![], vec![layer.protocol(UDP)]),
-        (None, Some(_)) => (vec![], vec![layer.protocol(TCP), layer.protocol(UDP)]),
-        (None, None) if filter.address.is_some() => (vec![arp], vec![vec![layer.ether_type(IPV4)]]),
-        (None, None) => return vec![Vec::new()],
-        // Neither ARP nor ICMP has ports: nothing is meant.
-        (Some(Protocol::Arp | Protocol::Icmp), Some(_)) => (vec![], vec![]),
+    if (filter.protocol, filter.address, filter.port) == (None, None, None) {
+        return vec![Vec::new()];
+    }
+    match filter.address {
+        None => [arp(filter, layer), ip(filter, layer, Version::V4), ip(filter, layer, Version::V6)].concat(),
+        // By the family, since addresses are elsewhere in each.
+        Some(IpAddr::V4(ip4)) => {
+            let arp = product(&arp(filter, layer), &layer.arp_addresses(ip4).map(|end| vec![end]));
+            let ends = layer.addresses(ip4).map(|end| vec![end]);
+            [arp, product(&ip(filter, layer, Version::V4), &ends)].concat()
+        }
+        Some(IpAddr::V6(ip6)) => {
+            let ends = layer.addresses6(ip6).map(|end| vec![end]);
+            let mut found = product(&ip(filter, layer, Version::V6), &ends);
+            if matches!((filter.protocol, filter.port), (None | Some(Protocol::Icmpv6), None)) {
+                found.extend(layer.neighbour(ip6));
+            }
+            found
+        }
+    }
+}
+
+/// Those of ARP, wherever from and to.
+fn arp(filter: &Filter, layer: Layer) -> Vec<Vec<Match>> {
+    let meant = matches!((filter.protocol, filter.port), (None | Some(Protocol::Arp), None));
+    Vec::from_iter(meant.then(|| vec![layer.ether_type(ARP)]))
+}
+
+/// Those of a version of IP, wherever from and to.
+fn ip(filter: &Filter, layer: Layer, version: Version) -> Vec<Vec<Match>> {
+    let numbers: &[u8] = match (filter.protocol, version) {
+        (Some(Protocol::Arp | Protocol::Icmp | Protocol::Icmpv6), _) if filter.port.is_some() => &[],
+        (None, _) if filter.port.is_some() => &[TCP, UDP],
+        (None, _) => return vec![vec![layer.ip(version)]],
+        (Some(Protocol::Icmp), Version::V4) => &[ICMP],
+        (Some(Protocol::Icmpv6), Version::V6) => &[ICMPV6],
+        (Some(Protocol::Tcp), _) => &[TCP],
+        (Some(Protocol::Udp), _) => &[UDP],
+        (Some(Protocol::Arp | Protocol::Icmp | Protocol::Icmpv6), _) => &[],
     };
-    if let Some(ip) = filter.address {
-        arp = product(&arp, &layer.arp_addresses(ip).map(|end| vec![end]));
-        ipv4 = product(&ipv4, &layer.addresses(ip).map(|end| vec![end]));
+    let found: Vec<_> = numbers.iter().map(|number| layer.protocol(version, *number)).collect();
+    match filter.port {
+        None => found,
+        Some(port) => product(&found, &layer.ports(version, port)),
     }
-    if let Some(port) = filter.port {
-        ipv4 = product(&ipv4, &layer.ports(port));
-    }
-    [arp, ipv4].concat()
 }
 
 fn product(left: &[Vec<Match>], right: &[Vec<Match>]) -> Vec<Vec<Match>> {

@@ -6,14 +6,15 @@ use super::Protocol;
 use crate::scenario::Percent;
 use crate::topology::parse_duration;
 
-/// `arp`, `icmp`, `tcp`, `udp`.
+/// `arp`, `icmp`, `icmpv6`, `tcp`, `udp`.
 pub fn parse_protocol(text: &str) -> Result<Protocol, String> {
     match text {
         "arp" => Ok(Protocol::Arp),
         "icmp" => Ok(Protocol::Icmp),
+        "icmpv6" => Ok(Protocol::Icmpv6),
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),
-        _ => Err("it is `arp`, `icmp`, `tcp` or `udp`".to_owned()),
+        _ => Err("it is `arp`, `icmp`, `icmpv6`, `tcp` or `udp`".to_owned()),
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Lab;
 use crate::error::{Error, Kind, Result};
-use crate::fault::{self, Active, Fault, FaultId, Guard, Names};
+use crate::fault::{self, Active, Contradiction, Fault, FaultId, Filter, Guard, Names};
 use crate::host::blocking;
 use crate::topology::{self, HostName, NetworkName};
 
@@ -64,6 +64,11 @@ impl Lab {
             && self.faults().iter().any(|active| active.name.as_ref() == Some(name))
         {
             return Err(Error::new(Kind::Input, format_args!("a fault named `{name}` is there already")));
+        }
+        if let Some(Contradiction::Port(why) | Contradiction::Address(why)) =
+            fault.filter().and_then(Filter::contradiction)
+        {
+            return Err(Error::new(Kind::Input, why));
         }
         let active = self.enlist(name, fault);
         // From now on, so that it is healed if nobody waits for it to the end.

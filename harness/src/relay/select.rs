@@ -1,7 +1,7 @@
 //! Which frames are meant, by their bytes.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::frame::ETHERNET;
 use crate::error::{Error, Result};
@@ -11,31 +11,39 @@ use crate::topology::NetworkName;
 /// EtherTypes (IEEE 802 numbers, IANA).
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
-/// Protocols of IPv4 (IANA).
+const IPV6: u16 = 0x86dd;
+/// Protocols of IP (IANA).
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
 /// The UDP port of VXLAN, and how long its header is (RFC 7348 §5).
 const VXLAN: u16 = 4789;
 const VXLAN_HEADER: usize = 8;
 /// The flag that says that the VNI is valid (RFC 7348 §5).
 const VNI_VALID: u8 = 0x08;
-/// How long the headers are at least: of IPv4 (RFC 791 §3.1), of UDP (RFC 768), and of ARP for IPv4 on Ethernet (RFC 826).
+/// How long the headers are at least: of IPv4 (RFC 791 §3.1), of IPv6 (RFC 8200 §3), of UDP (RFC 768), and of ARP for IPv4 on
+/// Ethernet (RFC 826).
 const IPV4_HEADER: usize = 20;
+const IPV6_HEADER: usize = 40;
 const UDP_HEADER: usize = 8;
 const ARP_PACKET: usize = 28;
 /// Where in its packet an IPv4 fragment belongs: the low bits behind three flags (RFC 791 §3.1).
 const FRAGMENT_OFFSET: u16 = 0x1fff;
+/// Neighbour solicitations and advertisements: their types of `ICMPv6`, and where they say whom they are about (RFC 4861 §4.3,
+/// §4.4).
+const NEIGHBOURS: [u8; 2] = [135, 136];
+const TARGET: usize = 8;
 
 /// A [`Filter`] that knows the VNIs of its network.
 ///
-/// A frame matches only if it certainly is what is meant: not if it is too short to tell, carries a VLAN tag, or is a later
-/// fragment where a port or a tunnel is asked for. Of IP only version 4 is looked into.
+/// A frame matches only if it certainly is what is meant: not if it is too short to tell, carries a VLAN tag, is a later
+/// fragment where a port or a tunnel is asked for, or has headers between IPv6's and the protocol that is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Select {
     inside: Option<Inside>,
     protocol: Option<Protocol>,
-    address: Option<Ipv4Addr>,
+    address: Option<IpAddr>,
     port: Option<u16>,
 }
 
@@ -79,7 +87,7 @@ impl Select {
         }
         let Some(packet) = Packet::parse(frame) else { return false };
         self.protocol.is_none_or(|protocol| packet.protocol == Some(protocol))
-            && self.address.is_none_or(|address| packet.addresses.contains(&address))
+            && self.address.is_none_or(|address| packet.is_of(address))
             && self.port.is_none_or(|port| packet.ports.is_some_and(|ports| ports.contains(&port)))
     }
 }
@@ -89,20 +97,28 @@ struct Packet<'a> {
     /// Unless it is none that can be asked for.
     protocol: Option<Protocol>,
     /// From, and to.
-    addresses: [Ipv4Addr; 2],
+    addresses: [IpAddr; 2],
+    /// Whom a neighbour solicitation asks for, or an advertisement is of.
+    about: Option<Ipv6Addr>,
     /// From, and to, if they are in it.
     ports: Option<[u16; 2]>,
-    /// What is behind the IPv4 header.
+    /// What is behind the header of IP.
     payload: &'a [u8],
 }
 
 impl Packet<'_> {
-    /// That of an Ethernet frame; `None` if it is neither ARP nor IPv4, or cut off.
+    /// Whether that address has a part in it.
+    fn is_of(&self, address: IpAddr) -> bool {
+        self.addresses.contains(&address) || self.about.map(IpAddr::V6) == Some(address)
+    }
+
+    /// That of an Ethernet frame; `None` if it is neither ARP nor IP, or cut off.
     fn parse(frame: &[u8]) -> Option<Packet<'_>> {
         let bytes = frame.get(ETHERNET..)?;
         match number(frame, 12)? {
             ARP => Packet::arp(bytes),
             IPV4 => Packet::ipv4(bytes),
+            IPV6 => Packet::ipv6(bytes),
             _ => None,
         }
     }
@@ -112,7 +128,8 @@ impl Packet<'_> {
         let bytes = bytes.get(..ARP_PACKET)?;
         let addresses = [address(bytes, 14)?, address(bytes, 24)?];
         let known = bytes.starts_with(&[0, 1, 8, 0, 6, 4]);
-        known.then_some(Packet { protocol: Some(Protocol::Arp), addresses, ports: None, payload: &[] })
+        let protocol = Some(Protocol::Arp);
+        known.then_some(Packet { protocol, addresses, about: None, ports: None, payload: &[] })
     }
 
     fn ipv4(bytes: &[u8]) -> Option<Packet<'_>> {
@@ -130,12 +147,35 @@ impl Packet<'_> {
         };
         // Ports are in the first fragment only.
         let begins = number(bytes, 6)? & FRAGMENT_OFFSET == 0;
-        let ports = match protocol {
-            Some(Protocol::Tcp | Protocol::Udp) if begins => number(payload, 0).zip(number(payload, 2)),
+        let ports = if begins { ports(protocol, payload) } else { None };
+        let addresses = [address(bytes, 12)?, address(bytes, 16)?];
+        Some(Packet { protocol, addresses, about: None, ports, payload })
+    }
+
+    fn ipv6(bytes: &[u8]) -> Option<Packet<'_>> {
+        if *bytes.first()? >> 4 != 6 {
+            return None;
+        }
+        let payload = bytes.get(IPV6_HEADER..)?;
+        let protocol = match bytes[6] {
+            ICMPV6 => Some(Protocol::Icmpv6),
+            TCP => Some(Protocol::Tcp),
+            UDP => Some(Protocol::Udp),
             _ => None,
         };
-        let addresses = [address(bytes, 12)?, address(bytes, 16)?];
-        Some(Packet { protocol, addresses, ports: ports.map(<[u16; 2]>::from), payload })
+        let finds = protocol == Some(Protocol::Icmpv6)
+            && payload.first().is_some_and(|kind| NEIGHBOURS.contains(kind));
+        let about = if finds { address6(payload, TARGET) } else { None };
+        let addresses = [address6(bytes, 8)?, address6(bytes, 24)?].map(IpAddr::V6);
+        Some(Packet { protocol, addresses, about, ports: ports(protocol, payload), payload })
+    }
+}
+
+/// From which port, and to which, behind the header of IP.
+fn ports(protocol: Option<Protocol>, payload: &[u8]) -> Option<[u16; 2]> {
+    match protocol {
+        Some(Protocol::Tcp | Protocol::Udp) => Some([number(payload, 0)?, number(payload, 2)?]),
+        _ => None,
     }
 }
 
@@ -155,8 +195,12 @@ fn number(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|&number| u16::from_be_bytes(number))
 }
 
-fn address(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
-    bytes.get(at..)?.first_chunk::<4>().map(|&octets| Ipv4Addr::from(octets))
+fn address(bytes: &[u8], at: usize) -> Option<IpAddr> {
+    bytes.get(at..)?.first_chunk::<4>().map(|&octets| Ipv4Addr::from(octets).into())
+}
+
+fn address6(bytes: &[u8], at: usize) -> Option<Ipv6Addr> {
+    bytes.get(at..)?.first_chunk::<16>().map(|&octets| Ipv6Addr::from(octets))
 }
 
 #[cfg(test)]
@@ -168,6 +212,10 @@ mod tests {
     const A: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 2);
     const B: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 100);
     const C: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
+    const A6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 2);
+    const B6: Ipv6Addr = Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 3);
+    /// Whom solicitations for `B6` are sent to (RFC 4291 §2.7.1).
+    const GROUP: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 3);
 
     fn ethernet(kind: u16, payload: &[u8]) -> Vec<u8> {
         [&[0x02; 12], &kind.to_be_bytes()[..], payload].concat()
@@ -177,6 +225,17 @@ mod tests {
         let mut header = vec![0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0];
         header.extend(from.octets().into_iter().chain(to.octets()));
         ethernet(IPV4, &[&header, payload].concat())
+    }
+
+    fn ipv6(protocol: u8, from: Ipv6Addr, to: Ipv6Addr, payload: &[u8]) -> Vec<u8> {
+        let mut header = vec![0x60, 0, 0, 0, 0, 0, protocol, 64];
+        header.extend(from.octets().into_iter().chain(to.octets()));
+        ethernet(IPV6, &[&header, payload].concat())
+    }
+
+    /// A neighbour solicitation or advertisement.
+    fn neighbour(kind: u8, from: Ipv6Addr, to: Ipv6Addr, about: Ipv6Addr) -> Vec<u8> {
+        ipv6(ICMPV6, from, to, &[&[kind, 0, 0, 0, 0, 0, 0, 0], &about.octets()[..]].concat())
     }
 
     fn ports(from: u16, to: u16, payload: &[u8]) -> Vec<u8> {
@@ -221,6 +280,9 @@ mod tests {
         let kinds = [
             (Protocol::Arp, arp(A, B)),
             (Protocol::Icmp, ipv4(ICMP, A, B, &[8, 0])),
+            (Protocol::Icmpv6, ipv6(ICMPV6, A6, B6, &[128, 0])),
+            (Protocol::Tcp, ipv6(TCP, A6, B6, &ports(1, 2, &[]))),
+            (Protocol::Udp, ipv6(UDP, A6, B6, &ports(1, 2, &[]))),
             (Protocol::Tcp, ipv4(TCP, A, B, &ports(1, 2, &[]))),
             (Protocol::Udp, ipv4(UDP, A, B, &ports(1, 2, &[]))),
         ];
@@ -235,7 +297,7 @@ mod tests {
     #[test]
     fn addresses_and_ports_are_those_of_either_end() {
         let frame = ipv4(TCP, A, B, &ports(40000, 80, &[]));
-        let address = |address| Filter { address: Some(address), ..Filter::default() };
+        let address = |address: Ipv4Addr| Filter { address: Some(address.into()), ..Filter::default() };
         let port = |port| Filter { port: Some(port), ..Filter::default() };
         assert!(
             matches(&address(A), &frame) && matches(&address(B), &frame) && !matches(&address(C), &frame)
@@ -256,10 +318,34 @@ mod tests {
         assert!(!matches(&inside(Tunnel::Any), &vxlan(256, &arp(A, B))));
         // The same packet, not in a tunnel.
         assert!(!matches(&inside(Tunnel::Any), &ipv4(ICMP, A, B, &[8, 0])));
-        let of_b = Filter { inside: Some(Tunnel::Any), address: Some(B), ..Filter::default() };
+        let of_b = Filter { inside: Some(Tunnel::Any), address: Some(B.into()), ..Filter::default() };
         assert!(matches(&of_b, &vxlan(9, &arp(A, B))) && !matches(&of_b, &vxlan(9, &arp(A, C))));
         let all = Filter { inside: Some(Tunnel::Any), ..Filter::default() };
         assert!(matches(&all, &vxlan(0x00ff_ffff, &[])));
+    }
+
+    #[test]
+    fn ipv6_is_seen_in_a_tunnel_and_neighbours_that_are_asked_for_are_too() {
+        let of = |ip: Ipv6Addr| Filter {
+            inside: Some(Tunnel::Vni(256)),
+            address: Some(ip.into()),
+            ..Filter::default()
+        };
+        let frame = vxlan(256, &ipv6(TCP, A6, B6, &ports(40000, 80, &[])));
+        assert!(matches(&of(A6), &frame) && matches(&of(B6), &frame) && !matches(&of(GROUP), &frame));
+        let port = |port| Filter { inside: Some(Tunnel::Any), port: Some(port), ..Filter::default() };
+        assert!(matches(&port(80), &frame) && matches(&port(40000), &frame) && !matches(&port(81), &frame));
+        let asks = vxlan(256, &neighbour(135, A6, GROUP, B6));
+        let says = vxlan(256, &neighbour(136, GROUP, A6, B6));
+        assert!(matches(&of(B6), &asks) && matches(&of(B6), &says));
+        // An echo request that has such bytes there is about nobody.
+        assert!(!matches(&of(B6), &vxlan(256, &neighbour(128, A6, GROUP, B6))));
+        // With a header between (0: hop-by-hop options) an address is known, and a protocol is not.
+        let behind = vxlan(256, &ipv6(0, A6, B6, &[TCP, 0, 1, 4, 0, 0, 0, 0]));
+        assert!(
+            matches(&of(A6), &behind)
+                && !matches(&Filter { protocol: Some(Protocol::Tcp), ..of(A6) }, &behind)
+        );
     }
 
     #[test]
@@ -307,7 +393,7 @@ mod tests {
         #[test]
         fn no_bytes_are_too_odd(
             bytes in prop::collection::vec(any::<u8>(), 0..120),
-            kind in prop::sample::select(vec![ARP, IPV4, 0x8100]),
+            kind in prop::sample::select(vec![ARP, IPV4, IPV6, 0x8100]),
             inside: bool,
             port: Option<u16>,
         ) {
@@ -316,6 +402,7 @@ mod tests {
             matches(&filter, &bytes);
             matches(&filter, &ethernet(kind, &bytes));
             matches(&filter, &ipv4(UDP, A, B, &bytes));
+            matches(&filter, &ipv6(ICMPV6, A6, B6, &bytes));
             matches(&filter, &vxlan(1, &bytes));
         }
 

@@ -7,7 +7,7 @@ use super::file::{At, FilterTable, ImpairmentTable, JitterTable, PickTable, Rate
 use super::model::Wire;
 use super::report::{Mistake, quote};
 use crate::fault::{
-    Distribution, Filter, Impairment, Jitter, Pick, Protocol, Queue, Rate, Tunnel, parse_protocol,
+    Contradiction, Distribution, Filter, Impairment, Jitter, Pick, Queue, Rate, Tunnel, parse_protocol,
     parse_rate, parse_share,
 };
 
@@ -186,12 +186,19 @@ fn check_rate(checker: &mut Checker, entry: &At<WordOr<RateTable>>) -> Option<Ra
 pub(crate) fn check_filter(checker: &mut Checker, table: &FilterTable) -> Option<Filter> {
     let inside = check_tunnel(checker, table);
     let protocol = optional(table.protocol.as_ref(), |text| word(checker, text, "protocol", parse_protocol));
-    let address = optional(table.address.as_ref(), |text| checker.address(text));
-    if let (Some(port), Ok(Some(Protocol::Arp | Protocol::Icmp))) = (&table.port, &protocol) {
-        checker.mistake(Mistake::new("neither ARP nor ICMP has ports", &port.span, "a port"));
-    }
+    let address = optional(table.address.as_ref(), |text| checker.any_address(text));
     let port = table.port.as_ref().map(|port| port.value);
-    Some(Filter { inside: inside.ok()?, protocol: protocol.ok()?, address: address.ok()?, port })
+    let filter = Filter { inside: inside.ok()?, protocol: protocol.ok()?, address: address.ok()?, port };
+    match (filter.contradiction(), &table.port, &table.address) {
+        (Some(Contradiction::Port(why)), Some(port), _) => {
+            checker.mistake(Mistake::new(why, &port.span, "a port"));
+        }
+        (Some(Contradiction::Address(why)), _, Some(address)) => {
+            checker.mistake(Mistake::new(why, &address.span, "such an address"));
+        }
+        _ => {}
+    }
+    Some(filter)
 }
 
 /// The tunnel that is meant, if one is.

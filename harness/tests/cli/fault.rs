@@ -75,7 +75,7 @@ fn what_makes_no_sense_is_refused_with_what_would() {
     wrong(&["kill", "C1"], 2, "container C1 runs no command");
     wrong(&["engine", "consul"], 2, "no engine runs on host consul");
     wrong(&["clock", "docker0", "-99999h"], 2, "at most `24h`");
-    wrong(&["drop", "--protocol", "ipx"], 2, "it is `arp`, `icmp`, `tcp` or `udp`");
+    wrong(&["drop", "--protocol", "ipx"], 2, "it is `arp`, `icmp`, `icmpv6`, `tcp` or `udp`");
     assert!(console.lab(["heal", "7"]).failed(2).contains("no fault is named `7`; there is none"));
     assert_eq!(console.lab(["fault", "ls"]).done(), "FAULT   NAME   FRAMES   WHAT\n");
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its part")]
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use harness::Lab;
@@ -32,9 +32,12 @@ pub(crate) fn host(name: &str) -> HostName {
 
 /// How many of so many echo requests are answered, ten milliseconds apart.
 pub(crate) async fn answers(lab: &Lab, from: &str, to: &str, count: u32) -> u32 {
-    let address = lab.address(from, to).unwrap();
-    let mut echoes =
-        lab.echoes(&lab.place(from).unwrap(), address, count, Duration::from_millis(10)).unwrap();
+    answers_of(lab, from, lab.address(from, to).unwrap(), count).await
+}
+
+/// The same of an address.
+pub(crate) async fn answers_of(lab: &Lab, from: &str, to: impl Into<IpAddr>, count: u32) -> u32 {
+    let mut echoes = lab.echoes(&lab.place(from).unwrap(), to, count, Duration::from_millis(10)).unwrap();
     let mut answered = 0;
     while let Some(echo) = echoes.recv().await {
         answered += u32::from(matches!(echo, Ok(Echoed::Answered(_))));
@@ -57,11 +60,14 @@ pub(crate) async fn comes_back(lab: &Lab, from: &str, to: &str) {
 
 /// Whether a TCP connection can be made to a listener that is opened for it, within a second.
 pub(crate) async fn connects(lab: &Lab, from: &str, to: &str, port: u16) -> bool {
-    let ip = lab.address(from, to).unwrap();
-    let address = SocketAddr::new(IpAddr::V4(ip), port);
-    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
-    let _listener = lab.place(to).unwrap().netns().unwrap().listen(any).unwrap();
-    let socket = lab.place(from).unwrap().netns().unwrap().tcp().unwrap();
+    connects_to(lab, from, to, (lab.address(from, to).unwrap(), port)).await
+}
+
+/// The same, to that address of `to`.
+pub(crate) async fn connects_to(lab: &Lab, from: &str, to: &str, address: impl Into<SocketAddr>) -> bool {
+    let address = address.into();
+    let _listener = lab.place(to).unwrap().netns().unwrap().listen(address).unwrap();
+    let socket = lab.place(from).unwrap().netns().unwrap().tcp_to(address.ip()).unwrap();
     let socket = tokio::net::TcpSocket::from_std_stream(socket.into());
     let connected = tokio::time::timeout(Duration::from_secs(1), socket.connect(address)).await;
     matches!(connected, Ok(Ok(_)))

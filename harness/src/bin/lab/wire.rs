@@ -1,6 +1,6 @@
 //! `lab fault wire`: a wire that is worse than before.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use clap::Args;
@@ -63,12 +63,12 @@ pub(crate) struct Only {
     /// Only what is encapsulated.
     #[arg(long)]
     encapsulated: bool,
-    /// Only arp, icmp, tcp or udp; of the inner packet, if a tunnel is said.
+    /// Only arp, icmp, icmpv6, tcp or udp; of the inner packet, if a tunnel is said.
     #[arg(long, value_parser = parse_protocol)]
     protocol: Option<Protocol>,
-    /// Only from or to this address.
+    /// Only from or to this address; one of IPv6 needs a tunnel.
     #[arg(long)]
-    address: Option<Ipv4Addr>,
+    address: Option<IpAddr>,
     /// Only from or to this port of TCP or UDP.
     #[arg(long)]
     port: Option<u16>,

@@ -104,7 +104,7 @@ pub(crate) struct FilterTable {
     pub(crate) vni: Option<At<u32>>,
     /// Only what is encapsulated, of any network.
     pub(crate) encapsulated: Option<At<bool>>,
-    /// `arp`, `icmp`, `tcp` or `udp`.
+    /// `arp`, `icmp`, `icmpv6`, `tcp` or `udp`.
     pub(crate) protocol: Option<At<String>>,
     /// Only from or to this address; inside the tunnel, if one is said.
     pub(crate) address: Option<At<String>>,
