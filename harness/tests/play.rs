@@ -2,12 +2,13 @@
 #![cfg(feature = "netns")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use harness::Lab;
 use harness::report::{Human, Paint};
 use harness::scenario::{Options, Played, RunEvent, StepEnd, Verdict, play};
 use harness::topology::parse;
+use harness::{Lab, expect};
 use kernel::nft::Nft;
 use kernel::{Batch, Mac, Netns, Rtnl};
 use overlay::datapath;
@@ -235,6 +236,11 @@ async fn drift(lab: &Lab, spoil: impl Fn()) -> String {
     panic!("twenty times the engine was faster");
 }
 
+/// Waits until engines have put right what was spoilt.
+async fn mended(lab: &Lab) {
+    assert_eq!(lab.check(true).await.unwrap().remaining, [""; 0]);
+}
+
 #[kernel::isolate]
 fn an_entry_that_is_missing_is_drift() {
     run(async {
@@ -259,6 +265,75 @@ fn an_entry_of_nobody_is_drift() {
         let got = drift(&lab, || rtnl.apply(&Batch::new().fdb(tunnel, stale, nobody)).unwrap()).await;
         let entry = "demonet has the FDB entry 02:42:c0:a8:00:63 dst 10.0.0.99, of no live peer";
         assert!(got.contains(entry), "{got}");
+    });
+}
+
+/// Two hosts, a container on each, on a network of two subnets of each family.
+const BOTH_FAMILIES: &str = r#"
+[[host]]
+name = "docker0"
+[[host]]
+name = "docker1"
+[[network]]
+name = "v6net"
+ipv6 = true
+subnets = ["10.70.0.0/24", "10.71.0.0/24", "fd00:1::/64", "fd00:2::/64"]
+[[container]]
+name = "C0"
+on = "docker0"
+networks = ["v6net"]
+[[container]]
+name = "C1"
+on = "docker1"
+networks = ["v6net"]
+"#;
+
+#[kernel::isolate]
+fn ipv6_that_was_taken_away_is_drift() {
+    run(async {
+        let lab = up(BOTH_FAMILIES, DRIFT).await;
+        let rtnl = Rtnl::new(&with_link(&lab, "vxlan1")).unwrap();
+        let holds = rtnl.dump().unwrap();
+        let tunnel = holds.link("vxlan1").unwrap().index;
+        let peers = holds.neighbours.iter().filter(|entry| entry.dev == tunnel && entry.permanent);
+        let peer = peers.map(|entry| entry.ip).find(IpAddr::is_ipv6).unwrap();
+        let got = drift(&lab, || rtnl.apply(&Batch::new().remove_neighbour(tunnel, peer)).unwrap()).await;
+        assert!(got.contains(&format!("v6net lacks the neighbour entry {peer} ")), "{got}");
+
+        let stale: IpAddr = "fd00:1::63".parse().unwrap();
+        let mac = Mac([2, 0x42, 10, 70, 0, 0x63]);
+        mended(&lab).await;
+        let got = drift(&lab, || rtnl.apply(&Batch::new().neighbour(tunnel, stale, mac)).unwrap()).await;
+        let entry = format!("v6net has the neighbour entry {stale} {mac}, of no live peer");
+        assert!(got.contains(&entry), "{got}");
+
+        // Without IPv6 a link has neither address nor entry of it.
+        let netns = with_link(&lab, "vxlan1");
+        let off = |link: &str| netns.set_sysctl(&format!("ipv6/conf/{link}/disable_ipv6"), "1").unwrap();
+        mended(&lab).await;
+        let got = drift(&lab, || off("br0")).await;
+        assert!(got.contains("br0 of v6net has not the address fd00:1::1/64"), "{got}");
+        mended(&lab).await;
+        let got = drift(&lab, || off("vxlan1")).await;
+        assert!(got.contains(&format!("v6net lacks the neighbour entry {peer} ")), "{got}");
+
+        let c0 = lab.container("C0").unwrap().netns().unwrap();
+        let (inside, index) = (Rtnl::new(&c0).unwrap(), Rtnl::new(&c0).unwrap());
+        let eth0 = || index.links().unwrap().iter().find(|link| link.name == "eth0").unwrap().index;
+        for net in ["fd00:1::/64", "fd00:2::/64", "10.71.0.0/24"] {
+            let route = |rtnl: &Rtnl| {
+                let failed = rtnl.apply_all(&Batch::new().remove_route(Some(net.parse().unwrap()), eth0()));
+                // It may be gone, while an engine makes the interface anew.
+                assert!(failed.iter().all(kernel::Error::is_missing), "{failed:?}");
+            };
+            mended(&lab).await;
+            let got = drift(&lab, || route(&inside)).await;
+            let expected = format!("C0 on v6net has no route to {net} by eth0: nobody there is reached");
+            assert!(got.contains(&expected), "{got}");
+        }
+        c0.set_sysctl("ipv6/conf/eth0/disable_ipv6", "1").unwrap();
+        mended(&lab).await;
+        expect!(lab.container("C0").unwrap().ping("ipv6:C1")).await.unwrap();
     });
 }
 
@@ -288,7 +363,7 @@ fn a_rule_that_was_taken_away_is_drift() {
             let expected = format!("docker lacks the rule `{chain}: {missing}`: {breaks}");
             assert!(got.contains(&expected), "{got}");
             table.chains[at].rules.insert(rule, taken);
-            assert_eq!(lab.check(true).await.unwrap().remaining, [""; 0]);
+            mended(&lab).await;
         }
         let got = drift(&lab, || host.remove(kernel::nft::Family::Ip, "docker").unwrap()).await;
         assert!(got.contains("the nftables table docker has no rules: containers do not"), "{got}");

@@ -151,7 +151,21 @@ impl Segment {
 
     /// Makes the vxlan device's tables say this, as far as it is known what they say. `rtnl` is the namespace's.
     pub(super) fn program(&mut self, netns: &Netns, rtnl: &Rtnl, want: Tables) -> Result<()> {
-        let ops = plan(&self.tables, &want);
+        let mut done = self.set(rtnl, &want);
+        if done.is_err() && want.arp.keys().any(IpAddr::is_ipv6) {
+            // Somebody may have switched it off.
+            self.switch_ipv6_on(netns)?;
+            done = self.set(rtnl, &want);
+        }
+        if done.is_ok() {
+            self.tables = want;
+        }
+        done
+    }
+
+    /// The changes, made; if that fails, a look at what the tables say then.
+    fn set(&mut self, rtnl: &Rtnl, want: &Tables) -> Result<()> {
+        let ops = plan(&self.tables, want);
         if ops.is_empty() {
             return Ok(());
         }
@@ -166,22 +180,10 @@ impl Segment {
         }
         // Somebody may have removed what is to be removed; what could not be added is an error.
         let failed = rtnl.apply_all(&batch).into_iter().find(|error| !error.is_missing());
-        match failed {
-            None => {
-                self.tables = want;
-                Ok(())
-            }
-            Some(error) => {
-                let have =
-                    Snapshot { neighbours: rtnl.neighbours()?, fdb: rtnl.fdb()?, ..Snapshot::default() };
-                self.tables = Tables::told(&have, self.vxlan);
-                // Somebody may have switched it off. Then the entries are set when this is tried again.
-                if want.arp.keys().any(IpAddr::is_ipv6) {
-                    self.switch_ipv6_on(netns)?;
-                }
-                Err(error)
-            }
-        }
+        let Some(error) = failed else { return Ok(()) };
+        let have = Snapshot { neighbours: rtnl.neighbours()?, fdb: rtnl.fdb()?, ..Snapshot::default() };
+        self.tables = Tables::told(&have, self.vxlan);
+        Err(error)
     }
 }
 

@@ -13,6 +13,7 @@ use overlay::model::{Binding, Endpoint, Network, Peers, Subnet, Vni};
 use overlay::{Resolution, docker};
 
 use super::path::{on_gateway_bridge, other_end};
+use super::peer::entry_for;
 
 /// What a host's kernel holds.
 #[derive(Debug, Default)]
@@ -139,11 +140,12 @@ fn compare_subnet(
     }
     let have = Tables::told(sandbox, link.index);
     for (ip, mac) in want.arp.iter().filter(|(ip, mac)| have.arp.get(ip) != Some(mac)) {
-        found.push(format!("{name} lacks the ARP entry {ip} {mac}: it is not reached from here"));
+        found.push(format!("{name} lacks the {} {ip} {mac}: it is not reached from here", entry_for(*ip)));
     }
     for (ip, mac) in have.arp.iter().filter(|(ip, mac)| want.arp.get(ip) != Some(mac)) {
         found.push(format!(
-            "{name} has the ARP entry {ip} {mac}, of no live peer: whoever has the address next is not reached"
+            "{name} has the {} {ip} {mac}, of no live peer: whoever has the address next is not reached",
+            entry_for(*ip)
         ));
     }
     for (mac, vtep) in want.fdb.difference(&have.fdb) {
@@ -185,6 +187,12 @@ fn compare_endpoints(
         for address in endpoint.addresses().filter(|address| !has.contains(address)) {
             found.push(format!("{} of {what} has not the address {address}: it is not reached", near.name));
         }
+        let own = endpoint.addresses().map(|address| address.trunc());
+        for net in own.chain(network.beyond(endpoint).into_iter().map(|(net, _)| net)) {
+            if !leads(&container.holds, Some(net), near) {
+                found.push(format!("{what} has no route to {net} by {}: nobody there is reached", near.name));
+            }
+        }
         match other_end(near, sandbox) {
             Some(port) => {
                 ports.insert(port.index);
@@ -203,6 +211,11 @@ fn compare_endpoints(
     for link in veths.filter(|link| !ports.contains(&link.index)) {
         found.push(format!("{} of {} is left over: nobody is behind it", link.name, network.name));
     }
+}
+
+/// Whether a route leads there by that link; `None` is the default route.
+fn leads(holds: &Snapshot, to: Option<IpNet>, link: &Link) -> bool {
+    holds.routes.iter().any(|route| route.to == to && route.dev == Some(link.index))
 }
 
 /// A container's interfaces: one for each endpoint, one on the gateway bridge if one of its networks leads outside.
@@ -226,6 +239,10 @@ fn compare_container(view: &View, container: &Sandboxed, host: &Snapshot, found:
                 docker::GWBRIDGE
             ));
         }
+        (true, Some(link)) if !leads(&container.holds, None, link) => found.push(format!(
+            "{} has no default route by {}: the outside is not reached",
+            container.name, link.name
+        )),
         _ => {}
     }
     let macs: BTreeSet<Mac> = its.iter().map(|endpoint| endpoint.mac).collect();

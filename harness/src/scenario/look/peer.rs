@@ -1,4 +1,4 @@
-//! Whether a host knows a container of another host: ARP and forwarding entry in its sandbox.
+//! Whether a host knows a container of another host: neighbour and forwarding entry in its sandbox.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -44,15 +44,23 @@ pub(super) async fn look(
     })
 }
 
+/// What an entry of the neighbour table is called, by the family of its address.
+pub(super) fn entry_for(ip: IpAddr) -> &'static str {
+    match ip {
+        IpAddr::V4(_) => "ARP entry",
+        IpAddr::V6(_) => "neighbour entry",
+    }
+}
+
 fn knows(sandbox: &Snapshot, ip: IpAddr, mac: Mac, vtep: Ipv4Addr) -> Finding {
     let arp = sandbox.neighbours.iter().find(|entry| entry.ip == ip);
     let fdb: Vec<_> =
         sandbox.fdb.iter().filter(|entry| entry.own && entry.mac == mac && entry.vtep.is_some()).collect();
     match arp.map(|entry| entry.mac) {
-        None => return Err(format!("there is no ARP entry for {ip}")),
-        Some(None) => return Err(format!("the ARP entry for {ip} is not resolved")),
+        None => return Err(format!("there is no {} for {ip}", entry_for(ip))),
+        Some(None) => return Err(format!("the {} for {ip} is not resolved", entry_for(ip))),
         Some(Some(found)) if found != mac => {
-            return Err(format!("the ARP entry for {ip} says {found}, not {mac}"));
+            return Err(format!("the {} for {ip} says {found}, not {mac}", entry_for(ip)));
         }
         Some(Some(_)) => {}
     }
@@ -69,7 +77,7 @@ fn knows(sandbox: &Snapshot, ip: IpAddr, mac: Mac, vtep: Ipv4Addr) -> Finding {
 
 fn forgot(sandbox: &Snapshot, ip: IpAddr, mac: Mac) -> Finding {
     if sandbox.neighbours.iter().any(|entry| entry.ip == ip && entry.mac.is_some()) {
-        return Err(format!("there is an ARP entry for {ip}"));
+        return Err(format!("there is the {} for {ip}", entry_for(ip)));
     }
     let fdb = sandbox.fdb.iter().find(|entry| entry.own && entry.mac == mac && entry.vtep.is_some());
     match fdb.and_then(|entry| entry.vtep) {
