@@ -1,12 +1,15 @@
 //! What this kernel can do, found out by doing it in scratch namespaces.
 
+use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use ipnet::Ipv6Net;
 use serde::{Deserialize, Serialize};
 
 use crate::conntrack::Conntrack;
 use crate::error::{Error, Result};
+use crate::mac::Mac;
 use crate::machine::{Machine, Setup};
 use crate::netns::Netns;
 use crate::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
@@ -29,12 +32,13 @@ pub struct Finding {
 type Try = fn() -> Result<()>;
 
 /// Name, whether it is core, what for, and the trial.
-const FEATURES: [(&str, bool, &str, Try); 13] = [
+const FEATURES: [(&str, bool, &str, Try); 14] = [
     ("network namespaces", true, "hosts and containers", namespace),
     ("PID, mount and UTS namespaces", true, "processes on hosts", machine),
     ("veth", true, "wires", veth),
     ("bridge", true, "the switch, br0, docker_gwbridge", bridge),
     ("vxlan", true, "overlay networks", vxlan),
+    ("IPv6", false, "overlay networks of both families; IPv4 alone works without it", ipv6),
     ("nftables", true, "isolation of the gateway bridge", rules),
     ("nftables masquerade", true, "the way outside", masquerade),
     (
@@ -96,6 +100,25 @@ fn vxlan() -> Result<()> {
     let new =
         NewVxlan { link: link(2, "vxlan1"), settings: Vxlan { vni: 256, port: 4789, ..Vxlan::default() } };
     build(&Batch::new().vxlan(&new, Some(sandbox.as_fd())))
+}
+
+/// What networks of both families need of it: an address, and a device that answers neighbour solicitations.
+fn ipv6() -> Result<()> {
+    let sandbox = Netns::new("probe sandbox")?;
+    let settings = Vxlan { vni: 256, port: 4789, proxy: true, ..Vxlan::default() };
+    build(&Batch::new().vxlan(&NewVxlan { link: link(2, "vxlan1"), settings }, Some(sandbox.as_fd())))?;
+    sandbox
+        .set_sysctls(&[("ipv6/conf/all/forwarding", "1"), ("ipv6/conf/vxlan1/disable_ipv6", "0")])
+        .map_err(|error| {
+            let absent =
+                "this kernel has none; is it built without CONFIG_IPV6, or booted with ipv6.disable=1?";
+            if error.is_missing() { Error::other("use", "IPv6", absent) } else { error }
+        })?;
+    let (own, other) =
+        (Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1), Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 2));
+    let net = Ipv6Net::from(own).into();
+    let mac = Mac::of([10, 73, 0, 2].into());
+    Rtnl::new(&sandbox)?.apply(&Batch::new().up(2, "vxlan1").address(2, net).neighbour(2, other.into(), mac))
 }
 
 fn table(hook: Hook, rule: Rule) -> Result<()> {
