@@ -1,6 +1,6 @@
 //! What has to hold once a walk has settled.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use kernel::Netns;
@@ -131,7 +131,7 @@ impl World {
         let mut pings = Vec::new();
         for network in 0..NETWORKS {
             for (from, _) in self.model.members(network) {
-                let others = self.model.members(network).filter(|(to, _)| *to != from);
+                let others = self.model.addresses(network).filter(|(to, _)| *to != from);
                 others.for_each(|(_, ip)| pings.push((from, ip, true)));
             }
         }
@@ -139,10 +139,10 @@ impl World {
         for from in 0..self.containers.len() {
             let on = |network: &usize| self.model.members(*network).any(|(id, _)| id == from);
             for network in (0..NETWORKS).filter(|network| !on(network)) {
-                strangers.extend(self.model.members(network).map(|(_, ip)| (from, ip, false)));
+                strangers.extend(self.model.addresses(network).map(|(_, ip)| (from, ip, false)));
             }
             let out = self.model.goes_out(from);
-            let gateway = (from, Ipv4Addr::new(10, 0, 0, 1), out);
+            let gateway = (from, IpAddr::from([10, 0, 0, 1]), out);
             if out { pings.push(gateway) } else { strangers.push(gateway) }
         }
         rng.shuffle(&mut strangers);
@@ -182,7 +182,7 @@ impl World {
 }
 
 /// Whether a request is answered, each waited for so long, and all together.
-fn reaches(from: &Netns, to: Ipv4Addr, (each, all): (Duration, Duration)) -> bool {
+fn reaches(from: &Netns, to: IpAddr, (each, all): (Duration, Duration)) -> bool {
     let mut pinger = Pinger::new(from, to).unwrap();
     let start = Instant::now();
     loop {

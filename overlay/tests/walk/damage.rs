@@ -1,6 +1,6 @@
 //! What somebody does to a host's kernel by hand.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use kernel::nft::{Family, Nft};
 use kernel::rtnl::Link;
@@ -78,7 +78,11 @@ impl Damage {
             Damage::Stranger => {
                 let (ip, vtep): (IpAddr, IpAddr) = ([10, 60, 0, 77].into(), [10, 0, 0, 12].into());
                 let mac = Mac::of([10, 60, 0, 77].into());
-                devices().map(|dev| Batch::new().neighbour(dev, ip, mac).fdb(dev, mac, vtep)).collect()
+                let ip6: IpAddr = Ipv6Addr::new(0xfd00, 0x60, 0, 0, 0, 0, 0, 0x77).into();
+                // Where there is no IPv6, that one is refused.
+                let both =
+                    |batch: Batch<'static>, dev| batch.neighbour(dev, ip, mac).neighbour(dev, ip6, mac);
+                devices().map(|dev| both(Batch::new(), dev).fdb(dev, mac, vtep)).collect()
             }
             Damage::Connected | Damage::Route => {
                 let by_kernel = self == Damage::Connected;

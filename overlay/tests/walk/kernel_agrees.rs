@@ -128,10 +128,16 @@ impl Expected<'_> {
 }
 
 fn bridge_of<'a>(subnet: &Subnet, have: &'a Snapshot) -> Result<&'a Link, String> {
-    let gateway = subnet.v4.gateway_net();
-    let found = have.addresses.iter().find(|address| address.net == gateway);
-    let bridge = found.and_then(|address| have.by_index(address.dev));
-    bridge.ok_or_else(|| format!("no bridge has {gateway}"))
+    let mut found = None;
+    for gateway in subnet.gateways() {
+        let address = have.addresses.iter().find(|address| address.net == gateway);
+        let address = address.ok_or_else(|| format!("no bridge has {gateway}"))?;
+        if found.replace(address.dev).is_some_and(|dev| dev != address.dev) {
+            return Err(format!("{gateway} is not where the other gateway of its subnet is"));
+        }
+    }
+    let bridge = found.and_then(|dev| have.by_index(dev));
+    bridge.ok_or_else(|| format!("{} has no bridge", subnet.v4.net))
 }
 
 /// Whether a container's interface is there and on its subnet's bridge, and leads to all subnets.
@@ -148,15 +154,18 @@ fn plugged(network: &Network, endpoint: &Endpoint, have: &Snapshot, overlay: &Sn
     let subnet = network.subnet_of(endpoint.address.addr()).ok_or("its address is in no subnet")?;
     let bridge = bridge_of(subnet, overlay)?;
     holds(outer.master == Some(bridge.index), || format!("{} is not on {}", outer.name, bridge.name))?;
-    for subnet in &network.subnets {
-        leads(have, Some(subnet.v4.net), inner)?;
+    for address in endpoint.addresses() {
+        let found = have.addresses.iter().any(|found| found.net == address && found.dev == inner.index);
+        holds(found, || format!("{} has not {address}", inner.name))?;
+    }
+    for net in network.subnets.iter().flat_map(Subnet::nets) {
+        leads(have, Some(net), inner)?;
     }
     Ok(())
 }
 
-fn leads(have: &Snapshot, to: Option<Ipv4Net>, through: &Link) -> Holds {
-    let found =
-        have.routes.iter().any(|route| route.to == to.map(IpNet::V4) && route.dev == Some(through.index));
+fn leads(have: &Snapshot, to: Option<IpNet>, through: &Link) -> Holds {
+    let found = have.routes.iter().any(|route| route.to == to && route.dev == Some(through.index));
     holds(found, || format!("no route to {to:?} through {}", through.name))
 }
 

@@ -1,7 +1,7 @@
 //! What should exist, as far as it can be said without looking. Pure.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use overlay::ledger::View;
 use overlay::model::Endpoint;
@@ -28,10 +28,13 @@ pub struct Network {
     pub seats: BTreeMap<usize, Seat>,
 }
 
+/// What a container has on a network: of IPv6 only where that has some.
+pub type Addresses = (Ipv4Addr, Option<Ipv6Addr>);
+
 /// A container's place on a network.
 #[derive(Debug, Clone, Copy)]
 pub struct Seat {
-    pub ip: Option<Ipv4Addr>,
+    pub addresses: Option<Addresses>,
     pub standing: Standing,
 }
 
@@ -63,7 +66,7 @@ enum Expect {
 /// What a verb did answer.
 #[derive(Debug, Clone)]
 pub enum Outcome {
-    Done(Option<Ipv4Addr>),
+    Done(Option<Addresses>),
     /// Why, for people.
     Refused(#[expect(dead_code, reason = "it is shown")] String),
     /// The store was out of reach, or the engine was killed, while it was done.
@@ -141,7 +144,8 @@ impl Model {
         }
         let wanted = ip.map(|ip| found.address(ip));
         let in_the_way = |id: usize, seat: &Seat| {
-            id == container || wanted.is_some() && (seat.ip.is_none() || seat.ip == wanted)
+            let ip = seat.addresses.map(|(ip, _)| ip);
+            id == container || wanted.is_some() && (ip.is_none() || ip == wanted)
         };
         let mut all = found.seats.iter().filter(|(id, seat)| in_the_way(**id, seat)).peekable();
         if all.peek().is_none() {
@@ -187,12 +191,12 @@ impl Model {
             (Verb::Join { container, network, .. }, outcome) => {
                 let Some(found) = self.networks.get_mut(network) else { return };
                 let seat = match outcome {
-                    Outcome::Done(ip) => Seat { ip: *ip, standing: Standing::Sure },
+                    Outcome::Done(addresses) => Seat { addresses: *addresses, standing: Standing::Sure },
                     // Unless it is there: then it is not by this.
                     _ if found.seats.get(container).is_some_and(|seat| seat.standing == Standing::Sure) => {
                         return;
                     }
-                    _ => Seat { ip: None, standing: Standing::Open },
+                    _ => Seat { addresses: None, standing: Standing::Open },
                 };
                 found.seats.insert(*container, seat);
             }
@@ -241,6 +245,7 @@ impl Model {
                     .map(|subnet| subnet.v4.net.addr().octets()[1] - 60)
                     .collect(),
                 internal: found.network.internal,
+                ipv6: found.network.subnets.iter().all(|subnet| subnet.v6.is_some()),
             };
             if !known.plans.contains(&is) {
                 return Err(format!("n{name} is {is:?} in the store, not one of {:?}", known.plans));
@@ -249,12 +254,17 @@ impl Model {
             for container in 0..CONTAINERS {
                 let named = |endpoint: &&Endpoint| endpoint.name == format!("C{container}");
                 let there = view.endpoints_of(found.network.id).find(named);
-                let there = there.map(|endpoint| endpoint.address.addr());
-                let others: Vec<Ipv4Addr> =
-                    view.endpoints_of(found.network.id).map(|other| other.address.addr()).collect();
+                let there = there.map(addresses);
+                let others: Vec<Addresses> = view.endpoints_of(found.network.id).map(addresses).collect();
                 self.compare(known.seats.get(&container), there, container, &others)
                     .map_err(|why| format!("C{container} on n{name}: {why}"))?;
-                seats.extend(there.map(|ip| (container, Seat { ip: Some(ip), standing: Standing::Sure })));
+                if let Some((_, ip6)) = there
+                    && ip6.is_some() != is.ipv6
+                {
+                    return Err(format!("C{container} on n{name}: it has {ip6:?}"));
+                }
+                let seat = Seat { addresses: there, standing: Standing::Sure };
+                seats.extend(there.map(|_| (container, seat)));
             }
             if seats.len() != view.endpoints_of(found.network.id).count() {
                 return Err(format!("n{name} has endpoints in the store that are of no container"));
@@ -271,24 +281,28 @@ impl Model {
     fn compare(
         &self,
         known: Option<&Seat>,
-        there: Option<Ipv4Addr>,
+        there: Option<Addresses>,
         container: usize,
-        taken: &[Ipv4Addr],
+        taken: &[Addresses],
     ) -> Result<(), String> {
         let host = self.hosts[container % HOSTS];
         match (known, there) {
-            (None, Some(ip)) => Err(format!("it has {ip} in the store, and should not be there")),
+            (None, Some(has)) => Err(format!("it has {has:?} in the store, and should not be there")),
             (Some(seat), Some(_)) if seat.standing == Standing::Leaving => Err("it did not go".to_owned()),
-            (Some(seat), Some(ip))
-                if seat.ip.is_some_and(|known| known != ip) && seat.standing == Standing::Sure =>
+            (Some(seat), Some(has))
+                if seat.addresses.is_some_and(|known| known != has) && seat.standing == Standing::Sure =>
             {
-                Err(format!("it has {ip} in the store, and had {:?}", seat.ip))
+                Err(format!("it has {has:?} in the store, and had {:?}", seat.addresses))
             }
             (Some(_), Some(_)) | (None, None) => Ok(()),
             (Some(seat), None) if seat.standing != Standing::Sure => Ok(()),
             // Crossed out, and taken meanwhile, or forgotten.
             (Some(seat), None) if host.given_up => {
-                let lost = seat.ip.is_none_or(|ip| taken.contains(&ip));
+                // One of the two is enough.
+                let is_taken = |(ip, ip6): Addresses| {
+                    taken.iter().any(|other| other.0 == ip || ip6.is_some() && other.1 == ip6)
+                };
+                let lost = seat.addresses.is_none_or(is_taken);
                 if lost || host.forgot { Ok(()) } else { Err("its host did not take it again".to_owned()) }
             }
             (Some(_), None) => Err("it is not in the store".to_owned()),
@@ -301,11 +315,22 @@ impl Model {
         its.any(|network| !network.plans[0].internal)
     }
 
-    /// Who is on a network, with the address.
-    pub fn members(&self, network: usize) -> impl Iterator<Item = (usize, Ipv4Addr)> {
+    /// Who is on a network, with the addresses.
+    pub fn members(&self, network: usize) -> impl Iterator<Item = (usize, Addresses)> {
         let seats = self.networks.get(&network).into_iter().flat_map(|network| &network.seats);
-        seats.filter_map(|(container, seat)| Some((*container, seat.ip?)))
+        seats.filter_map(|(container, seat)| Some((*container, seat.addresses?)))
     }
+
+    /// The addresses on a network, of both families, and whose they are.
+    pub fn addresses(&self, network: usize) -> impl Iterator<Item = (usize, IpAddr)> {
+        self.members(network).flat_map(|(container, (ip, ip6))| {
+            [Some(ip.into()), ip6.map(IpAddr::V6)].into_iter().flatten().map(move |ip| (container, ip))
+        })
+    }
+}
+
+fn addresses(of: &Endpoint) -> Addresses {
+    (of.address.addr(), of.address6.map(|net| net.addr()))
 }
 
 impl Network {

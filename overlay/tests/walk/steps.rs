@@ -8,7 +8,7 @@ pub const HOSTS: usize = 3;
 /// Container `C4` is on host 4 % 3.
 pub const CONTAINERS: usize = 9;
 pub const NETWORKS: usize = 4;
-/// Subnet 3 is 10.63.0.0/24.
+/// Subnet 3 is 10.63.0.0/24, and fd00:63::/64 where there is IPv6.
 const SUBNETS: u8 = 6;
 
 /// What a network is to be.
@@ -16,6 +16,8 @@ const SUBNETS: u8 = 6;
 pub struct Plan {
     pub subnets: Vec<u8>,
     pub internal: bool,
+    /// Whether each subnet is of both families.
+    pub ipv6: bool,
 }
 
 /// An address that is asked for: in the network's n-th subnet, the last byte.
@@ -110,7 +112,7 @@ impl Plan {
         let first = rng.u8(..SUBNETS);
         let second = (first + rng.u8(1..SUBNETS)) % SUBNETS;
         let subnets = if rng.u8(..3) == 0 { vec![first, second] } else { vec![first] };
-        Plan { subnets, internal: rng.u8(..4) == 0 }
+        Plan { subnets, internal: rng.u8(..4) == 0, ipv6: rng.u8(..3) == 0 }
     }
 }
 
@@ -194,7 +196,8 @@ impl Display for Verb {
                 let kind = if plan.internal { "internal network" } else { "network" };
                 let nets: Vec<String> =
                     plan.subnets.iter().map(|net| format!("10.{}.0.0/24", 60 + net)).collect();
-                write!(f, "docker{host} creates {kind} n{network} of {}", nets.join(" and "))
+                let families = if plan.ipv6 { ", of both families" } else { "" };
+                write!(f, "docker{host} creates {kind} n{network} of {}{families}", nets.join(" and "))
             }
             Verb::Remove { host, network } => write!(f, "docker{host} removes n{network}"),
             Verb::Join { container, network, ip } => {

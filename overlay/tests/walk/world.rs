@@ -320,12 +320,12 @@ impl World {
                 Verb::Join { network, .. } => {
                     let options = JoinOptions { ip, ..JoinOptions::default() };
                     let info = engine.join(&container, &name(network), options).await;
-                    info.map(|info| Some(info.address.addr()))
+                    info.map(|info| Some((info.address.addr(), info.address6.map(|net| net.addr()))))
                 }
                 Verb::Leave { network, .. } => engine.leave(&container, &name(network)).await.map(|_| None),
             };
             match done {
-                Ok(ip) => Outcome::Done(ip),
+                Ok(addresses) => Outcome::Done(addresses),
                 Err(error) if error.is_unreachable() || error.to_string() == ENDED => Outcome::Unknown,
                 Err(error) => Outcome::Refused(error.to_string()),
             }
@@ -344,7 +344,10 @@ fn fresh(lab: &mut Lab, number: usize) -> ContainerRef {
 }
 
 fn request(name: &str, plan: &Plan) -> CreateNetwork {
-    let subnets: Vec<String> = plan.subnets.iter().map(|net| format!("10.{}.0.0/24", 60 + net)).collect();
+    let mut subnets: Vec<String> = plan.subnets.iter().map(|net| format!("10.{}.0.0/24", 60 + net)).collect();
+    if plan.ipv6 {
+        subnets.extend(plan.subnets.iter().map(|net| format!("fd00:{}::/64", 60 + net)));
+    }
     let subnets: Vec<&str> = subnets.iter().map(String::as_str).collect();
     CreateNetwork { internal: plan.internal, ..lab::network_of(name, &subnets) }
 }
