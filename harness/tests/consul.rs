@@ -11,16 +11,19 @@ mod blocking;
 mod client;
 #[path = "consul/docker.rs"]
 mod docker;
+#[path = "consul/ills.rs"]
+mod ills;
 #[path = "consul/script.rs"]
 mod script;
 #[path = "consul/wire.rs"]
 mod wire;
 
-use harness::consul::{Config, serve};
+use harness::consul::{Clients, Config, Ill, Ills, Past, serve};
+use harness::fault::Ailment;
 use overlay::kv::consul::{Client, Dial};
 use overlay::kv::memory::Shared;
 use overlay::kv::{Kv, store};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpSocket};
@@ -32,10 +35,14 @@ const SOON: Duration = Duration::from_secs(5);
 /// Short enough to wait for, long enough to tell from at once.
 const A_WHILE: Duration = Duration::from_secs(1);
 
+/// From where host a asks. Whoever asks from elsewhere on the loopback is on the store's own host.
+const HOST_A: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 /// A store on a port of its own, until it is dropped.
 struct Stub {
     addr: SocketAddr,
     store: Shared,
+    ills: Ills,
     server: JoinHandle<std::io::Result<()>>,
 }
 
@@ -54,9 +61,25 @@ impl Stub {
         socket.bind(addr).unwrap();
         let listener: TcpListener = socket.listen(1024).unwrap();
         let (addr, store) = (listener.local_addr().unwrap(), Shared::new(config));
-        let server =
-            tokio::spawn(serve(listener, store.clone(), Config::default(), overlay::Gate::default()));
-        Stub { addr, store, server }
+        let hosts = [(HOST_A.into(), "a".parse().unwrap())].into();
+        let clients = Clients { hosts, own: Some("consul".parse().unwrap()) };
+        let config = Config { clients, ..Config::default() };
+        let ills = config.ills.clone();
+        let server = tokio::spawn(serve(listener, store.clone(), config, overlay::Gate::default()));
+        Stub { addr, store, ills, server }
+    }
+
+    /// Makes this wrong with it, each for everybody or for a host, and nothing else.
+    fn ail(&self, all: &[(Ailment, Option<&str>)]) {
+        self.store.with(|store| {
+            let ill = |(how, host): &(Ailment, Option<&str>)| Ill {
+                id: 0,
+                how: *how,
+                host: host.map(|host| host.parse().unwrap()),
+                past: Some(Past::of(store)),
+            };
+            self.ills.set(all.iter().map(ill).collect());
+        });
     }
 
     fn client(&self) -> Kv {

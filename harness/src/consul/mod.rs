@@ -3,6 +3,8 @@
 //! The rules are [`overlay::kv::store`]'s; here are only the words of the wire.
 //!
 //! - `serve`: connections
+//! - `clients`: who asks
+//! - `ills`: what is wrong with the store, and what that is to a request
 //! - `face`: which path and method means what
 //! - `request`: paths, queries, and the parameters that all reads share
 //! - `answer`: statuses, headers, JSON
@@ -19,10 +21,12 @@
 mod agent;
 mod answer;
 mod catalog;
+mod clients;
 mod event;
 mod face;
 mod fields;
 mod filter;
+mod ills;
 mod kv;
 mod page;
 mod request;
@@ -30,4 +34,6 @@ mod serve;
 mod session;
 mod txn;
 
+pub use clients::Clients;
+pub use ills::{Ill, Ills, Past};
 pub use serve::{Config, serve};

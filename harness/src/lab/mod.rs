@@ -25,6 +25,7 @@ use std::time::Duration;
 use overlay::kv::Kv;
 use tempfile::TempDir;
 
+use crate::consul::Ills;
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
@@ -67,6 +68,8 @@ pub(crate) struct Inner {
     left: Mutex<Vec<Arc<crate::process::Process>>>,
     /// The embedded store, while its host is up.
     store: Mutex<Option<overlay::kv::memory::Shared>>,
+    /// What is wrong with it.
+    ills: Ills,
     /// Where that keeps what is to outlive its host.
     disk: OnceLock<TempDir>,
     /// How many containers have been started.

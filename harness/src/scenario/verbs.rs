@@ -144,7 +144,7 @@ fn check_listen(
 }
 
 pub(super) fn check_kv(checker: &mut Checker, table: &At<KvTable>) -> Option<KvVerb> {
-    if !checker.has_store() {
+    if checker.kv.is_none() {
         let mistake = Mistake::new("there is no store", &table.span, "asks one");
         checker.mistake(mistake.help("add a `[kv]` table, or a host that runs an engine"));
     }

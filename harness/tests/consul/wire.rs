@@ -42,12 +42,17 @@ impl Reply {
 
 /// Asks on a connection of its own.
 pub(crate) async fn ask(store: SocketAddr, method: &str, target: &str, body: &[u8]) -> Reply {
+    let mut replies = send(store, &request(method, target, body)).await;
+    assert_eq!(replies.len(), 1, "{method} {target}");
+    replies.remove(0)
+}
+
+/// A request that is the only one of its connection.
+pub(crate) fn request(method: &str, target: &str, body: &[u8]) -> Vec<u8> {
     let length = if method == "PUT" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
     let head =
         format!("{method} {target} HTTP/1.1\r\nHost: consul:8500\r\nConnection: close\r\n{length}\r\n");
-    let mut replies = send(store, &[head.as_bytes(), body].concat()).await;
-    assert_eq!(replies.len(), 1, "{method} {target}");
-    replies.remove(0)
+    [head.as_bytes(), body].concat()
 }
 
 pub(crate) async fn modify_index(store: SocketAddr, key: &str) -> Option<u64> {
@@ -56,7 +61,11 @@ pub(crate) async fn modify_index(store: SocketAddr, key: &str) -> Option<u64> {
 
 /// Sends bytes and reads answers until the store closes the connection.
 pub(crate) async fn send(store: SocketAddr, bytes: &[u8]) -> Vec<Reply> {
-    let mut stream = TcpStream::connect(store).await.expect("the store listens");
+    exchange(TcpStream::connect(store).await.expect("the store listens"), bytes).await
+}
+
+/// The same on a connection that is there.
+pub(crate) async fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Vec<Reply> {
     // A refused body may end in a reset while we still write.
     drop(stream.write_all(bytes).await);
     let mut received = Vec::new();
