@@ -18,7 +18,7 @@
 //! | a lab that is up | [`Lab`] |
 //! | hosts and containers: their sockets, closures and processes, and when those are ready | [`handle`] |
 //! | what is expected, now, soon, or never | [`expect`](mod@expect) |
-//! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks; a nemesis | [`fault`] |
+//! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks, a store that serves badly; a nemesis | [`fault`] |
 //! | steps in a file, played by `lab run` | [`scenario`], [`stage`] |
 //! | what is shown and kept of a failure | [`report`] |
 //! | what a test has left behind | [`leak`] |

@@ -104,6 +104,11 @@ impl Lab {
         let store = self.store()?;
         let mut before = self.0.ills.now();
         let wanted = self.wanted_faults();
+        for active in &wanted {
+            if let Fault::Kv(KvFault::Ails { host: Some(host), .. }) = &active.fault {
+                self.known_host(host.as_str())?;
+            }
+        }
         // While it is held: see `Ills::set`.
         store.with(|store| {
             let ill = |Active { id, fault, .. }: Active| match fault {

@@ -118,7 +118,7 @@ pub(crate) struct NemesisTable {
     /// For how long, in all.
     #[serde(rename = "for")]
     pub(crate) lasts: At<String>,
-    /// `partition`, `wire`, `crash`, `pause`, `engine`, `kill`; all of them unless said.
+    /// `partition`, `wire`, `crash`, `pause`, `engine`, `kill`, `kv`; all of them unless said.
     #[serde(default)]
     pub(crate) faults: Vec<At<String>>,
     /// Whom; all hosts but the store's unless said.
