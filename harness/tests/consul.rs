@@ -15,10 +15,12 @@ mod docker;
 mod ills;
 #[path = "consul/script.rs"]
 mod script;
+#[path = "consul/trace.rs"]
+mod trace;
 #[path = "consul/wire.rs"]
 mod wire;
 
-use harness::consul::{Clients, Config, Ill, Ills, Past, serve};
+use harness::consul::{Clients, Config, Ill, Ills, Past, Trace, serve};
 use harness::fault::Ailment;
 use overlay::kv::consul::{Client, Dial};
 use overlay::kv::memory::Shared;
@@ -26,7 +28,7 @@ use overlay::kv::{Kv, store};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use wire::ask;
 
@@ -43,6 +45,7 @@ struct Stub {
     addr: SocketAddr,
     store: Shared,
     ills: Ills,
+    trace: Trace,
     server: JoinHandle<std::io::Result<()>>,
 }
 
@@ -64,9 +67,9 @@ impl Stub {
         let hosts = [(HOST_A.into(), "a".parse().unwrap())].into();
         let clients = Clients { hosts, own: Some("consul".parse().unwrap()) };
         let config = Config { clients, ..Config::default() };
-        let ills = config.ills.clone();
+        let (ills, trace) = (config.ills.clone(), config.trace.clone());
         let server = tokio::spawn(serve(listener, store.clone(), config, overlay::Gate::default()));
-        Stub { addr, store, ills, server }
+        Stub { addr, store, ills, trace, server }
     }
 
     /// Makes this wrong with it, each for everybody or for a host, and nothing else.
@@ -80,6 +83,13 @@ impl Stub {
             };
             self.ills.set(all.iter().map(ill).collect());
         });
+    }
+
+    /// A connection from there.
+    async fn connection(&self, from: Ipv4Addr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        socket.connect(self.addr).await.unwrap()
     }
 
     fn client(&self) -> Kv {

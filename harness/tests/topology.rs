@@ -695,6 +695,17 @@ for = \"3\"
 [[step]]
 kv.get = { key = \"/docker\" }
 "
+    requests_that_are_looked_for_are_such_as_can_be: "
+[[host]]
+name = \"docker0\"
+[[step]]
+kv.trace = { host = \"docker1\", container = \"C0\", method = \"put\", since = \"later\" }
+expect = { count = \"some\" }
+[[step]]
+name = \"later\"
+kv.trace = { key = \"docker/*\" }
+expect = { keys = [\"docker/*\"] }
+"
     a_fault_of_the_store_is_one_thing_and_befalls_one: "
 [[host]]
 name = \"docker0\"

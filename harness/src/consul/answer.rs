@@ -1,6 +1,7 @@
 //! What is answered: a status, headers, JSON.
 
 use super::request::{Consistency, Query};
+use super::trace::Operation;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
@@ -19,6 +20,8 @@ pub(super) struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Bytes,
+    /// What a transaction consisted of, for the trace.
+    operations: Vec<Operation>,
 }
 
 /// What a finished handler gives, or an answer that cut it short.
@@ -100,6 +103,17 @@ impl Answer {
     /// The same as an answer of a server that is its own leader.
     pub(super) fn by_leader(self) -> Answer {
         self.with("x-consul-knownleader", "true").with("x-consul-lastcontact", "0")
+    }
+
+    /// The same as an answer to a transaction of these.
+    pub(super) fn to(mut self, operations: Vec<Operation>) -> Answer {
+        self.operations = operations;
+        self
+    }
+
+    /// What a transaction consisted of.
+    pub(super) fn operations(&self) -> &[Operation] {
+        &self.operations
     }
 
     /// None, if there is no answer.

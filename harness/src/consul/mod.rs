@@ -5,6 +5,7 @@
 //! - `serve`: connections
 //! - `clients`: who asks
 //! - `ills`: what is wrong with the store, and what that is to a request
+//! - `trace`: what it was asked, and what came of it; `sought`: which of that is meant
 //! - `face`: which path and method means what
 //! - `request`: paths, queries, and the parameters that all reads share
 //! - `answer`: statuses, headers, JSON
@@ -32,8 +33,12 @@ mod page;
 mod request;
 mod serve;
 mod session;
+mod sought;
+mod trace;
 mod txn;
 
 pub use clients::Clients;
 pub use ills::{Ill, Ills, Past};
 pub use serve::{Config, serve};
+pub use sought::Sought;
+pub use trace::{CONTAINER, Operation, Trace, Traced};

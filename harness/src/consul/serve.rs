@@ -3,7 +3,7 @@
 use super::clients::Clients;
 use super::face::Face;
 use super::ills::{Fate, Ills};
-use crate::events::Events;
+use super::trace::{Trace, UnderWay};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -30,8 +30,8 @@ pub struct Config {
     pub clients: Clients,
     /// What is wrong with it.
     pub ills: Ills,
-    /// Where it says what it was asked, and what it answered.
-    pub journal: Events,
+    /// Where it writes down what it was asked, and what it answered.
+    pub trace: Trace,
 }
 
 impl Default for Config {
@@ -40,7 +40,7 @@ impl Default for Config {
             datacenter: "dc1".to_owned(),
             clients: Clients::default(),
             ills: Ills::default(),
-            journal: Events::default(),
+            trace: Trace::default(),
         }
     }
 }
@@ -100,10 +100,9 @@ async fn connection(stream: TcpStream, peer: IpAddr, face: Face) {
     let answer = service_fn(|request: Request<Incoming>| {
         let face = Arc::clone(&face);
         async move {
-            let asked = format!("{peer} {} {}", request.method(), request.uri());
+            let under_way = UnderWay::new(&face.config.trace, &request, peer, face.host.as_ref());
             let answer = face.answer(request).await;
-            let status = answer.status().unwrap_or_default();
-            face.config.journal.say("store", format_args!("{asked} {status}"));
+            under_way.answered(&answer);
             answer.into_response().ok_or(Silence)
         }
     });

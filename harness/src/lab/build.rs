@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::store::client;
 use super::{Inner, Lab, Slot, Timings};
-use crate::consul::Ills;
+use crate::consul::{Ills, Trace};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
@@ -300,6 +300,8 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         outside,
         events: Events::default(),
         journal: Events::default(),
+        trace: Trace::default(),
+        marks: Mutex::default(),
         timings: Mutex::default(),
         left: Mutex::default(),
         started: AtomicU64::default(),

@@ -49,7 +49,7 @@ impl Inner {
         let config = http::Config {
             clients: self.clients(host),
             ills: self.ills.clone(),
-            journal: self.journal.clone(),
+            trace: self.trace.clone(),
             ..http::Config::default()
         };
         if let Ok(mut services) = alive.services.lock() {

@@ -10,6 +10,7 @@ use super::file::{
     ConnectTable, ContainerVerbTable, ExecTable, KvTable, ListenEntry, NetworkVerbTable, PingTable,
     ResolveTable, TcpTable, UdpTable,
 };
+use super::requests::check_trace;
 use super::step::{
     ContainerVerb, DNS, Destination, Exec, GATEWAY_BRIDGE, INTERNET, KvVerb, Listen, NetworkVerb, Ping,
     Resolve, Target, Tcp, Udp, Via,
@@ -153,6 +154,7 @@ pub(super) fn check_kv(checker: &mut Checker, table: &At<KvTable>) -> Option<KvV
         KvTable::Put(put) => KvVerb::Put { key: check_key(checker, &put.key)?, value: put.value.clone() },
         KvTable::Rm(rm) => KvVerb::Rm { key: check_key(checker, &rm.key)?, recurse: rm.recurse },
         KvTable::Ls(ls) => KvVerb::Ls { prefix: ls.prefix.clone().unwrap_or_default() },
+        KvTable::Trace(trace) => check_trace(checker, trace)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! From the tables of a file to what they mean, or to every mistake in them.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::str::FromStr;
@@ -46,6 +47,8 @@ pub(crate) struct Checker {
     pub(crate) kv: Option<Kv>,
     /// The names that steps have given to faults.
     pub(crate) faults: Vec<At<String>>,
+    /// The names of the steps so far.
+    pub(crate) steps: BTreeSet<String>,
 }
 
 /// Checks the tables of a file; `stem` is its name if it does not say. `None`: there are mistakes.

@@ -3,10 +3,8 @@
 use super::{A_WHILE, HOST_A, SOON, Stub, eventually, soon, wire};
 use harness::fault::Ailment;
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use wire::Reply;
 
@@ -14,13 +12,6 @@ use wire::Reply;
 const LATE: Ailment = Ailment::Delay(Duration::from_hours(1));
 
 impl Stub {
-    /// A connection from there.
-    async fn connection(&self, from: Ipv4Addr) -> TcpStream {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.bind(SocketAddr::from((from, 0))).unwrap();
-        socket.connect(self.addr).await.unwrap()
-    }
-
     /// Asks as host a does: the answer, if there is one.
     async fn ask_from_a(&self, method: &str, target: &str, body: &str) -> Option<Reply> {
         let request = wire::request(method, &format!("/v1/{target}"), body.as_bytes());

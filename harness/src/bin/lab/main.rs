@@ -28,6 +28,7 @@ mod run;
 mod schema;
 mod supervise;
 mod table;
+mod trace;
 mod up;
 mod validate;
 mod wire;
