@@ -215,7 +215,7 @@ impl Home {
 
     /// How the lab is; `None` if there is nothing.
     pub fn find(&self) -> Result<Option<Found>> {
-        let file = match File::open(self.state()) {
+        let mut file = match File::open(self.state()) {
             Ok(file) => file,
             // Empty: made for a lab that was killed before it could write. Not empty: somebody else's.
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
@@ -228,7 +228,7 @@ impl Home {
         // A shared lock, so that two who look do not hinder each other.
         match file.try_lock_shared() {
             Ok(()) => Ok(Some(Found::Dead)),
-            Err(TryLockError::WouldBlock) => Ok(Some(Found::Alive(self.read()?))),
+            Err(TryLockError::WouldBlock) => Ok(Some(Found::Alive(self.read(&mut file)?))),
             Err(TryLockError::Error(e)) => Err(failed("lock", &self.state(), e)),
         }
     }
@@ -237,8 +237,10 @@ impl Home {
         fs::read_dir(&self.path).is_ok_and(|mut entries| entries.next().is_none())
     }
 
-    fn read(&self) -> Result<State> {
-        let text = fs::read_to_string(self.state()).map_err(|e| failed("read", &self.state(), e))?;
+    /// What the opened file says; a lab that is ending may have removed it meanwhile.
+    fn read(&self, file: &mut File) -> Result<State> {
+        let mut text = String::new();
+        file.read_to_string(&mut text).map_err(|e| failed("read", &self.state(), e))?;
         // Claimed a moment ago and not written yet.
         if text.is_empty() {
             return Ok(State::new(&self.name, Path::new(""), ""));

@@ -31,6 +31,7 @@ use crate::fault::Impairment;
 pub struct Builder {
     top: Page,
     underlay: Page,
+    kv: Page,
     tables: Page,
 }
 
@@ -60,6 +61,13 @@ impl Builder {
     /// The subnet of all hosts; `10.0.0.0/24` unless said.
     pub fn subnet(mut self, subnet: &str) -> Builder {
         self.underlay.text("subnet", subnet);
+        self
+    }
+
+    /// The store keeps what it holds on disk, and has it again after a crash of its host; unless said, it comes back empty.
+    pub fn persist(mut self) -> Builder {
+        self.kv.table("[kv]");
+        self.kv.key("persist", true);
         self
     }
 
@@ -119,11 +127,15 @@ impl Builder {
         self
     }
 
-    /// An overlay network of several subnets.
+    /// An overlay network of several subnets; with IPv6, if one of them is of IPv6.
     pub fn network_of<'a>(mut self, name: &str, subnets: impl IntoIterator<Item = &'a str>) -> Builder {
+        let subnets: Vec<&str> = subnets.into_iter().collect();
         self.tables.table("[[network]]");
         self.tables.text("name", name);
-        self.tables.key("subnets", texts(&subnets.into_iter().collect::<Vec<_>>()));
+        if subnets.iter().any(|subnet| subnet.contains(':')) {
+            self.tables.key("ipv6", true);
+        }
+        self.tables.key("subnets", texts(&subnets));
         self
     }
 
@@ -161,7 +173,7 @@ impl Builder {
 
     /// The topology; or what is wrong, with the names that would be right.
     pub fn build(self) -> Result<Topology> {
-        let text = [self.top.0, self.underlay.0, self.tables.0].concat();
+        let text = [self.top.0, self.underlay.0, self.kv.0, self.tables.0].concat();
         parse("topology", &text)
             .map_err(|report| Error::new(Kind::Input, format_args!("\n{}", report.plain())))
     }

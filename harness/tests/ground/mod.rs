@@ -9,10 +9,10 @@ use harness::Lab;
 use harness::lab::Echoed;
 use harness::topology::{HostName, Topology};
 
-/// Four Docker hosts a, b, c and d; `red` and `blue` on all of them, with a container each: `ra` is on host a and network red.
+/// Four Docker hosts a, b, c and d, and a store on disk; `red` and `blue` on all of them, with a container each: `ra` is on host a and network red.
 pub(crate) fn four_hosts() -> Topology {
     let hosts = ["a", "b", "c", "d"];
-    let mut builder = Topology::builder().plain_hosts(["consul"]).at("10.0.0.5").hosts(hosts);
+    let mut builder = Topology::builder().persist().plain_hosts(["consul"]).at("10.0.0.5").hosts(hosts);
     for (network, subnet) in [("red", "192.168.1.0/24"), ("blue", "192.168.2.0/24")] {
         builder = builder.network(network, subnet);
         for host in hosts {

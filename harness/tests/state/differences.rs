@@ -6,8 +6,16 @@ use super::compare::Known;
 const FULL: &[&str] = &["two-host"];
 
 /// All that was observed.
-const ALL: &[&str] =
-    &["two-host", "internal", "several-subnets", "mtu-1300", "vni-777", "address-range", "two-networks"];
+const ALL: &[&str] = &[
+    "two-host",
+    "internal",
+    "ipv6",
+    "several-subnets",
+    "mtu-1300",
+    "vni-777",
+    "address-range",
+    "two-networks",
+];
 
 /// The known differences.
 pub(crate) const KNOWN: &[Known] = &[
@@ -46,6 +54,16 @@ pub(crate) const KNOWN: &[Known] = &[
         seen: FULL,
         what: "docker0: address fe80::*/64 dev *: only Docker",
         why: "hosts have IPv6 switched off",
+    },
+    Known {
+        seen: &["ipv6"],
+        what: "C0: address fe80::42:aff:fe49:2/64 dev eth0: only Docker",
+        why: "the kernel has made it here, too; link-local addresses are not looked at",
+    },
+    Known {
+        seen: &["ipv6"],
+        what: "C0: route fe80::/64: only Docker",
+        why: "the kernel has made it here, too; link-local routes are not looked at",
     },
     Known {
         seen: FULL,

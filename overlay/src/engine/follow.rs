@@ -17,7 +17,7 @@ use crate::discovery::Absences;
 use crate::error::Result;
 use crate::id::{EndpointId, NetworkId};
 use crate::kv::{self, TxnOp, keys};
-use crate::ledger::{self, Moment, Stored, View};
+use crate::ledger::{self, Stored, View};
 use crate::model::Endpoint;
 
 /// How long a query blocks (20.10: `wait=15000ms`).
@@ -34,7 +34,7 @@ impl Core {
         mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut absences = Absences::default();
         let (mut reached, mut followed) = (true, false);
-        let mut answer = Box::pin(self.after(Moment::default(), Duration::ZERO));
+        let mut answer = Box::pin(self.after(Arc::default(), Duration::ZERO));
         loop {
             let next = absences.next(self.config.peer_grace, Instant::now());
             let given_up = pin!(async {
@@ -53,16 +53,17 @@ impl Core {
                         let (now, seen) = (view.moment(), self.seen().moment());
                         // A verb has noticed meanwhile that the store began anew: this may be of either life.
                         let is_open = now.life < seen.life;
-                        let from = if is_open { Moment::default() } else { now };
+                        let view = Arc::new(view);
+                        let from = if is_open { Arc::default() } else { Arc::clone(&view) };
                         answer.set(self.after(from, Duration::ZERO));
-                        (!is_open && now != seen).then(|| (Arc::new(view), Pass::Change))
+                        (!is_open && now != seen).then_some((view, Pass::Change))
                     }
                     Err(error) => {
                         if std::mem::replace(&mut reached, false) {
                             tracing::warn!(host = self.env.name, %error, "the store is out of reach");
                             self.config.witness.say(format_args!("the store is out of reach: {error}"));
                         }
-                        answer.set(self.after(Moment::default(), RETRY));
+                        answer.set(self.after(Arc::default(), RETRY));
                         None
                     }
                 },
@@ -84,7 +85,7 @@ impl Core {
                 tracing::warn!(host = self.env.name, %error, "the store's state could not be applied");
                 self.config.witness.say(format_args!("the store's state could not be applied: {error}"));
                 if pass == Pass::Change {
-                    answer.set(self.after(Moment::default(), RETRY));
+                    answer.set(self.after(Arc::default(), RETRY));
                 }
             }
             let view = self.seen();
@@ -115,12 +116,13 @@ impl Core {
         }
     }
 
-    /// The documents once they are others than at that moment, after a pause: a blocking query.
-    async fn after(&self, then: Moment, pause: Duration) -> Result<View, kv::Error> {
+    /// The documents once they are others than those, after a pause: a blocking query.
+    async fn after(&self, then: Arc<View>, pause: Duration) -> Result<View, kv::Error> {
         if !pause.is_zero() {
             sleep(pause).await;
         }
-        let known = self.seen().moment().max(then);
+        let seen = self.seen();
+        let known = if then.moment() > seen.moment() { &then } else { &seen };
         let view = View::since(known, self.kv.watch(keys::ALL, then.index, WAIT).await?);
         for (key, why) in &view.unreadable {
             tracing::warn!(host = self.env.name, key, why, "a document in the store cannot be read");

@@ -95,7 +95,7 @@ impl Client {
 
     pub(super) async fn get(&self, key: &str) -> Result<Option<Pair>, Error> {
         let asked = async {
-            let reply = self.read(format!("{}?consistent=", path(key)), ANSWER_WITHIN).await?;
+            let reply = self.read(format!("{}?consistent=", path(key)), ANSWER_WITHIN, Repeat::Safe).await?;
             match reply.status {
                 404 => Ok(None),
                 _ => Ok(pairs(&reply.body)?.pop()),
@@ -106,7 +106,7 @@ impl Client {
 
     pub(super) async fn list(&self, prefix: &str) -> Result<Listing, Error> {
         let target = format!("{}?recurse=", path(prefix));
-        self.listing(target, ANSWER_WITHIN).await.map_err(|why| Error::new("list", prefix, why))
+        self.listing(target, ANSWER_WITHIN, Repeat::Safe).await.map_err(|why| Error::new("list", prefix, why))
     }
 
     pub(super) async fn watch(&self, prefix: &str, index: u64, wait: Duration) -> Result<Listing, Error> {
@@ -116,7 +116,11 @@ impl Client {
         let target = format!("{}?index={index}&recurse=&wait={millis}ms", path(prefix));
         // The store adds up to a sixteenth.
         let limit = wait + wait / 16 + ANSWER_WITHIN;
-        self.listing(target, limit).await.map_err(|why| Error::new("watch", prefix, why))
+        match self.listing(target, limit, Repeat::Never).await {
+            // Whoever answers the next connection may have begun anew, and would have us wait for an index that it is long to reach.
+            Err(Why::Broken { .. }) => self.list(prefix).await,
+            answered => answered.map_err(|why| Error::new("watch", prefix, why)),
+        }
     }
 
     pub(super) async fn put(&self, key: &str, value: &[u8]) -> Result<(), Error> {
@@ -201,14 +205,14 @@ impl Client {
     }
 
     /// A read: found, or missing.
-    async fn read(&self, target: String, limit: Duration) -> Result<Reply, Why> {
+    async fn read(&self, target: String, limit: Duration, repeat: Repeat) -> Result<Reply, Why> {
         let (method, body) = (Method::GET, Bytes::new());
-        let reply = self.0.send(&Call { method, target, body, repeat: Repeat::Safe, limit }).await?;
+        let reply = self.0.send(&Call { method, target, body, repeat, limit }).await?;
         if reply.status == 404 && reply.index.is_some() { Ok(reply) } else { succeeded(reply) }
     }
 
-    async fn listing(&self, target: String, limit: Duration) -> Result<Listing, Why> {
-        let reply = self.read(target, limit).await?;
+    async fn listing(&self, target: String, limit: Duration, repeat: Repeat) -> Result<Listing, Why> {
+        let reply = self.read(target, limit, repeat).await?;
         let index = reply.index.ok_or_else(|| Why::Answer("it has no index".to_owned()))?;
         let pairs = if reply.status == 404 { Vec::new() } else { pairs(&reply.body)? };
         Ok(Listing { index, pairs })

@@ -1,5 +1,5 @@
 //! A store in memory, shared: the rules of [`store`](crate::kv::store) with a clock and with queries that block, and with a
-//! [log](crate::kv::log) on disk if it is to outlive its process.
+//! [log] on disk if it is to outlive its process.
 //!
 //! It is what engines use in tests, and what stands behind the HTTP face of a lab's own store.
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Cause, Result};
@@ -30,7 +30,7 @@ pub struct Stored<T> {
 pub struct Found {
     /// The network, its VNIs included.
     pub network: Network,
-    /// Its subnets as they were asked for.
+    /// Its pools as they were asked for, IPv4 before IPv6.
     pub requests: Vec<PoolRequest>,
 }
 
@@ -51,6 +51,8 @@ pub struct View {
     /// The store's index for all of them.
     pub index: u64,
     begun: Option<u64>,
+    /// When the first host of all registered.
+    founded: Option<u64>,
     /// The hosts that are alive: their key is held by a session.
     pub nodes: BTreeMap<Ipv4Addr, SocketAddr>,
     /// The sessions that hold their keys. A host that has another one than before may have been given up in between.
@@ -62,7 +64,7 @@ pub struct View {
     pub(super) counts: BTreeMap<NetworkId, Stored<EndpointCount>>,
     pub(super) drivers: BTreeMap<NetworkId, Stored<DriverRecord>>,
     pub(super) pools: Option<Stored<PoolsRecord>>,
-    pub(super) bitmaps: BTreeMap<Ipv4Net, Stored<Bits>>,
+    pub(super) bitmaps: BTreeMap<IpNet, Stored<Bits>>,
     pub(super) vnis: Option<Stored<Bits>>,
     /// Keys that have an empty value, and exist so that others can be below them.
     pub(super) parents: Vec<String>,
@@ -94,17 +96,23 @@ impl View {
         for (id, driver) in &view.drivers {
             let Some(found) = view.networks.get_mut(id) else { continue };
             for subnet in &mut found.value.network.subnets {
-                let its = driver.value.subnets.iter().find(|its| its.subnet.trunc() == subnet.net);
+                let its = driver.value.subnets.iter().find(|its| its.subnet.trunc() == subnet.v4.net);
                 subnet.vni = its.and_then(|its| Vni::new(its.vni));
             }
         }
         view
     }
 
-    /// Reads a listing that was asked for when `known` was known already: an index does not go back in one life of a store.
-    pub(crate) fn since(known: Moment, listing: Listing) -> View {
-        let life = known.life + u64::from(listing.index < known.index);
-        View { life, ..View::read(listing) }
+    /// Reads a listing that was asked for when `known` was known already. It is of another life of the store if its index went back,
+    /// or if what is written once in a life is not what it was.
+    pub(crate) fn since(known: &View, listing: Listing) -> View {
+        let mut view = View::read(listing);
+        let differs = |then: Option<u64>, now| then.is_some() && now != then;
+        let anew = view.index < known.index
+            || differs(known.founded, view.founded)
+            || differs(known.begun, view.begun);
+        view.life = known.life + u64::from(anew);
+        view
     }
 
     /// When the documents were so.
@@ -121,8 +129,10 @@ impl View {
     fn enter(&mut self, pair: &Pair) -> Result<(), BadRecord> {
         let index = pair.modify_index;
         if pair.value.is_empty() {
-            if pair.key == keys::NETWORKS {
-                self.begun = Some(index);
+            match pair.key.as_str() {
+                keys::NETWORKS => self.begun = Some(index),
+                keys::NODES => self.founded = Some(index),
+                _ => {}
             }
             self.parents.push(pair.key.clone());
             return Ok(());
@@ -202,7 +212,11 @@ impl View {
         others.sort_by_key(|stored| stored.index);
         let others = others.into_iter().map(|stored| &stored.value);
         let reachable = others.filter(|peer| peer.host != host && self.nodes.contains_key(&peer.host));
-        reachable.map(|peer| (peer.address.addr(), Peer { mac: peer.mac, vtep: peer.host })).collect()
+        let found = |endpoint: &Endpoint| {
+            let peer = Peer { mac: endpoint.mac, vtep: endpoint.host };
+            endpoint.addresses().map(move |address| (address.addr(), peer))
+        };
+        reachable.flat_map(found).collect()
     }
 }
 

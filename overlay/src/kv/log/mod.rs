@@ -2,7 +2,7 @@
 //!
 //! - `frame`: what was written in one go, with checksums, and what is left of it after a power failure
 //! - `folder`: the files, and what a store reads back from them
-//! - [`Log`]: who writes, and who waits until it is written
+//! - `Log`: who writes, and who waits until it is written
 
 mod folder;
 mod frame;
