@@ -123,6 +123,25 @@ fn a_host_whose_watches_are_dropped_or_asleep_hears_of_others_later_or_when_that
 }
 
 #[kernel::isolate]
+fn an_engine_whose_watches_are_dropped_asks_again_and_again_but_not_at_once() {
+    run(async {
+        let lab = Lab::up(four_hosts()).await.unwrap();
+        let mut from = lab.trace().next();
+        let _guard = lab.inject(Fault::kv_for(host("a"), Ailment::DropWatches)).await.unwrap();
+        let (begun, mut dropped) = (Instant::now(), 0);
+        while dropped < 4 {
+            let (asked, next) = lab.trace().follow(from).await;
+            from = next;
+            let of_a = asked.iter().filter(|traced| traced.host.as_ref() == Some(&host("a")));
+            dropped += of_a.filter(|traced| traced.index.is_some() && traced.status.is_none()).count();
+        }
+        // The first was there before. The others are half a second apart.
+        assert!(begun.elapsed() > Duration::from_secs(1), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < SOON);
+    });
+}
+
+#[kernel::isolate]
 fn a_host_that_reads_the_past_finds_the_present_when_that_is_over() {
     run(async {
         let lab = Lab::up(four_hosts()).await.unwrap();
