@@ -127,7 +127,7 @@ impl Trial {
                 Err(why) => return Some(format!("the lab could not be built: {why}")),
             };
             if let Some(reason) = lacking(&topology.requires).filter(|_| !required()) {
-                println!("skipped: {}: {reason}", trial.entry.path());
+                eprintln!("skipped: {}: {reason}", trial.entry.path());
                 return None;
             }
             let lab = match runtime.block_on(Lab::up(topology)) {

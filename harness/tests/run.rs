@@ -77,7 +77,11 @@ fn what_the_machine_lacks_something_for_is_skipped_before_anything_is_built() {
     let (code, said) = run(&["needs.toml"], "1");
     assert_eq!(code, Some(2));
     assert!(said.contains("this machine has no `no-such-tool` (LAB_REQUIRE is set"), "{said}");
-    let up = lab(folder.path()).args(["up", "needs.toml"]).env("LAB_STATE", folder.path()).output().unwrap();
+    let up = lab(folder.path())
+        .args(["up", "needs.toml"])
+        .env("LAB_STATE", folder.path().join("labs"))
+        .output()
+        .unwrap();
     assert_ne!(up.status.code(), Some(0));
     assert!(text(&up).contains("this machine has no `no-such-tool`"), "{}", text(&up));
 }

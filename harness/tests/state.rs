@@ -11,6 +11,8 @@
 mod compare;
 #[path = "state/differences.rs"]
 mod differences;
+#[path = "state/etcd.rs"]
+mod etcd;
 #[path = "state/live.rs"]
 mod live;
 #[path = "state/objects.rs"]

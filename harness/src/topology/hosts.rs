@@ -34,7 +34,7 @@ pub(super) const GATEWAY_BRIDGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172
 /// Consul's shortest session (`session_ttl_min`).
 const SESSION_TTL_MIN: Duration = Duration::from_secs(10);
 
-/// What every host has of its own at the top of its file system, or shares on purpose.
+/// What every host has of its own already, and the machine's devices.
 const OWN: [&str; 4] = ["run", "proc", "sys", "dev"];
 
 /// What the store's host is called if the file has none.
@@ -253,7 +253,7 @@ fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable, resolution
     checker.hosts.push(table.name.with(host));
 }
 
-/// Directories that a host sees empty: absolute paths, none of which every host has to itself already.
+/// Directories that a host sees empty: absolute paths, and none below what is the same on every host.
 fn check_volatile(checker: &mut Checker, texts: &[At<String>]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for text in texts {
@@ -262,7 +262,7 @@ fn check_volatile(checker: &mut Checker, texts: &[At<String>]) -> Vec<String> {
         let own = parts.and_then(|rest| OWN.into_iter().find(|own| rest.split('/').next() == Some(own)));
         let why = match (parts, own) {
             (None, _) => "not an absolute path such as `/var/lib`".to_owned(),
-            (_, Some(own)) => format!("every host has a `/{own}` of its own"),
+            (_, Some(own)) => format!("`/{own}` is as it is on every host"),
             _ if all.contains(text) => "said twice".to_owned(),
             _ => {
                 all.push(text.value.clone());

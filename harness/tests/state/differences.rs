@@ -82,7 +82,27 @@ pub(crate) const KNOWN: &[Known] = &[
         why: "a session holds them there, too; the key browser did not say so",
     },
     Known {
-        seen: FULL,
+        seen: LIVE,
+        what: "store: document docker/network/v1.0/ipam/default/config/GlobalDefault: Scope: Docker \"\", here \"global\"",
+        why: "as Docker was seen to write it with a Consul; with an etcd it leaves it empty",
+    },
+    Known {
+        seen: LIVE,
+        what: "store: document docker/network/v1.0/endpoint/<vault>/<V* on vault>: exposed_ports: Docker null, here []",
+        why: "no ports are published from an internal network, of which Docker says nothing, and here that there are none",
+    },
+    Known {
+        seen: LIVE,
+        what: "store: document docker/network/v1.0/endpoint/<vault>/<V* on vault>: generic: Docker {}, here nothing",
+        why: "as above",
+    },
+    Known {
+        seen: LIVE,
+        what: "store: document docker/network/v1.0/endpoint/<vault>/<V* on vault>: generic.com.docker.network.*: Docker nothing, here []",
+        why: "as above",
+    },
+    Known {
+        seen: HOSTS,
         what: "store: key docker/network/v1.0/endpoint/*: only Docker",
         why: "Docker leaves a placeholder for each network that is local to a host, for ever (libnetwork#1177)",
     },

@@ -11,10 +11,11 @@ use kernel::Snapshot;
 
 use super::compare::explain;
 use super::differences::{KNOWN, RENAMED};
+use super::etcd;
 use super::observed;
 use super::rules::{CONTAINER, HOST};
 use super::shot::Shot;
-use super::sight::{Seen, TABLES, of_rooms, of_rules, of_settings};
+use super::sight::{Seen, TABLES, of_rooms, of_rules, of_settings, of_store};
 
 /// What this is called in the list of known differences.
 const NAME: &str = "real-docker";
@@ -49,6 +50,7 @@ async fn a_real_docker_makes_the_same(lab: Lab) -> harness::Result {
     let played = play(&lab, Options { require: false }, |event| shown += &human.show(&event)).await;
     assert_eq!(played.verdict(), Verdict::Held, "{shown}");
     let docker = made(&lab).await?;
+    let store = etcd::tree(&lab.host("docker0")?, "etcd").await;
 
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/state/topologies/real-docker.toml");
     let shot = Shot::take(&Lab::up(topology::load(&file).unwrap()).await?).await;
@@ -64,6 +66,7 @@ async fn a_real_docker_makes_the_same(lab: Lab) -> harness::Result {
     }
     let seen: Vec<Seen> = docker.into_iter().map(|made| made.seen).collect();
     found.extend(of_rooms(&shot, &seen));
+    found.extend(of_store(&shot, &store));
     explain(NAME, &found, KNOWN);
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::objects::{Fields, Kind, Objects, Room};
 use super::observed;
 use super::rules::{CONTAINER, HOST, PUBLISHED, same_sense};
 use super::shot::Shot;
-use super::store::{self, Names};
+use super::store::{self, Names, Tree};
 
 macro_rules! seen {
     ($file:literal) => {
@@ -47,7 +47,7 @@ pub(crate) fn compare(topology: &str, shot: &Shot) {
     let mut found = Vec::new();
     let rooms = match topology {
         "two-host" => {
-            found.extend(of_store(shot));
+            found.extend(of_store(shot, &observed::tree(seen!("kv.txt"), seen!("kv-keys.txt"))));
             found.extend(of_settings(
                 shot,
                 "docker0/1-<demonet>",
@@ -176,9 +176,8 @@ pub(crate) fn of_settings(shot: &Shot, room: &str, docker: &BTreeMap<String, Str
     differences(&theirs, &ours).iter().map(|differ| format!("{room}: {differ}")).collect()
 }
 
-fn of_store(shot: &Shot) -> Vec<String> {
-    let theirs = observed::tree(seen!("kv.txt"), seen!("kv-keys.txt"));
-    let theirs = store::objects(&theirs, &Names::of(&theirs));
+pub(crate) fn of_store(shot: &Shot, docker: &Tree) -> Vec<String> {
+    let theirs = store::objects(docker, &Names::of(docker));
     let differ = differences(&theirs, &store::objects(&shot.tree, &shot.names));
     differ.iter().map(|differ| format!("store: {differ}")).collect()
 }
