@@ -3,12 +3,10 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kernel::{Machine, Netns, Setup};
-use overlay::model::Mac;
 use overlay::{ContainerRef, EndpointInfo, JoinOptions};
 use tokio::time::timeout;
 
@@ -87,14 +85,8 @@ impl Container {
     }
 
     /// Puts it on a network.
-    pub(crate) async fn connect(
-        &self,
-        network: &str,
-        ip: Option<Ipv4Addr>,
-        mac: Option<Mac>,
-        aliases: Vec<String>,
-    ) -> Result<EndpointInfo> {
-        let asked = JoinOptions { ip, mac, aliases, anonymous: self.spec.anonymous };
+    pub(crate) async fn connect(&self, network: &str, asked: JoinOptions) -> Result<EndpointInfo> {
+        let asked = JoinOptions { anonymous: self.spec.anonymous, ..asked };
         let info = self.host.engine()?.join(&self.this, network, asked.clone()).await?;
         self.joined().push(Joined { info: info.clone(), asked });
         self.write_files().await?;
@@ -108,6 +100,7 @@ impl Container {
             Some(topology::Attachment {
                 network: joined.info.network_name.parse().ok()?,
                 ip: Some(joined.info.address.addr()),
+                ip6: joined.info.address6.map(|net| net.addr()),
                 mac: joined.asked.mac,
                 aliases: joined.asked.aliases.clone(),
             })
@@ -173,6 +166,9 @@ impl Container {
         for (_, info) in self.networks() {
             // Writing to a string cannot fail.
             let _ = writeln!(hosts, "{}\t{}", info.address.addr(), self.hostname);
+            if let Some(net) = info.address6 {
+                let _ = writeln!(hosts, "{}\t{}", net.addr(), self.hostname);
+            }
         }
         let resolv = if self.networks().is_empty() {
             "# On no network there is no name server.\n".to_owned()

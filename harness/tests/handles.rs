@@ -8,6 +8,7 @@ mod ground;
 use std::time::Duration;
 
 use ground::run;
+use harness::fault::Fault;
 use harness::topology::Topology;
 use harness::{Kind, Lab, Ready, State, expect};
 use nix::sys::signal::Signal;
@@ -58,6 +59,39 @@ fn sockets_are_made_there_and_used_here() {
         assert_eq!(one.recv(&mut text).await.unwrap(), 8);
         let refused = c1.connect(&c0, 81).await.unwrap_err();
         assert!(refused.to_string().starts_with("cannot connect from C1 to 192.168.0.100:81: "), "{refused}");
+    });
+}
+
+#[kernel::isolate]
+fn containers_are_reached_by_their_ipv6_addresses_too() {
+    run(async {
+        let topology = Topology::builder()
+            .hosts(["docker0", "docker1"])
+            .network_of("v6net", ["10.73.0.0/24", "fd00:1::/64"])
+            .network("plain", "10.75.0.0/24")
+            .container("C0", "docker0", ["v6net"])
+            .container("C1", "docker1", ["v6net", "plain"]);
+        let lab = Lab::up(topology.build().unwrap()).await.unwrap();
+        let (c0, c1) = (lab.container("C0").unwrap(), lab.container("C1").unwrap());
+        let ip = c0.ip6("v6net").unwrap();
+        assert_eq!(ip.to_string(), "fd00:1::2");
+        assert_eq!(c1.ip6("plain").unwrap_err().to_string(), "container:C1@plain has no IPv6 address");
+        assert_eq!(c1.resolve6("C0").await.unwrap(), [ip]);
+        expect!(c1.ping(ip)).await.unwrap();
+        expect!(c1.ping("ipv6:C0")).await.unwrap();
+        let address = format!("[{ip}]:80").parse().unwrap();
+        let listener =
+            tokio::net::TcpListener::from_std(c0.netns().unwrap().listen(address).unwrap()).unwrap();
+        let (client, server) = tokio::join!(c1.connect("ipv6:C0@v6net", 80), listener.accept());
+        assert_eq!(client.unwrap().peer_addr().unwrap().ip(), ip);
+        assert_eq!(server.unwrap().1.ip(), c1.ip6("v6net").unwrap());
+        let report = lab.report().await.unwrap();
+        assert_eq!(report.networks[1].subnet6.as_deref(), Some("fd00:1::/64"));
+        assert_eq!(report.containers[0].networks[0].address6.as_deref(), Some("fd00:1::2/64"));
+        // Run again with its host, it has both of its addresses again.
+        let crash = Fault::Crash("docker1".parse().unwrap());
+        lab.inject(crash).await.unwrap().heal().await.unwrap();
+        expect!(c0.ping("ipv6:C1")).await.unwrap();
     });
 }
 

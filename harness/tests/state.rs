@@ -45,6 +45,7 @@ topologies! {
     two_hosts: "../scenarios/two-host.toml";
     internal: "tests/state/topologies/internal.toml";
     several_subnets: "tests/state/topologies/several-subnets.toml";
+    both_families: "tests/state/topologies/ipv6.toml";
     mtu_1300: "tests/state/topologies/mtu-1300.toml";
     vni_777: "tests/state/topologies/vni-777.toml";
     address_range: "tests/state/topologies/address-range.toml";

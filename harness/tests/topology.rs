@@ -560,19 +560,46 @@ url = \"http://10.0.0.5:8500\"
 [[host]]
 name = \"a\"
 
-[[network]]
-name = \"n\"
-ipv6 = true
-
-[[container]]
-name = \"C0\"
-networks = [{ name = \"n\", ip6 = \"::1\" }]
-
 [[step]]
 throughput = { from = \"C0\", to = \"C1\" }
+"
+    ipv6_fits_its_network: "
+host = [{ name = \"a\" }]
+network = [
+  { name = \"good\", ipv6 = true, subnets = [\"fd00:1::/64\", \"10.73.0.0/24\"] },
+  { name = \"unsaid\", ipv6 = true, subnet = \"fd00:9::/64\" },
+  { name = \"off\", subnets = [\"fd00:2::/64\", \"10.74.0.0/24\"] },
+  { name = \"lacks\", ipv6 = true, subnet = \"10.75.0.0/24\" },
+  { name = \"more\", ipv6 = true, subnets = [\"10.76.0.0/24\", \"fd00:3::/64\", \"fd00:4::/64\"] },
+  { name = \"narrow\", ipv6 = true, subnets = [\"10.77.0.0/24\", \"fd00:5::/64\"], options = { \"com.docker.network.driver.mtu\" = \"1300\" } },
+  { name = \"odd\", ipv6 = true, subnets = [\"10.78.0.0/24\", \"fe80::/64\"] },
+  { name = \"over\", ipv6 = true, subnets = [\"10.79.0.0/24\", \"fd00:1::/48\"] },
+  { name = \"two\", ipv6 = true, subnets = [\"10.80.0.0/24\", \"10.81.0.0/24\", \"fd00:6::/64\", { subnet = \"fd00:7::/64\", gateway = \"10.81.0.9\" }] },
+  { name = \"plain\", subnet = \"10.82.0.0/24\" },
+]
+container = [
+  { name = \"C0\", networks = [{ name = \"good\", ip6 = \"fd00:1::1\" }] },
+  { name = \"C1\", networks = [{ name = \"good\", ip6 = \"10.73.0.2\" }] },
+  { name = \"C2\", networks = [{ name = \"good\", ip6 = \"fd00:2::2\" }] },
+  { name = \"C3\", networks = [{ name = \"plain\", ip6 = \"fd00:1::2\" }] },
+  { name = \"C4\", networks = [{ name = \"two\", ip = \"10.80.0.9\", ip6 = \"fd00:7::9\" }] },
+  { name = \"C5\", networks = [{ name = \"good\", ip6 = \"fd00:1::5\" }, \"plain\"] },
+  { name = \"C6\", networks = [{ name = \"good\", ip6 = \"fd00:1::5\" }] },
+]
 
 [[step]]
-ping = { from = \"C0\", to = \"fd00::1\" }
+ping = { from = \"C0\", to = \"fd00:1::5\" }
+[[step]]
+ping = { from = \"C0\", to = \"ipv6:C5\" }
+[[step]]
+ping = { from = \"C0\", to = \"ipv6:C5@plain\" }
+[[step]]
+ping = { from = \"C0\", to = \"ipv6:a\" }
+[[step]]
+ping = { from = \"C0\", to = \"ipv6:fd00:1::5\" }
+[[step]]
+resolve = { from = \"C0\", name = \"C5\", type = \"AAAA\" }
+expect = { addresses = [\"fd00:1::5\", \"fd00::x\"] }
 "
     ports_are_published_once_a_host: "
 host = [{ name = \"a\" }, { name = \"b\" }]
@@ -898,11 +925,22 @@ mod properties {
                 topology.hosts.push(host);
             }
             topology.networks[0].subnets[0].subnet =
-                ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(192, 168, subnet, 0), 24);
-            let second = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 99, subnet, 0), 24);
-            let gateway = internal.then(|| std::net::Ipv4Addr::new(10, 99, subnet, 254));
-            let aux = [("a".to_owned(), std::net::Ipv4Addr::new(10, 99, subnet, 9))].into_iter().collect();
+                ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(192, 168, subnet, 0), 24).into();
+            let second = ipnet::Ipv4Net::new_assert(std::net::Ipv4Addr::new(10, 99, subnet, 0), 24).into();
+            let gateway = internal.then(|| std::net::Ipv4Addr::new(10, 99, subnet, 254).into());
+            let aux = [("a".to_owned(), std::net::Ipv4Addr::new(10, 99, subnet, 9).into())].into_iter().collect();
             topology.networks[0].subnets.push(harness::topology::Subnet { subnet: second, gateway, ip_range: None, aux });
+            if internal {
+                let six = |last| std::net::Ipv6Addr::new(0xfd00, subnet.into(), 0, 0, 0, 0, 0, last);
+                topology.networks[0].subnets.push(harness::topology::Subnet {
+                    subnet: ipnet::Ipv6Net::new_assert(six(0), 64).into(),
+                    gateway: Some(six(254).into()),
+                    ip_range: Some(ipnet::Ipv6Net::new_assert(six(256), 120).into()),
+                    aux: [("b".to_owned(), six(9).into())].into_iter().collect(),
+                });
+                topology.networks[0].ipv6 = true;
+                topology.containers[0].networks[0].ip6 = Some(six(77));
+            }
             topology.networks[0].internal = internal;
             topology.networks[0].labels = labels;
             topology.containers[0].networks[0].ip = Some(std::net::Ipv4Addr::new(192, 168, subnet, 77));

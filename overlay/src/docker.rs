@@ -24,6 +24,9 @@ pub const VXLAN_OVERHEAD: u32 = 50;
 /// The MTU that an underlay is taken to have; it is never looked at (20.10: `ov_utils.go`, `maxMTU`).
 pub const UNDERLAY_MTU: u32 = 1500;
 
+/// The least MTU of a link on which there is IPv6 (RFC 8200, 5; the kernel's `IPV6_MIN_MTU`).
+pub const IPV6_MTU: u32 = 1280;
+
 /// Seconds until a vxlan device forgets what it learned (article: `ageing 300`; the kernel's default).
 pub const VXLAN_AGEING: u32 = 300;
 

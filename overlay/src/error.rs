@@ -1,6 +1,6 @@
 //! What the engine's verbs can say no with, in Docker's words.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::datapath::Refused;
 use crate::id::NetworkId;
@@ -37,8 +37,8 @@ pub(crate) enum Cause {
     EndpointExists { name: String, network: String },
     #[error("container {container} is not connected to network {network}")]
     NotConnected { container: String, network: String },
-    #[error("no available IPv4 addresses on this network's address pools: {name} ({id:#})")]
-    NoAddress { name: String, id: NetworkId },
+    #[error("no available IPv{version} addresses on this network's address pools: {name} ({id:#})")]
+    NoAddress { version: u8, name: String, id: NetworkId },
     #[error(
         "user specified IP address is supported only when connecting to networks with user configured subnets"
     )]
@@ -78,7 +78,7 @@ pub(crate) enum Cause {
     #[error("the engine advertises {0}, which is not an IPv4 address")]
     Advertise(std::net::SocketAddr),
     #[error("the address {0} was taken by another endpoint while this host was away")]
-    AddressLost(Ipv4Addr),
+    AddressLost(IpAddr),
     #[error("the engine has ended")]
     Ended,
 }

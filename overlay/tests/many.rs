@@ -5,9 +5,14 @@
 mod lab;
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use lab::reaches;
+use kernel::Mac;
+use lab::{network, reaches};
 use overlay::JoinOptions;
+use overlay::id::EndpointId;
+use overlay::kv::{Kv, keys};
 
 #[kernel::isolate]
 fn containers_that_join_at_once_on_many_hosts_all_get_an_address_and_reach_each_other() {
@@ -55,5 +60,53 @@ fn an_engine_that_was_ended_does_nothing_more() {
             assert_eq!(lab::look(&container.netns).links.len(), 1, "only lo");
         },
         1,
+    );
+}
+
+/// More than a kernel's table has room for of neighbours that it learned (`net.ipv4.neigh.default.gc_thresh3`, 1024).
+const PEERS: u32 = 1100;
+
+#[kernel::isolate]
+fn more_peers_than_a_neighbour_table_has_room_for_are_all_programmed() {
+    lab::run(
+        |mut lab| async move {
+            let id = lab.engine(0).create_network(network("wide", "10.64.0.0/20")).await.unwrap();
+            let here = lab.joined(0, "C0", "wide", None).await;
+            let there = lab.joined(1, "C1", "wide", None).await;
+            // A third host that is there only in the store, as another Docker's would be, with all those containers.
+            let kv = Kv::Memory(lab.store.clone());
+            let session = kv.session_create(Duration::from_mins(10)).await.unwrap();
+            let key = keys::node("10.0.0.99:2376".parse().unwrap());
+            assert!(kv.acquire(&key, b"10.0.0.99:2376", &session).await.unwrap());
+            let written = kv.list(&keys::endpoints(id)).await.unwrap().pairs;
+            let c1 = written
+                .iter()
+                .find(|pair| String::from_utf8_lossy(&pair.value).contains(r#""name":"C1""#))
+                .unwrap();
+            let mut document: serde_json::Value = serde_json::from_slice(&c1.value).unwrap();
+            let mut rng = fastrand::Rng::with_seed(7);
+            for number in 0..PEERS {
+                let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 64, 4, 0)) + number);
+                let endpoint = EndpointId::random(&mut rng);
+                document["id"] = format!("{endpoint:#}").into();
+                document["name"] = format!("P{number}").into();
+                document["locator"] = "10.0.0.99".into();
+                document["ep_iface"]["addr"] = format!("{ip}/20").into();
+                document["ep_iface"]["mac"] = Mac::of(ip).to_string().into();
+                kv.put(&keys::endpoint(id, endpoint), document.to_string().as_bytes()).await.unwrap();
+            }
+            lab.converged().await;
+            for host in 0..2 {
+                let have = lab.look(host, &lab.overlay(host));
+                let known = have.neighbours.iter().filter(|entry| entry.permanent).count();
+                let placed = have.fdb.iter().filter(|entry| entry.permanent && entry.vtep.is_some()).count();
+                let peers = PEERS as usize + 1;
+                assert_eq!((known, placed), (peers, peers));
+            }
+            assert!(
+                reaches(&here.netns, [10, 64, 0, 3]).await && reaches(&there.netns, [10, 64, 0, 2]).await
+            );
+        },
+        2,
     );
 }

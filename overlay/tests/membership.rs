@@ -133,3 +133,28 @@ fn a_container_whose_namespace_is_gone_leaves_by_itself() {
         2,
     );
 }
+
+#[kernel::isolate]
+fn a_host_that_was_given_up_is_joined_as_soon_as_it_is_back() {
+    lab::run(
+        |mut lab| async move {
+            lab.demonet().await;
+            let c0 = lab.joined(0, "C0", "demonet", None).await;
+            let _c1 = lab.joined(1, "C1", "demonet", None).await;
+            for round in 0..5 {
+                lab.engine(1).pause();
+                holds("it is given up", || async {
+                    lab.engine(0).inspect_network("demonet").await.unwrap().containers.len() == 1
+                })
+                .await;
+                lab.engine(1).resume();
+                // The others cross out what is written down before its key is there again.
+                let late = lab.joined(1, &format!("C{}", round + 2), "demonet", None).await;
+                let ip = lab.engine(1).endpoints(late.sandbox).await.unwrap()[0].address.addr();
+                holds("it is reached", || async { reaches(&c0.netns, ip).await }).await;
+                lab.engine(1).leave(&late, "demonet").await.unwrap();
+            }
+        },
+        2,
+    );
+}

@@ -4,11 +4,12 @@
 
 mod lab;
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use kernel::icmp::Echo;
 use kernel::{Batch, Mac, Rtnl};
-use lab::{Lab, holds, ping, reaches, run_with};
+use lab::{Lab, holds, network_of, ping, reaches, run_with};
 use overlay::{ContainerRef, Resolution};
 
 const C0: [u8; 4] = [192, 168, 0, 100];
@@ -42,6 +43,25 @@ fn a_peer_is_known_when_it_is_missed_and_the_first_packet_is_not_lost() {
             assert_eq!((entries(&lab, 0), entries(&lab, 1)), ((1, 1), (1, 1)));
             let counts = lab.engine(0).misses().await.unwrap();
             assert!(counts.addresses >= 1 && counts.answered == 1, "{counts:?}");
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn a_peer_of_another_subnet_is_known_when_it_is_missed_and_the_first_packet_is_not_lost() {
+    run_with(
+        Resolution::OnMiss,
+        |mut lab| async move {
+            let wide = network_of("wide", &["10.70.0.0/24", "10.71.0.0/24", "fd00:70::/64", "fd00:71::/64"]);
+            lab.engine(0).create_network(wide).await.unwrap();
+            let low = lab.joined(0, "low", "wide", None).await;
+            let _high = lab.joined(1, "high", "wide", Some([10, 71, 0, 9])).await;
+            lab.converged().await;
+            // It is the bridge that asks, since it routes; it would ask again after a second.
+            assert!(matches!(ping(&low.netns, [10, 71, 0, 9]).await, Echo::Reply(_)));
+            let six: Ipv6Addr = "fd00:71::2".parse().unwrap();
+            assert!(matches!(ping(&low.netns, six).await, Echo::Reply(_)));
         },
         2,
     );

@@ -5,7 +5,7 @@
 mod lab;
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use kernel::nft::{Family, Nft};
@@ -357,11 +357,11 @@ struct World;
 impl Names for World {
     const IS_AUTHORITY: bool = true;
 
-    fn addresses(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
-        (name == "example.org").then(|| vec![Ipv4Addr::new(8, 8, 8, 80)])
+    fn addresses(&self, name: &str) -> Option<Vec<IpAddr>> {
+        (name == "example.org").then(|| vec![[8, 8, 8, 80].into()])
     }
 
-    fn name_of(&self, _: Ipv4Addr) -> Option<String> {
+    fn name_of(&self, _: IpAddr) -> Option<String> {
         None
     }
 }

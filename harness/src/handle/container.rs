@@ -1,6 +1,6 @@
 //! A container of a lab.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use kernel::Netns;
 use overlay::model::Binding;
@@ -45,6 +45,12 @@ impl Container {
             let on = if on.is_empty() { "none".to_owned() } else { on.join(", ") };
             Error::new(error.kind(), format_args!("{error}; it is on {on}"))
         })
+    }
+
+    /// Its IPv6 address on a network that it is on. That the network is without is an error.
+    pub fn ip6(&self, network: &str) -> Result<Ipv6Addr> {
+        let target = &self.spot.target;
+        self.spot.lab.address6(target, &format!("{target}@{network}"))
     }
 
     /// The networks that it is on, in the order in which it joined them.

@@ -1,6 +1,6 @@
 //! A host of a lab.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use kernel::Netns;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};

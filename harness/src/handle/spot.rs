@@ -1,7 +1,7 @@
 //! What can be done on a host and in a container alike.
 
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use kernel::Netns;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
@@ -38,12 +38,16 @@ impl Spot {
     }
 
     /// As [`Spot::address_of`], or as its name server has it.
-    pub(super) async fn find(&self, to: &Destination) -> Result<Ipv4Addr> {
+    pub(super) async fn find(&self, to: &Destination) -> Result<IpAddr> {
         self.lab.find(&self.target, &to.0).await
     }
 
     pub(super) async fn resolve(&self, name: &str) -> Result<Vec<Ipv4Addr>> {
         self.lab.resolve(&self.place()?, name).await
+    }
+
+    pub(super) async fn resolve6(&self, name: &str) -> Result<Vec<Ipv6Addr>> {
+        self.lab.resolve6(&self.place()?, name).await
     }
 
     pub(super) fn listen(&self, port: u16) -> Result<TcpListener> {
@@ -57,8 +61,8 @@ impl Spot {
     }
 
     pub(super) async fn connect(&self, to: Destination, port: u16) -> Result<TcpStream> {
-        let to = SocketAddr::V4(SocketAddrV4::new(self.find(&to).await?, port));
-        let socket = TcpSocket::from_std_stream(self.netns()?.tcp()?.into());
+        let to = SocketAddr::new(self.find(&to).await?, port);
+        let socket = TcpSocket::from_std_stream(self.netns()?.tcp_to(to.ip())?.into());
         socket.connect(to).await.map_err(|why| {
             Error::new(Kind::Refused, format_args!("cannot connect from {} to {to}: {why}", self.name()))
         })
@@ -102,7 +106,7 @@ macro_rules! verbs {
                 self.spot.name()
             }
 
-            /// A TCP socket that listens there, on all addresses. Port 0 is any free one.
+            /// A TCP socket that listens there, on all IPv4 addresses. Port 0 is any free one.
             pub async fn listen(&self, port: u16) -> Result<TcpListener> {
                 // Asynchronous, so that there is a runtime for the socket.
                 self.spot.listen(port)
@@ -113,7 +117,7 @@ macro_rules! verbs {
                 self.spot.connect(to.into(), port).await
             }
 
-            /// A UDP socket there, on all addresses. Port 0 is any free one.
+            /// A UDP socket there, on all IPv4 addresses. Port 0 is any free one.
             pub async fn udp(&self, port: u16) -> Result<UdpSocket> {
                 self.spot.udp(port)
             }
@@ -142,6 +146,11 @@ macro_rules! verbs {
             /// one is an error.
             pub async fn resolve(&self, name: &str) -> Result<Vec<Ipv4Addr>> {
                 self.spot.resolve(name).await
+            }
+
+            /// The IPv6 addresses of a name, likewise.
+            pub async fn resolve6(&self, name: &str) -> Result<Vec<Ipv6Addr>> {
+                self.spot.resolve6(name).await
             }
 
             /// An echo request to `to`; awaited, it is sent.

@@ -170,8 +170,14 @@ impl Lab {
         self.tell_container("create", container);
         container.host.alive()?.sandboxes.insert_container(container.this.clone());
         for attachment in &container.spec.networks {
-            let topology::Attachment { network, ip, mac, aliases } = attachment.clone();
-            let info = container.connect(network.as_str(), ip, mac, aliases).await?;
+            let asked = overlay::JoinOptions {
+                ip: attachment.ip,
+                ip6: attachment.ip6,
+                mac: attachment.mac,
+                aliases: attachment.aliases.clone(),
+                ..overlay::JoinOptions::default()
+            };
+            let info = container.connect(attachment.network.as_str(), asked).await?;
             self.tell_endpoint("connect", container, &info);
         }
         container.host.pin()?;
@@ -330,7 +336,7 @@ fn names_of(hosts: &[topology::Host]) -> String {
 
 /// The engine's request for a network of the file.
 pub(crate) fn request(network: &topology::Network) -> overlay::CreateNetwork {
-    let text = |(name, ip): (&String, &Ipv4Addr)| (name.clone(), ip.to_string());
+    let text = |(name, ip): (&String, &IpAddr)| (name.clone(), ip.to_string());
     let pool = |subnet: &topology::Subnet| overlay::ipam::PoolRequest {
         subnet: Some(subnet.subnet.to_string()),
         gateway: subnet.gateway.map(|ip| ip.to_string()),
@@ -340,6 +346,7 @@ pub(crate) fn request(network: &topology::Network) -> overlay::CreateNetwork {
     overlay::CreateNetwork {
         name: network.name.to_string(),
         pools: network.subnets.iter().map(pool).collect(),
+        ipv6: network.ipv6,
         internal: network.internal,
         attachable: network.attachable,
         options: network.options.clone(),

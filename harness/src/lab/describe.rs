@@ -65,6 +65,9 @@ pub struct NetworkReport {
     pub driver: String,
     /// Its subnet.
     pub subnet: String,
+    /// Its IPv6 subnet, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subnet6: Option<String>,
     /// Without a way out.
     pub internal: bool,
 }
@@ -107,6 +110,9 @@ pub struct Attached {
     pub interface: String,
     /// Address and prefix length.
     pub address: String,
+    /// The same of IPv6, on a network with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address6: Option<String>,
     /// Its MAC.
     pub mac: String,
 }
@@ -190,6 +196,7 @@ impl Lab {
                 name: summary.name,
                 driver: summary.driver.to_owned(),
                 subnet: text("/IPAM/Config/0/Subnet").to_owned(),
+                subnet6: subnet6(&shown),
                 internal: shown.pointer("/Internal").and_then(serde_json::Value::as_bool).unwrap_or_default(),
             });
         }
@@ -222,11 +229,43 @@ impl Lab {
     }
 }
 
+/// The first IPv6 subnet that `inspect` shows.
+fn subnet6(shown: &serde_json::Value) -> Option<String> {
+    let config = shown.pointer("/IPAM/Config")?.as_array()?;
+    let mut subnets = config.iter().filter_map(|pool| pool["Subnet"].as_str());
+    subnets.find(|subnet| subnet.contains(':')).map(str::to_owned)
+}
+
+impl NetworkReport {
+    /// Its subnets as people see them.
+    pub fn shown_subnets(&self) -> String {
+        [Some(&self.subnet), self.subnet6.as_ref()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+impl Attached {
+    /// Its addresses as people see them.
+    pub fn shown_addresses(&self) -> String {
+        [Some(&self.address), self.address6.as_ref()]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}
+
 fn attached(network: String, info: &overlay::EndpointInfo) -> Attached {
     Attached {
         network,
         interface: info.interface.clone(),
         address: info.address.to_string(),
+        address6: info.address6.map(|net| net.to_string()),
         mac: info.mac.to_string(),
     }
 }

@@ -1,12 +1,12 @@
 //! What a lab can be asked to do while it is up: each verb once, whoever asks.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use overlay::CreateNetwork;
 use overlay::dns::Resolv;
 use overlay::model::{Mac, Publish};
+use overlay::{CreateNetwork, JoinOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -29,6 +29,8 @@ pub struct Run {
     pub ip: Option<Ipv4Addr>,
     /// The MAC asked for on the first of them, as Docker has it.
     pub mac: Option<Mac>,
+    /// The IPv6 address asked for on the first of them.
+    pub ip6: Option<Ipv6Addr>,
     /// Further names on the first of them.
     pub aliases: Vec<String>,
     /// The ports that the host gives away for it.
@@ -52,6 +54,8 @@ pub struct Connect {
     pub ip: Option<Ipv4Addr>,
     /// The MAC asked for.
     pub mac: Option<Mac>,
+    /// The IPv6 address asked for.
+    pub ip6: Option<Ipv6Addr>,
     /// Further names on that network.
     pub aliases: Vec<String>,
 }
@@ -113,9 +117,10 @@ impl Lab {
 
     /// Puts a container on a network; returns when all engines know.
     pub async fn connect(&self, connect: Connect) -> Result<()> {
-        let Connect { container, network, ip, mac, aliases } = connect;
+        let Connect { container, network, ip, ip6, mac, aliases } = connect;
+        let asked = JoinOptions { ip, ip6, mac, aliases, ..JoinOptions::default() };
         let its = self.known_container(&container)?;
-        let info = its.connect(&network, ip, mac, aliases).await?;
+        let info = its.connect(&network, asked).await?;
         self.tell_endpoint("connect", &its, &info);
         self.changed(&container).await
     }
@@ -147,6 +152,7 @@ impl Lab {
                 network: network.parse().map_err(bad)?,
                 ip: run.ip.filter(|_| first),
                 mac: run.mac.filter(|_| first),
+                ip6: run.ip6.filter(|_| first),
                 aliases: if first { run.aliases.clone() } else { Vec::new() },
             });
         }

@@ -21,7 +21,7 @@ const LONGEST: u64 = 1 << 20;
 /// Connects; if there is something to send, sends it, says that this was all, and reads what is answered. An answer is
 /// complete when the far end closes, or says nothing more.
 pub(crate) async fn tcp(from: &Netns, to: SocketAddr, send: Option<&str>) -> Result<Answer> {
-    let socket = TcpSocket::from_std_stream(from.tcp()?.into());
+    let socket = TcpSocket::from_std_stream(from.tcp_to(to.ip())?.into());
     let mut stream = match timeout(PATIENCE, socket.connect(to)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(why)) => return Ok(Err(plain(&why))),

@@ -1,6 +1,6 @@
 //! A UDP datagram and the answer to it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use kernel::Netns;
@@ -18,8 +18,12 @@ const LARGEST: usize = 65_535;
 
 /// Sends one datagram and waits for one answer from where it was sent to.
 pub(crate) async fn udp(from: &Netns, to: SocketAddr, send: &str) -> Result<Answer> {
-    let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-    let socket = UdpSocket::from_std(from.udp(any)?).map_err(|e| Error::new(Kind::Machine, e))?;
+    let any = match to {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    let socket =
+        UdpSocket::from_std(from.udp(SocketAddr::new(any, 0))?).map_err(|e| Error::new(Kind::Machine, e))?;
     let exchange = async {
         // Connected, so that the kernel hands over a refusal.
         socket.connect(to).await?;

@@ -151,7 +151,7 @@ fn check_error(checker: &mut Checker, error: &At<WordOr<TextTable>>) -> Vec<Text
 /// What a name has to have, in the form in which it is found.
 fn check_records(checker: &mut Checker, table: &ExpectTable) -> Option<Vec<String>> {
     if let Some(addresses) = &table.addresses {
-        let checked = addresses.iter().filter_map(|text| checker.address(text));
+        let checked = addresses.iter().filter_map(|text| checker.any_address(text));
         return Some(checked.map(|address| address.to_string()).collect());
     }
     let names = table.names.as_ref()?;

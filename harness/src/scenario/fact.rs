@@ -3,10 +3,10 @@
 //! Each is answered from what the kernel and the store hold, never from what was asked for.
 
 use std::fmt;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::str::FromStr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use overlay::model::Mac;
 
 use super::step::{Target, Via};
@@ -50,7 +50,7 @@ pub enum Check {
         /// Its MAC.
         mac: Option<Mac>,
         /// One of its addresses, with the length of its prefix.
-        address: Option<Ipv4Net>,
+        address: Option<IpNet>,
     },
     /// There is no such interface.
     Absent {
@@ -66,7 +66,7 @@ pub enum Check {
         /// They are these, in any order, and no others.
         equals: Option<Vec<Route>>,
         /// None of them leads exactly to one of these.
-        lacks: Vec<Ipv4Net>,
+        lacks: Vec<IpNet>,
     },
     /// The hosts know the network under one id.
     SameNetwork {
@@ -95,7 +95,7 @@ pub enum Check {
         /// The network.
         network: Via,
         /// The subnet.
-        within: Ipv4Net,
+        within: IpNet,
     },
     /// What the kernel holds on every host is what the store asks for: nothing missing, nothing left over.
     NoDrift,
@@ -104,10 +104,10 @@ pub enum Check {
 /// A route: where it leads, through whom, over which interface.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Route {
-    /// Where it leads; `0.0.0.0/0` is the default route.
-    pub to: Ipv4Net,
+    /// Where it leads; `0.0.0.0/0` is the default route of IPv4.
+    pub to: IpNet,
     /// The next hop. `None`: the subnet is on the link.
-    pub via: Option<Ipv4Addr>,
+    pub via: Option<IpAddr>,
     /// The interface.
     pub dev: String,
 }
@@ -127,20 +127,23 @@ impl FromStr for Route {
     }
 }
 
+/// Where the default route of IPv4 leads.
+pub(super) const DEFAULT: IpNet = IpNet::V4(Ipv4Net::new_assert(std::net::Ipv4Addr::UNSPECIFIED, 0));
+
 /// `default` or a subnet without host bits.
-pub(super) fn parse_to(text: &str) -> Option<Ipv4Net> {
+pub(super) fn parse_to(text: &str) -> Option<IpNet> {
     if text == "default" {
-        return Some(Ipv4Net::default());
+        return Some(DEFAULT);
     }
-    let net: Ipv4Net = text.parse().ok()?;
+    let net: IpNet = text.parse().ok()?;
     (net == net.trunc()).then_some(net)
 }
 
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.to.prefix_len() {
-            0 => f.write_str("default")?,
-            _ => self.to.fmt(f)?,
+        match self.to {
+            DEFAULT => f.write_str("default")?,
+            to => to.fmt(f)?,
         }
         if let Some(via) = self.via {
             write!(f, " via {via}")?;
@@ -180,7 +183,12 @@ mod tests {
 
     #[test]
     fn a_route_is_written_as_it_was_read() {
-        for text in ["default via 172.18.0.1 dev eth1", "192.168.0.0/24 dev eth0"] {
+        for text in [
+            "default via 172.18.0.1 dev eth1",
+            "192.168.0.0/24 dev eth0",
+            "fd00:1::/64 dev eth0",
+            "fd00:71::/64 via fd00:70::1 dev eth0",
+        ] {
             assert_eq!(text.parse::<Route>().map(|route| route.to_string()), Ok(text.to_owned()));
         }
         assert!("192.168.0.1/24 dev eth0".parse::<Route>().is_err());

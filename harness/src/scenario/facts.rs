@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::str::FromStr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::fact::{Check, Route, parse_to};
 use super::file::{
@@ -88,7 +88,7 @@ fn check_interface(checker: &mut Checker, table: &InterfaceTable) -> Option<Chec
     }
     let mac = table.mac.as_ref().and_then(|text| checker.mac(text));
     let address = table.address.as_ref().and_then(|text| {
-        let address = text.parse::<Ipv4Net>().ok();
+        let address = text.parse::<IpNet>().ok();
         if address.is_none() {
             let title = format!("{} is not an address with its prefix", quote(text));
             checker.mistake(Mistake::new(title, &text.span, "such as `192.168.0.100/24`"));
@@ -182,7 +182,7 @@ fn check_sandbox(checker: &mut Checker, table: &SandboxTable) -> Option<Check> {
 fn check_address(checker: &mut Checker, table: &AddressTable) -> Option<Check> {
     let container = checker.container(&table.container);
     let network = check_via(checker, &table.network);
-    let within = checker.net(&table.within);
+    let within = checker.any_net(&table.within);
     let (container, network) = (container?, network?);
     if let Via::Network(name) = &network
         && !container.networks.iter().any(|attachment| attachment.network == *name)

@@ -35,8 +35,8 @@ pub use fact::{Check, Route};
 pub use limit::{Bound, Percent};
 pub use run::{Options, Played, play};
 pub use step::{
-    ContainerVerb, DNS, Destination, Exec, FaultVerb, GATEWAY_BRIDGE, HealVerb, INTERNET, KvVerb, Listen,
-    NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Step, Target, Tcp, Udp, Verb, Via, Wait,
+    ContainerVerb, DNS, Destination, Exec, FaultVerb, GATEWAY_BRIDGE, HealVerb, INTERNET, IPV6, KvVerb,
+    Listen, NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Step, Target, Tcp, Udp, Verb, Via, Wait,
 };
 pub use text::Text;
 

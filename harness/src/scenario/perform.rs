@@ -9,7 +9,7 @@ use overlay::dns::{Data, Rcode, Record};
 use super::expect::Outcome;
 use super::look::look;
 use super::step::{
-    ContainerVerb, DNS, Destination, Exec, FaultVerb, HealVerb, INTERNET, KvVerb, Listen, NemesisVerb,
+    ContainerVerb, DNS, Destination, Exec, FaultVerb, HealVerb, INTERNET, IPV6, KvVerb, Listen, NemesisVerb,
     NetworkVerb, Ping, Resolve, Target, Tcp, Udp, Verb, Wait,
 };
 use crate::error::{Error, Kind, Result};
@@ -78,6 +78,7 @@ fn addressed(to: &Destination) -> String {
         Destination::Address(ip) => ip.to_string(),
         Destination::Host(name) => format!("host:{name}"),
         Destination::Name(name) => format!("{DNS}{name}"),
+        Destination::Ipv6(to) => format!("{IPV6}{}", addressed(to)),
         Destination::Container { name, network: None } => format!("container:{name}"),
         Destination::Container { name, network: Some(network) } => format!("container:{name}@{network}"),
     }
@@ -159,7 +160,7 @@ async fn udp(lab: &Lab, udp: &Udp) -> Result<Answer> {
 /// Both ends. That a name is not found is a refusal.
 async fn ends(lab: &Lab, from: &Target, to: &Destination, port: u16) -> Result<(Place, SocketAddr)> {
     let ip = lab.find(&named(from), &addressed(to)).await?;
-    Ok((lab.at(from)?, SocketAddr::new(IpAddr::V4(ip), port)))
+    Ok((lab.at(from)?, SocketAddr::new(ip, port)))
 }
 
 /// Where the lab listens for what is sent to an address.
@@ -183,6 +184,7 @@ fn far_end(lab: &Lab, to: &Destination) -> Result<Place> {
     match to {
         Destination::Host(name) => lab.at(&Target::Host(name.clone())),
         Destination::Container { name, .. } => lab.at(&Target::Container(name.clone())),
+        Destination::Ipv6(to) => far_end(lab, to),
         Destination::Address(_) | Destination::Name(_) => Err(Error::new(
             Kind::Input,
             format_args!("the lab cannot listen at {to}: it is nobody's by name"),

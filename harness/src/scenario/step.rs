@@ -297,6 +297,8 @@ pub enum Destination {
     },
     /// The address that the sender's name server has for this name.
     Name(String),
+    /// The IPv6 address of a container or a name, which would else be addressed by IPv4.
+    Ipv6(Box<Destination>),
 }
 
 /// The network on which a container is addressed.
@@ -310,6 +312,9 @@ pub enum Via {
 
 /// What stands before a DNS name that could be taken for something else.
 pub const DNS: &str = "dns:";
+
+/// What stands before a container or a name whose IPv6 address is meant.
+pub const IPV6: &str = "ipv6:";
 
 /// How the gateway bridge is called where a network is named: Docker's name for it.
 pub const GATEWAY_BRIDGE: &str = "docker_gwbridge";
@@ -342,8 +347,20 @@ impl fmt::Display for Destination {
             Self::Address(address) => address.fmt(f),
             Self::Host(name) => name.fmt(f),
             Self::Name(name) => name.fmt(f),
+            Self::Ipv6(to) => write!(f, "{IPV6}{to}"),
             Self::Container { name, network: None } => name.fmt(f),
             Self::Container { name, network: Some(network) } => write!(f, "{name}@{network}"),
+        }
+    }
+}
+
+impl Destination {
+    /// Whether it is a host or a container, in which the lab can listen.
+    pub(crate) fn is_ours(&self) -> bool {
+        match self {
+            Self::Host(_) | Self::Container { .. } => true,
+            Self::Address(_) | Self::Name(_) => false,
+            Self::Ipv6(to) => to.is_ours(),
         }
     }
 }

@@ -11,13 +11,13 @@ use super::file::{
     ResolveTable, TcpTable, UdpTable,
 };
 use super::step::{
-    ContainerVerb, DNS, Destination, Exec, GATEWAY_BRIDGE, INTERNET, KvVerb, Listen, NetworkVerb, Ping,
+    ContainerVerb, DNS, Destination, Exec, GATEWAY_BRIDGE, INTERNET, IPV6, KvVerb, Listen, NetworkVerb, Ping,
     Resolve, Target, Tcp, Udp, Via,
 };
 use crate::lab::Connect;
 use crate::topology::{
-    At, Checker, HostName, Mistake, NetworkName, check_command, check_container, check_network, check_place,
-    no_such, quote,
+    Asked, At, Attachment, Checker, HostName, Mistake, NetworkName, check_command, check_container,
+    check_network, check_place, no_such, quote,
 };
 
 /// One request, as `lab ping` sends if it is not told otherwise.
@@ -126,7 +126,9 @@ fn check_listen(
     match &listen.value {
         ListenEntry::There(false) => None,
         ListenEntry::There(true) => {
-            if let Some(to @ (Destination::Address(_) | Destination::Name(_))) = to {
+            if let Some(to) = to
+                && !to.is_ours()
+            {
                 let title = format!("the lab cannot listen at {to}");
                 let mistake = Mistake::new(title, &listen.span, "where is that?");
                 checker.mistake(
@@ -212,7 +214,8 @@ pub(super) fn check_network_verb(
 fn check_connect(checker: &mut Checker, table: &ConnectTable, fails: bool) -> Option<NetworkVerb> {
     let container = checker.container(&table.container);
     let others = if fails { mem::take(&mut checker.containers) } else { Vec::new() };
-    let place = check_place(checker, &table.name, (table.ip.as_ref(), table.mac.as_ref()), &table.aliases);
+    let asked = Asked { ip: table.ip.as_ref(), ip6: table.ip6.as_ref(), mac: table.mac.as_ref() };
+    let place = check_place(checker, &table.name, asked, &table.aliases);
     if fails {
         checker.containers = others;
     }
@@ -222,6 +225,7 @@ fn check_connect(checker: &mut Checker, table: &ConnectTable, fails: bool) -> Op
         network: place.network.to_string(),
         ip: place.ip,
         mac: place.mac,
+        ip6: place.ip6,
         aliases: place.aliases.clone(),
     };
     if !fails {
@@ -311,14 +315,11 @@ pub(super) fn check_target(checker: &mut Checker, text: &At<String>) -> Option<T
 /// An address, a host, a container, a container on one of its networks: `C0@demonet`; or a DNS name: one with a dot that is
 /// nobody's here, or any behind `dns:`.
 pub(super) fn check_destination(checker: &mut Checker, text: &At<String>) -> Option<Destination> {
-    match text.parse::<IpAddr>() {
-        Ok(IpAddr::V6(_)) => {
-            let mistake = Mistake::new("IPv6 is not there yet", &text.span, "this version cannot do it");
-            checker.mistake(mistake);
-            return None;
-        }
-        Ok(address) => return Some(Destination::Address(address)),
-        Err(_) => {}
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(Destination::Address(address));
+    }
+    if let Some(of) = text.strip_prefix(IPV6) {
+        return check_ipv6(checker, &text.with(of.to_owned()));
     }
     if let Some((name, network)) = text.split_once('@') {
         let name = name.strip_prefix("container:").unwrap_or(name);
@@ -346,6 +347,42 @@ pub(super) fn check_destination(checker: &mut Checker, text: &At<String>) -> Opt
         Target::Container(name) => Destination::Container { name, network: None },
         Target::Internet => return None,
     })
+}
+
+/// A container or a name whose IPv6 address is meant.
+fn check_ipv6(checker: &mut Checker, text: &At<String>) -> Option<Destination> {
+    let without =
+        |what: String| Mistake::new(format!("{what} has no IPv6 address"), &text.span, "is addressed by it");
+    let to = check_destination(checker, text)?;
+    match &to {
+        Destination::Name(_) => {}
+        Destination::Container { name, network } => {
+            let container = checker.container(&text.with(name.to_string()))?;
+            let meant = |attachment: &&Attachment| match network {
+                Some(Via::Network(network)) => attachment.network == *network,
+                Some(Via::GatewayBridge) => false,
+                None => true,
+            };
+            let on: Vec<Attachment> = container.networks.iter().filter(meant).cloned().collect();
+            let has = |on: &Attachment| checker.networks.iter().any(|its| its.name == on.network && its.ipv6);
+            if !on.iter().any(has) {
+                checker.mistake(without(format!("`{to}`")).help("only networks with `ipv6 = true` give one"));
+                return None;
+            }
+        }
+        Destination::Host(_) => {
+            checker.mistake(without(format!("`{to}`")).help("the underlay is IPv4"));
+            return None;
+        }
+        Destination::Address(_) | Destination::Ipv6(_) => {
+            checker.mistake(
+                Mistake::new("`ipv6:` stands before a container or a name", &text.span, "is none")
+                    .help("an address is written as it is"),
+            );
+            return None;
+        }
+    }
+    Some(Destination::Ipv6(Box::new(to)))
 }
 
 /// A network that a container has an address on: an overlay, or the gateway bridge.

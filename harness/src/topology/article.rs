@@ -23,7 +23,7 @@ impl Topology {
             volatile: Vec::new(),
             cgroups: false,
         };
-        let subnet = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 24);
+        let subnet = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 24).into();
         let container = |name, on, ip| Container {
             name: container_name(name),
             on: host_name(on),
@@ -31,6 +31,7 @@ impl Topology {
                 network: network_name("demonet"),
                 ip,
                 mac: None,
+                ip6: None,
                 aliases: Vec::new(),
             }],
             publish: Vec::new(),
@@ -61,6 +62,7 @@ impl Topology {
                 name: network_name("demonet"),
                 on: host_name("docker0"),
                 subnets: vec![Subnet { subnet, gateway: None, ip_range: None, aux: BTreeMap::new() }],
+                ipv6: false,
                 internal: false,
                 attachable: false,
                 options: BTreeMap::new(),

@@ -127,11 +127,15 @@ impl Builder {
         self
     }
 
-    /// An overlay network of several subnets.
+    /// An overlay network of several subnets; with IPv6, if one of them is of IPv6.
     pub fn network_of<'a>(mut self, name: &str, subnets: impl IntoIterator<Item = &'a str>) -> Builder {
+        let subnets: Vec<&str> = subnets.into_iter().collect();
         self.tables.table("[[network]]");
         self.tables.text("name", name);
-        self.tables.key("subnets", texts(&subnets.into_iter().collect::<Vec<_>>()));
+        if subnets.iter().any(|subnet| subnet.contains(':')) {
+            self.tables.key("ipv6", true);
+        }
+        self.tables.key("subnets", texts(&subnets));
         self
     }
 

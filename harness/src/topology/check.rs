@@ -1,11 +1,11 @@
 //! From the tables of a file to what they mean, or to every mistake in them.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use overlay::Resolution;
 use overlay::model::Mac;
 
@@ -160,6 +160,26 @@ impl Checker {
         }
     }
 
+    /// An address of either family.
+    pub(crate) fn any_address(&mut self, text: &At<String>) -> Option<IpAddr> {
+        if text.contains(':') {
+            self.address6(text).map(IpAddr::V6)
+        } else {
+            self.address(text).map(IpAddr::V4)
+        }
+    }
+
+    /// An IPv6 address.
+    pub(crate) fn address6(&mut self, text: &At<String>) -> Option<Ipv6Addr> {
+        let address = text.parse().ok();
+        if address.is_none() {
+            let mistake =
+                Mistake::new(format!("{} is not an IPv6 address", quote(text)), &text.span, "not an address");
+            self.mistake(mistake.help("write it as `fd00:1::2`"));
+        }
+        address
+    }
+
     /// An IPv4 address.
     pub(crate) fn address(&mut self, text: &At<String>) -> Option<Ipv4Addr> {
         let address = text.parse().ok();
@@ -183,9 +203,21 @@ impl Checker {
         None
     }
 
-    /// A subnet: an address without host bits, and the length of its prefix.
+    /// An IPv4 subnet.
     pub(crate) fn net(&mut self, text: &At<String>) -> Option<Ipv4Net> {
-        let Ok(net) = text.parse::<Ipv4Net>() else {
+        match self.any_net(text)? {
+            IpNet::V4(net) => Some(net),
+            IpNet::V6(_) => {
+                let title = format!("{} is not an IPv4 subnet", quote(text));
+                self.mistake(Mistake::new(title, &text.span, "this is IPv4 only"));
+                None
+            }
+        }
+    }
+
+    /// A subnet of either family: an address without host bits, and the length of its prefix.
+    pub(crate) fn any_net(&mut self, text: &At<String>) -> Option<IpNet> {
+        let Ok(net) = text.parse::<IpNet>() else {
             let mistake =
                 Mistake::new(format!("{} is not a subnet", quote(text)), &text.span, "not a subnet");
             self.mistake(mistake.help("write an address and a prefix length, such as `192.168.0.0/24`"));

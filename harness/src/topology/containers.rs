@@ -1,6 +1,6 @@
 //! Containers: where they run, and addresses that their networks can give.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use overlay::dns::Resolv;
 use overlay::model::{Mac, Publish};
@@ -137,60 +137,49 @@ fn check_attachment(checker: &mut Checker, entry: &At<AttachmentEntry>) -> Optio
     let table = match &entry.value {
         AttachmentEntry::Name(name) => {
             let network = checker.network(&entry.with(name.clone()))?.name;
-            return Some(Attachment { network, ip: None, mac: None, aliases: Vec::new() });
+            return Some(Attachment { network, ip: None, ip6: None, mac: None, aliases: Vec::new() });
         }
         AttachmentEntry::Table(table) => table,
     };
-    check_place(checker, &table.name, (table.ip.as_ref(), table.mac.as_ref()), &table.aliases)
+    let asked = Asked { ip: table.ip.as_ref(), ip6: table.ip6.as_ref(), mac: table.mac.as_ref() };
+    check_place(checker, &table.name, asked, &table.aliases)
 }
 
-/// A place on a network, with an address and a MAC that the network can give.
+/// The addresses and the MAC that are asked for on a network, as written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked<'a> {
+    pub(crate) ip: Option<&'a At<String>>,
+    pub(crate) ip6: Option<&'a At<String>>,
+    pub(crate) mac: Option<&'a At<String>>,
+}
+
+/// A place on a network, with addresses and a MAC that the network can give.
 pub(crate) fn check_place(
     checker: &mut Checker,
     network: &At<String>,
-    (ip, mac): (Option<&At<String>>, Option<&At<String>>),
+    asked: Asked<'_>,
     aliases: &[String],
 ) -> Option<Attachment> {
     let network = checker.network(network)?;
-    let ip = ip.and_then(|text| {
-        let address = checker.address(text)?;
-        let its = network.subnets.iter().find(|pool| pool.subnet.contains(&address));
-        let pool = match (its, &network.subnets[..]) {
-            (Some(pool), _) | (None, [pool]) => pool,
-            (None, []) => {
-                let mistake = Mistake::new("an address needs a subnet", &text.span, "of which subnet?");
-                checker.mistake(mistake.help(format!("give `{}` a `subnet`", network.name)));
-                return None;
-            }
-            (None, several) => {
-                let title = format!("{address} is in no subnet of `{}`", network.name);
-                let help = format!("they are {}", list(several.iter().map(|pool| pool.subnet.to_string())));
-                checker.mistake(Mistake::new(title, &text.span, "outside of them").help(help));
-                return None;
-            }
-        };
-        let whose = format!("the subnet of `{}`", network.name);
-        if let Some(mistake) = misplaced(pool.subnet, address, &text.span, &whose) {
-            checker.mistake(mistake);
-            return None;
-        }
-        if let Some(owner) = reserved(pool, address) {
-            checker.mistake(Mistake::new(format!("{address} is taken"), &text.span, owner));
-            return None;
-        }
-        let other = checker.containers.iter().find(|container| {
-            container.networks.iter().any(|other| other.network == network.name && other.ip == Some(address))
-        });
-        if let Some(other) = other {
-            let mistake = Mistake::new(format!("{address} is taken"), &text.span, "wanted again")
-                .beside(&other.span, format!("`{}` has it", other.name));
-            checker.mistake(mistake);
-            return None;
-        }
-        Some(address)
+    let mut places = Vec::new();
+    let ip = asked.ip.and_then(|text| {
+        let ip = checker.address(text)?;
+        places.push(check_address(checker, &network, ip.into(), text)?);
+        Some(ip)
     });
-    let mac = mac.and_then(|text| check_mac(checker, &network, text, ip));
-    Some(Attachment { network: network.name, ip, mac, aliases: aliases.to_vec() })
+    let ip6 = asked.ip6.and_then(|text| {
+        let ip6 = checker.address6(text)?;
+        places.push(check_address(checker, &network, ip6.into(), text)?);
+        Some(ip6)
+    });
+    if let ([one, other], Some(text)) = (&places[..], asked.ip6)
+        && one != other
+    {
+        let mistake = Mistake::new("these addresses are of two subnets", &text.span, "a container is in one");
+        checker.mistake(mistake.help("the first IPv6 subnet goes with the first of IPv4, and so on"));
+    }
+    let mac = asked.mac.and_then(|text| check_mac(checker, &network, text, ip));
+    Some(Attachment { network: network.name, ip, ip6, mac, aliases: aliases.to_vec() })
 }
 
 /// A MAC that no other container asks for there, nor is made of an address that another may have.
@@ -210,7 +199,7 @@ fn check_mac(
         checker.mistake(mistake);
         return None;
     }
-    let within = |ip: &Ipv4Addr| network.subnets.iter().any(|pool| pool.subnet.contains(ip));
+    let within = |ip: &Ipv4Addr| network.subnets.iter().any(|pool| pool.subnet.contains(&IpAddr::V4(*ip)));
     if let Some(made_of) = mac.ip().filter(|of| ip != Some(*of) && within(of)) {
         let mistake = Mistake::new(format!("{mac} is that of {made_of}"), &text.span, "of another address");
         let help = format!("choose another one, or ask for that address: `ip = \"{made_of}\"`");
@@ -220,8 +209,57 @@ fn check_mac(
     Some(mac)
 }
 
+/// Whether the network can give an address; the number of its pool among those of the family.
+fn check_address(
+    checker: &mut Checker,
+    network: &Network,
+    address: IpAddr,
+    text: &At<String>,
+) -> Option<usize> {
+    let pools: Vec<&Subnet> = network.pools(address.is_ipv6()).collect();
+    let its = pools.iter().position(|pool| pool.subnet.contains(&address));
+    let number = match (its, &pools[..]) {
+        (Some(number), _) => number,
+        (None, [_]) => 0,
+        (None, []) => {
+            let mistake = Mistake::new("an address needs a subnet", &text.span, "of which subnet?");
+            let help = if address.is_ipv6() { "an IPv6 subnet, and `ipv6 = true`" } else { "a `subnet`" };
+            checker.mistake(mistake.help(format!("give `{}` {help}", network.name)));
+            return None;
+        }
+        (None, several) => {
+            let title = format!("{address} is in no subnet of `{}`", network.name);
+            let help = format!("they are {}", list(several.iter().map(|pool| pool.subnet.to_string())));
+            checker.mistake(Mistake::new(title, &text.span, "outside of them").help(help));
+            return None;
+        }
+    };
+    let pool = pools[number];
+    let whose = format!("the subnet of `{}`", network.name);
+    if let Some(mistake) = misplaced(pool.subnet, address, &text.span, &whose) {
+        checker.mistake(mistake);
+        return None;
+    }
+    if let Some(owner) = reserved(pool, address) {
+        checker.mistake(Mistake::new(format!("{address} is taken"), &text.span, owner));
+        return None;
+    }
+    let has = |other: &Attachment| {
+        let mut its = other.ip.map(IpAddr::V4).into_iter().chain(other.ip6.map(IpAddr::V6));
+        other.network == network.name && its.any(|its| its == address)
+    };
+    let other = checker.containers.iter().find(|container| container.networks.iter().any(has));
+    if let Some(other) = other {
+        let mistake = Mistake::new(format!("{address} is taken"), &text.span, "wanted again")
+            .beside(&other.span, format!("`{}` has it", other.name));
+        checker.mistake(mistake);
+        return None;
+    }
+    Some(number)
+}
+
 /// What a pool keeps an address for.
-fn reserved(pool: &Subnet, address: Ipv4Addr) -> Option<String> {
+fn reserved(pool: &Subnet, address: IpAddr) -> Option<String> {
     if pool.first_gateway() == Some(address) {
         return Some("the gateway's, said or by default".into());
     }

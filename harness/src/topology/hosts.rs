@@ -1,11 +1,11 @@
 //! The underlay, its hosts and the store: addresses that fit together.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::ops::Range;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use overlay::Resolution;
 use overlay::dns::{Question, Type};
 
@@ -100,6 +100,24 @@ pub(super) fn usable(checker: &mut Checker, subnet: Ipv4Net, text: &At<String>) 
     false
 }
 
+/// The same for an IPv6 subnet.
+pub(super) fn usable6(checker: &mut Checker, subnet: Ipv6Net, text: &At<String>) -> bool {
+    let first = subnet.network();
+    let why = if first.is_loopback()
+        || first.is_multicast()
+        || first.is_unspecified()
+        || first.is_unicast_link_local()
+    {
+        "not for hosts: loopback, multicast, link-local or unspecified"
+    } else if subnet.prefix_len() > 126 {
+        "no room for two addresses"
+    } else {
+        return true;
+    };
+    checker.mistake(Mistake::new(format!("{subnet} cannot be used"), &text.span, why));
+    false
+}
+
 /// Whether a subnet leaves every host's gateway bridge alone; notes that it does not.
 pub(super) fn spares_gateway_bridge(checker: &mut Checker, subnet: Ipv4Net, text: &At<String>) -> bool {
     if !overlap(subnet, GATEWAY_BRIDGE) {
@@ -112,7 +130,8 @@ pub(super) fn spares_gateway_bridge(checker: &mut Checker, subnet: Ipv4Net, text
 }
 
 /// Whether two subnets share an address.
-pub(super) fn overlap(a: Ipv4Net, b: Ipv4Net) -> bool {
+pub(super) fn overlap(a: impl Into<IpNet>, b: impl Into<IpNet>) -> bool {
+    let (a, b) = (a.into(), b.into());
     a.contains(&b) || b.contains(&a)
 }
 
@@ -185,7 +204,7 @@ impl Used {
     /// Takes an address, or notes why it cannot be had.
     fn claim(&mut self, checker: &mut Checker, address: Ipv4Addr, span: &Range<usize>, what: &str) -> bool {
         if let Some(subnet) = self.subnet
-            && let Some(mistake) = misplaced(subnet, address, span, "the underlay")
+            && let Some(mistake) = misplaced(subnet.into(), address.into(), span, "the underlay")
         {
             checker.mistake(mistake);
             return false;
@@ -201,15 +220,11 @@ impl Used {
 }
 
 /// Why an address of a subnet cannot be given to anybody.
-pub(super) fn misplaced(
-    subnet: Ipv4Net,
-    address: Ipv4Addr,
-    span: &Range<usize>,
-    whose: &str,
-) -> Option<Mistake> {
+pub(super) fn misplaced(subnet: IpNet, address: IpAddr, span: &Range<usize>, whose: &str) -> Option<Mistake> {
     if !subnet.contains(&address) {
         let mistake = Mistake::new(format!("{address} is outside {subnet}"), span, format!("not in {whose}"));
-        let (first, last) = (subnet.hosts().next()?, subnet.hosts().next_back()?);
+        let first = subnet.hosts().find(|ip| *ip != subnet.network())?;
+        let last = subnet.hosts().next_back()?;
         return Some(mistake.help(format!("addresses from `{first}` to `{last}` are inside")));
     }
     if address == subnet.network() {
@@ -219,7 +234,7 @@ pub(super) fn misplaced(
             "not a host's",
         ));
     }
-    if address == subnet.broadcast() {
+    if address.is_ipv4() && address == subnet.broadcast() {
         return Some(Mistake::new(
             format!("{address} is the broadcast address of {subnet}"),
             span,

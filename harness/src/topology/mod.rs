@@ -40,7 +40,7 @@ pub use report::{Mistake, Report};
 pub use schema::schema;
 
 pub(crate) use check::{Checker, TIMEOUT, no_such};
-pub(crate) use containers::{check_command, check_container, check_place};
+pub(crate) use containers::{Asked, check_command, check_container, check_place};
 pub(crate) use file::{At, ContainerTable, Example, FilterTable, ImpairmentTable, NetworkTable, WordOr};
 pub(crate) use impairments::{check_filter, check_wire};
 pub(crate) use networks::check_network;

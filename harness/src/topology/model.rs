@@ -1,10 +1,10 @@
 //! What a topology file means: a value in which nothing is left open.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use ipnet::{Ipv4AddrRange, Ipv4Net};
+use ipnet::{IpAddrRange, IpNet, Ipv4AddrRange, Ipv4Net, Ipv6AddrRange};
 use overlay::Resolution;
 use overlay::dns::Resolv;
 use overlay::model::{Mac, Publish};
@@ -157,8 +157,11 @@ pub struct Network {
     pub name: NetworkName,
     /// The host whose engine is asked to create it.
     pub on: HostName,
-    /// Its address pools. Empty: the engine chooses one.
+    /// Its address pools, of either family. None of IPv4: the engine chooses one. The first IPv6 pool goes with the first IPv4
+    /// one, and so on.
     pub subnets: Vec<Subnet>,
+    /// Whether its containers have IPv6 addresses, too. If so, it has a pool for them.
+    pub ipv6: bool,
     /// No way out of the overlay.
     pub internal: bool,
     /// Docker's flag of that name; stored and shown.
@@ -173,13 +176,13 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subnet {
     /// The pool.
-    pub subnet: Ipv4Net,
+    pub subnet: IpNet,
     /// The gateway's address. `None`: the engine takes the first free one.
-    pub gateway: Option<Ipv4Addr>,
+    pub gateway: Option<IpAddr>,
     /// The part of the pool that addresses are given out from. `None`: all of it.
-    pub ip_range: Option<Ipv4Net>,
+    pub ip_range: Option<IpNet>,
     /// Addresses never given out, by name.
-    pub aux: BTreeMap<String, Ipv4Addr>,
+    pub aux: BTreeMap<String, IpAddr>,
 }
 
 /// A container to run.
@@ -212,6 +215,8 @@ pub struct Attachment {
     pub ip: Option<Ipv4Addr>,
     /// The MAC asked for. `None`: the one that is made of the address.
     pub mac: Option<Mac>,
+    /// The IPv6 address asked for. `None`: the engine chooses, on a network with IPv6.
+    pub ip6: Option<Ipv6Addr>,
     /// Further names on that network.
     pub aliases: Vec<String>,
 }
@@ -233,16 +238,32 @@ impl Topology {
     }
 }
 
+impl Network {
+    /// Its pools of one family, in order.
+    pub fn pools(&self, v6: bool) -> impl Iterator<Item = &Subnet> {
+        self.subnets.iter().filter(move |pool| pool.is_v6() == v6)
+    }
+}
+
 impl Subnet {
+    /// Whether it is of IPv6.
+    pub fn is_v6(&self) -> bool {
+        matches!(self.subnet, IpNet::V6(_))
+    }
+
     /// The gateway asked for, or the one that the engine takes: the first address that it may give out,
     /// which in a range is the range's own first one (observed on Docker 20.10).
-    pub fn first_gateway(&self) -> Option<Ipv4Addr> {
+    pub fn first_gateway(&self) -> Option<IpAddr> {
         let range = self.ip_range.unwrap_or(self.subnet);
-        let free = |address: &Ipv4Addr| {
+        let free = |address: &IpAddr| {
             *address != self.subnet.network()
-                && *address != self.subnet.broadcast()
+                && (self.is_v6() || *address != self.subnet.broadcast())
                 && !self.aux.values().any(|aux| aux == address)
         };
-        self.gateway.or_else(|| Ipv4AddrRange::new(range.network(), range.broadcast()).find(free))
+        let mut all = match range {
+            IpNet::V4(range) => IpAddrRange::V4(Ipv4AddrRange::new(range.network(), range.broadcast())),
+            IpNet::V6(range) => IpAddrRange::V6(Ipv6AddrRange::new(range.network(), range.broadcast())),
+        };
+        self.gateway.or_else(|| all.find(free))
     }
 }

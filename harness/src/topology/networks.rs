@@ -1,15 +1,16 @@
 //! Overlay networks: where they are made, and subnets that overlap nothing.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
+use overlay::docker::{IPV6_MTU, VXLAN_OVERHEAD};
 
 use super::check::{Checker, taken};
 use super::file::At;
 use super::file::{NetworkTable, SubnetTable, WordOr};
-use super::hosts::{misplaced, overlap, spares_gateway_bridge, usable};
-use super::model::{Network, Subnet};
+use super::hosts::{misplaced, overlap, spares_gateway_bridge, usable, usable6};
+use super::model::{Network, Subnet, Underlay};
 use super::name::NetworkName;
 use super::report::{Mistake, quote};
 
@@ -29,6 +30,10 @@ pub(crate) fn check_network(checker: &mut Checker, table: &At<NetworkTable>) -> 
     }
     let on = checker.engine_or_first(table.on.as_ref(), &table.name.span);
     let subnets = check_subnets(checker, &name, table);
+    // Without an underlay, what an engine refuses is no mistake.
+    if checker.underlay.is_some() {
+        check_ipv6(checker, table);
+    }
     for (key, value) in &table.options {
         let mtu = value.parse().ok().filter(|mtu| MTUS.contains(mtu));
         if key == MTU_OPTION && mtu.is_none() {
@@ -40,12 +45,53 @@ pub(crate) fn check_network(checker: &mut Checker, table: &At<NetworkTable>) -> 
         name,
         on: on.or_else(|| checker.hosts.first().map(|host| host.name.clone()))?,
         subnets,
+        ipv6: table.ipv6,
         internal: table.internal,
         attachable: table.attachable,
         options: table.options.iter().map(|(key, value)| (key.clone(), value.value.clone())).collect(),
         labels: table.labels.clone(),
     };
     Some(table.name.with(network))
+}
+
+/// Whether a network has as much IPv6 as it says.
+fn check_ipv6(checker: &mut Checker, table: &NetworkTable) {
+    let name = quote(&table.name);
+    let several = table.subnets.iter().map(|entry| match &entry.value {
+        WordOr::Word(text) => text,
+        WordOr::Table(table) => &table.subnet.value,
+    });
+    // As they are written: what is wrong with one of them is said elsewhere.
+    let all: Vec<&String> = table.subnet.iter().map(|text| &text.value).chain(several).collect();
+    let v6 = all.iter().filter(|text| text.contains(':')).count();
+    let v4 = (all.len() - v6).max(1);
+    let least = IPV6_MTU + VXLAN_OVERHEAD;
+    let mtu = table.options.get(MTU_OPTION);
+    let narrow = mtu.filter(|text| text.parse::<u32>().is_ok_and(|mtu| (1..least).contains(&mtu)));
+    if !table.ipv6 && v6 > 0 {
+        let mistake = Mistake::new(format!("{name} has an IPv6 subnet"), &table.name.span, "without IPv6");
+        checker.mistake(mistake.help("IPv6 has to be asked for: `ipv6 = true`"));
+    } else if table.ipv6 && v6 == 0 {
+        let mistake = Mistake::new(format!("{name} has no IPv6 subnet"), &table.name.span, "`ipv6 = true`");
+        checker.mistake(
+            mistake
+                .help("there is none by default; add one: `subnets = [\"10.73.0.0/24\", \"fd00:1::/64\"]`"),
+        );
+    } else if v6 > v4 {
+        let mistake = Mistake::new(
+            format!("{name} has {v6} IPv6 subnets and {v4} of IPv4"),
+            &table.name.span,
+            "each goes with one of IPv4",
+        );
+        checker.mistake(mistake.help("give as many of IPv4"));
+    } else if let Some(mtu) = narrow.filter(|_| table.ipv6) {
+        let mistake = Mistake::new(
+            format!("an MTU of {} is too small for IPv6", mtu.value),
+            &mtu.span,
+            "the underlay's",
+        );
+        checker.mistake(mistake.help(format!("IPv6 needs {IPV6_MTU} bytes inside, so {least} or more")));
+    }
 }
 
 /// The subnets that a network says it has, by its own keys or by a list; those that are right.
@@ -106,8 +152,12 @@ fn check_subnet(
     before: &[Subnet],
 ) -> Option<Subnet> {
     let text = &table.subnet;
-    let subnet = checker.net(text)?;
-    if !usable(checker, subnet, text) || !alone(checker, subnet, text) {
+    let subnet = checker.any_net(text)?;
+    let usable = match subnet {
+        IpNet::V4(subnet) => usable(checker, subnet, text),
+        IpNet::V6(subnet) => usable6(checker, subnet, text),
+    };
+    if !usable || !alone(checker, subnet, text) {
         return None;
     }
     if let Some(other) = before.iter().find(|other| overlap(other.subnet, subnet)) {
@@ -116,10 +166,10 @@ fn check_subnet(
         return None;
     }
     let whose = format!("the subnet of `{name}`");
-    let mut taken: BTreeMap<Ipv4Addr, &At<String>> = BTreeMap::new();
+    let mut taken: BTreeMap<IpAddr, &At<String>> = BTreeMap::new();
     let mut claim = |checker: &mut Checker, text| {
         let text: &At<String> = text;
-        let address = checker.address(text)?;
+        let address = checker.any_address(text)?;
         if let Some(mistake) = misplaced(subnet, address, &text.span, &whose) {
             checker.mistake(mistake);
             return None;
@@ -137,7 +187,7 @@ fn check_subnet(
         .filter_map(|(key, text)| claim(checker, text).map(|address| (key.clone(), address)))
         .collect();
     let ip_range = table.ip_range.as_ref().and_then(|text| {
-        let range = checker.net(text)?;
+        let range = checker.any_net(text)?;
         if !subnet.contains(&range) {
             let title = format!("{range} is outside {subnet}");
             checker.mistake(Mistake::new(title, &text.span, format!("not in {whose}")));
@@ -149,8 +199,27 @@ fn check_subnet(
 
 /// Whether a subnet overlaps nothing that was declared before it; notes what it overlaps. Without an underlay, nothing is
 /// to be compared.
-fn alone(checker: &mut Checker, subnet: Ipv4Net, text: &At<String>) -> bool {
+fn alone(checker: &mut Checker, subnet: IpNet, text: &At<String>) -> bool {
     let Some(underlay) = checker.underlay.clone() else { return true };
+    if let IpNet::V4(subnet) = subnet
+        && !beside_the_hosts(checker, &underlay, subnet, text)
+    {
+        return false;
+    }
+    let other = checker.networks.iter().find_map(|network| {
+        let pool = network.subnets.iter().find(|pool| overlap(pool.subnet, subnet))?;
+        Some((network.name.clone(), pool.subnet, network.span.clone()))
+    });
+    if let Some((name, pool, span)) = other {
+        let mistake = Mistake::new(format!("{subnet} overlaps {pool}"), &text.span, "this subnet");
+        checker.mistake(mistake.beside(&span, format!("`{name}` has {pool}")));
+        return false;
+    }
+    true
+}
+
+/// Whether a subnet has nothing of what hosts have, and the outside world; notes what it has. All of that is IPv4.
+fn beside_the_hosts(checker: &mut Checker, underlay: &Underlay, subnet: Ipv4Net, text: &At<String>) -> bool {
     if !spares_gateway_bridge(checker, subnet, text) {
         return false;
     }
@@ -164,15 +233,6 @@ fn alone(checker: &mut Checker, subnet: Ipv4Net, text: &At<String>) -> bool {
         let mistake =
             Mistake::new(format!("{subnet} covers {outside}"), &text.span, "which is in `internet`");
         checker.mistake(mistake.help("choose another subnet, or another outside address"));
-        return false;
-    }
-    let other = checker.networks.iter().find_map(|network| {
-        let pool = network.subnets.iter().find(|pool| overlap(pool.subnet, subnet))?;
-        Some((network.name.clone(), pool.subnet, network.span.clone()))
-    });
-    if let Some((name, pool, span)) = other {
-        let mistake = Mistake::new(format!("{subnet} overlaps {pool}"), &text.span, "this subnet");
-        checker.mistake(mistake.beside(&span, format!("`{name}` has {pool}")));
         return false;
     }
     true

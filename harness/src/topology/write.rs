@@ -138,6 +138,9 @@ impl Page {
             let subnets: Vec<String> = network.subnets.iter().map(subnet).collect();
             self.key("subnets", format!("[{}]", subnets.join(", ")));
         }
+        if network.ipv6 {
+            self.key("ipv6", true);
+        }
         self.key("internal", network.internal);
         self.key("attachable", network.attachable);
         self.map("options", &network.options);
@@ -256,6 +259,9 @@ fn attachment(attachment: &Attachment) -> String {
     let mut keys = vec![format!("name = {}", quoted(attachment.network.as_str()))];
     if let Some(ip) = attachment.ip {
         keys.push(format!("ip = {}", quoted(&ip.to_string())));
+    }
+    if let Some(ip6) = attachment.ip6 {
+        keys.push(format!("ip6 = {}", quoted(&ip6.to_string())));
     }
     if let Some(mac) = attachment.mac {
         keys.push(format!("mac = {}", quoted(&mac.to_string())));

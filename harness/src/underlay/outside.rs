@@ -66,12 +66,12 @@ struct World(Arc<BTreeMap<String, Ipv4Addr>>);
 impl Names for World {
     const IS_AUTHORITY: bool = true;
 
-    fn addresses(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
-        self.0.get(&name.to_ascii_lowercase()).map(|address| vec![*address])
+    fn addresses(&self, name: &str) -> Option<Vec<IpAddr>> {
+        self.0.get(&name.to_ascii_lowercase()).map(|address| vec![(*address).into()])
     }
 
-    fn name_of(&self, address: Ipv4Addr) -> Option<String> {
-        self.0.iter().find(|(_, its)| **its == address).map(|(name, _)| name.clone())
+    fn name_of(&self, address: IpAddr) -> Option<String> {
+        self.0.iter().find(|(_, its)| IpAddr::V4(**its) == address).map(|(name, _)| name.clone())
     }
 }
 

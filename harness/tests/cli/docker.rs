@@ -72,6 +72,47 @@ fn a_network_is_created_listed_inspected_and_removed() {
 }
 
 #[test]
+fn ipv6_is_asked_for_with_dockers_flags() {
+    let console = Console::with_two_hosts();
+    let create = [
+        "network",
+        "create",
+        "--subnet",
+        "fd00:1::/64",
+        "--subnet",
+        "10.73.0.0/24",
+        "--gateway",
+        "fd00:1::fe",
+    ];
+    let said = console.lab([&create[..], &["v6net"]].concat()).failed(1);
+    assert!(said.contains("the network is without IPv6, which has to be asked for (--ipv6"), "{said}");
+    console.lab([&create[..], &["--ipv6", "v6net"]].concat()).done();
+    let run =
+        ["container", "run", "--on", "docker1", "--name", "S1", "--net", "v6net", "--ip6", "fd00:1::51"];
+    console.lab(run).done();
+    console.lab(["network", "connect", "--ip6", "fd00:1::c0", "v6net", "C0"]).done();
+    let pinged = console.lab(["ping", "C0", "fd00:1::51"]).done();
+    assert!(pinged.ends_with("ms\n") && pinged.contains("4 sent, 4 answered, 0% loss"), "{pinged}");
+    console.lab(["ping", "S1", "ipv6:C0"]).done();
+    let shown = parse(&console.lab(["network", "inspect", "v6net"]).done());
+    assert_eq!(shown[0]["EnableIPv6"], true);
+    assert_eq!(
+        shown[0]["IPAM"]["Config"],
+        json!([{ "Subnet": "10.73.0.0/24" }, { "Subnet": "fd00:1::/64", "Gateway": "fd00:1::fe" }])
+    );
+    let shown = parse(&console.lab(["container", "inspect", "S1"]).done());
+    let its = &shown[0]["NetworkSettings"]["Networks"]["v6net"];
+    assert_eq!(its["IPAMConfig"], json!({ "IPv6Address": "fd00:1::51" }));
+    assert_eq!((&its["GlobalIPv6Address"], &its["GlobalIPv6PrefixLen"]), (&json!("fd00:1::51"), &json!(64)));
+    let listed = console.lab(["ps"]).done();
+    assert!(listed.contains("10.73.0.2/24 fd00:1::51/64 on v6net"), "{listed}");
+    assert!(listed.contains("10.73.0.0/24, fd00:1::/64"), "{listed}");
+    let inspected = console.lab(["inspect", "S1"]).done();
+    assert!(inspected.contains("address fd00:1::51/64 dev eth0"), "{inspected}");
+    assert!(inspected.contains("route fd00:1::/64 dev eth0"), "{inspected}");
+}
+
+#[test]
 fn networks_are_refused_in_dockers_words() {
     let console = Console::with_two_hosts();
     for (args, complaint) in [

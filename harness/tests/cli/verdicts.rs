@@ -11,12 +11,6 @@ use crate::console::{Console, repository};
 /// Where our verdict is another than Docker's: a part of the request that no other has, the refusal that is ours, and why, as the README
 /// says it. Each has to be needed.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    (
-        "create --driver overlay --ipv6 --subnet fd00:1::/64",
-        "unexpected argument '--ipv6' found",
-        "Not there yet",
-    ),
-    ("--ipv6 v6auto", "unexpected argument '--ipv6' found", "Not there yet"),
     ("hole", "Pool overlaps with other one on this address space", "subnets that overlap"),
     ("gwnet", "Pool overlaps with other one on this address space", "the subnet of `docker_gwbridge`"),
     ("narrow", "invalid MTU value: 40", "an MTU that leaves nothing for the overlay"),

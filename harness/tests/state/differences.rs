@@ -15,6 +15,7 @@ const HOSTS: &[&str] = &["two-host", "real-docker"];
 const ALL: &[&str] = &[
     "two-host",
     "internal",
+    "ipv6",
     "several-subnets",
     "mtu-1300",
     "vni-777",
@@ -70,6 +71,16 @@ pub(crate) const KNOWN: &[Known] = &[
         seen: FULL,
         what: "docker0: address fe80::*/64 dev *: only Docker",
         why: "hosts have IPv6 switched off",
+    },
+    Known {
+        seen: &["ipv6"],
+        what: "C0: address fe80::42:aff:fe49:2/64 dev eth0: only Docker",
+        why: "the kernel has made it here, too; link-local addresses are not looked at",
+    },
+    Known {
+        seen: &["ipv6"],
+        what: "C0: route fe80::/64: only Docker",
+        why: "the kernel has made it here, too; link-local routes are not looked at",
     },
     Known {
         seen: FULL,

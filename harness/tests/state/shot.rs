@@ -105,10 +105,10 @@ fn planned(lab: &Lab, view: &View) -> String {
         for network in &networks {
             let peers = view.peers(network.id, host.ip);
             for subnet in &network.subnets {
-                let within = peers.iter().filter(|(ip, _)| subnet.net.contains(*ip));
+                let within = peers.iter().filter(|(ip, _)| subnet.contains(**ip));
                 let want = Tables::of(&within.map(|(ip, peer)| (*ip, *peer)).collect());
                 let vni = subnet.vni.map_or("none".to_owned(), |vni| vni.to_string());
-                let (name, net, mtu) = (&network.name, subnet.net, network.mtu());
+                let (name, net, mtu) = (&network.name, subnet.v4.net, network.mtu());
                 writeln!(text, "\n# {} on {name}, {net}, VNI {vni}, MTU {mtu}", host.name).unwrap();
                 for (when, ops) in [
                     ("peers come", plan(&Tables::default(), &want)),

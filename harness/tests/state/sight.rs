@@ -66,6 +66,7 @@ pub(crate) fn compare(topology: &str, shot: &Shot) {
         }
         "internal" => by_network("intnet", 2),
         "several-subnets" => by_network("multinet", 4),
+        "ipv6" => by_network("v6net", 3),
         "mtu-1300" => by_network("mtunet", 5),
         "vni-777" => by_network("vninet", 6),
         "address-range" => by_network("auxnet", 7),

@@ -129,7 +129,7 @@ fn netfilter() -> Result<()> {
 }
 
 fn icmp() -> Result<()> {
-    Netns::new("probe")?.icmp().map(drop)
+    Netns::new("probe")?.icmp(std::net::Ipv4Addr::LOCALHOST.into()).map(drop)
 }
 
 fn packet_sockets() -> Result<()> {

@@ -1,7 +1,7 @@
 //! Sockets made inside a namespace and used from anywhere.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -25,10 +25,16 @@ impl Netns {
         made.map(Into::into).doing("listen", format_args!("on {address} in {}", self.name()))
     }
 
-    /// An unconnected TCP socket, non-blocking.
+    /// An unconnected TCP socket for IPv4, non-blocking.
     pub fn tcp(&self) -> Result<Socket> {
-        let made = self.run(|| -> io::Result<Socket> {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+        self.tcp_to(Ipv4Addr::UNSPECIFIED.into())
+    }
+
+    /// An unconnected TCP socket, non-blocking, of the family of the address that it is to be connected to.
+    pub fn tcp_to(&self, to: IpAddr) -> Result<Socket> {
+        let made = self.run(move || -> io::Result<Socket> {
+            let domain = Domain::for_address(SocketAddr::new(to, 0));
+            let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
             socket.set_nonblocking(true)?;
             socket.set_tcp_nodelay(true)?;
             Ok(socket)
@@ -46,9 +52,13 @@ impl Netns {
         made.doing("bind", format_args!("{address} in {}", self.name()))
     }
 
-    /// A raw ICMP socket, blocking. Raw, because `ping_group_range` cannot be widened without root.
-    pub(crate) fn icmp(&self) -> Result<Socket> {
-        let made = self.run(|| Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)))?;
+    /// A raw ICMP socket of an address's family, blocking. Raw, because `ping_group_range` cannot be widened without root.
+    pub(crate) fn icmp(&self, of: IpAddr) -> Result<Socket> {
+        let (domain, protocol) = match of {
+            IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
+            IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
+        };
+        let made = self.run(move || Socket::new(domain, Type::RAW, Some(protocol)))?;
         made.doing("make an ICMP socket", format_args!("in {}", self.name()))
     }
 }

@@ -32,13 +32,13 @@ fn pair() -> (Netns, Netns) {
 }
 
 fn ping(from: &Netns, to: [u8; 4]) -> Echo {
-    Pinger::new(from, to.into()).unwrap().ping(Duration::from_millis(300)).unwrap()
+    Pinger::new(from, to).unwrap().ping(Duration::from_millis(300)).unwrap()
 }
 
 /// Whether an answer comes, be it late: a link that has just been switched on drops packets until the kernel's link watch
 /// has seen its carrier, which takes its time on a busy machine, and ARP asks once a second.
 fn answers(from: &Netns, to: [u8; 4]) -> bool {
-    let echo = Pinger::new(from, to.into()).unwrap().ping(Duration::from_secs(10)).unwrap();
+    let echo = Pinger::new(from, to).unwrap().ping(Duration::from_secs(10)).unwrap();
     matches!(echo, Echo::Reply(_))
 }
 

@@ -43,7 +43,7 @@ impl Middle {
 
     /// Whether b answers a in so long.
     fn answers(&self, patience: Duration) -> bool {
-        let echo = Pinger::new(&self.a, [10, 0, 0, 2].into()).unwrap().ping(patience).unwrap();
+        let echo = Pinger::new(&self.a, [10, 0, 0, 2]).unwrap().ping(patience).unwrap();
         matches!(echo, Echo::Reply(_))
     }
 

@@ -144,7 +144,7 @@ impl Datapath {
                 inner_name: inner.name.clone(),
                 outer: outer.index,
                 outer_name: outer.name.clone(),
-                beyond: known.map(|network| network.beyond(endpoint.address.addr())).unwrap_or_default(),
+                beyond: known.map(|network| network.beyond(endpoint)).unwrap_or_default(),
             };
             let attached = Attached { endpoint: endpoint.clone(), sandbox: container.sandbox, outward, pair };
             self.attached.insert(endpoint.id, attached);

@@ -17,7 +17,7 @@ use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::model::{Endpoint, Network, Subnet, Vni};
 
 /// How long the kernel may take until links that were made carry frames; it is a matter of milliseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 
 /// An endpoint that is in the kernel.
 #[derive(Debug, Clone)]
@@ -114,7 +114,10 @@ impl Datapath {
         if built.bridge.is_some() {
             self.gateway.prepare()?;
         }
-        sandbox::without_ipv6(&container.netns)?;
+        // At its first network. Later it would take away what the others have.
+        if self.attached.values().all(|other| other.sandbox != container.sandbox) {
+            sandbox::without_ipv6(&container.netns)?;
+        }
 
         // From the overlay's namespace: bridge and pair.
         let is_fresh = built.fresh.is_some();
@@ -123,10 +126,10 @@ impl Datapath {
             None => self.overlays.get_mut(&network.id).expect("attach looked whether it is there"),
         };
         let outer_name = overlay.next_veth();
-        let beyond = network.beyond(endpoint.address.addr());
+        let beyond = network.beyond(endpoint);
         let pair = Pair { inner, inner_name, outer, outer_name, beyond };
         let gone = || Error::other("plug", &pair.outer_name, "its subnet is not there");
-        let segment = overlay.segments.get(&subnet.net).ok_or_else(gone)?;
+        let segment = overlay.segments.get_mut(&subnet.v4.net).ok_or_else(gone)?;
         let mut batch = Batch::new();
         if is_fresh {
             let mac = bridge_mac(&mut self.rng, network);
@@ -151,8 +154,12 @@ impl Datapath {
         if !batch.is_empty() {
             self.rtnl.apply(&batch)?;
         }
+        if is_fresh {
+            segment.address(&overlay.netns, &overlay.rtnl, subnet)?;
+        }
 
         // In the container.
+        pair.with_ipv6(&container.netns, endpoint)?;
         let mut batch = pair.inside(Batch::new().up(1, "lo"), endpoint);
         if let Some(outside) = &built.outside {
             batch = self.gateway.inside(batch, outside);
@@ -166,6 +173,9 @@ impl Datapath {
         // that has moved here would be dropped for minutes, until the container speaks first.
         overlay.rtnl.apply(&Batch::new().learn(pair.outer, endpoint.mac))?;
         inside.wait_running(pair.inner, &pair.inner_name, PATIENCE)?;
+        if let Some(address) = endpoint.address6 {
+            inside.wait_local(address.addr(), PATIENCE)?;
+        }
         if let Some(outside) = &built.outside {
             self.rtnl.wait_running(outside.outer, &outside.outer_name, PATIENCE)?;
             inside.wait_running(outside.inner, &outside.inner_name, PATIENCE)?;
@@ -278,7 +288,7 @@ impl Datapath {
         let vxlan = self.counters.index();
         let mut overlay = Overlay::new(&name)?;
         let segment = overlay.next_segment(vni, BRIDGE_INDEX, vxlan);
-        overlay.segments.insert(subnet.net, segment);
+        overlay.segments.insert(subnet.v4.net, segment);
         Ok(overlay)
     }
 
@@ -287,19 +297,22 @@ impl Datapath {
         let (Some(overlay), Some(vni)) = (self.overlays.get_mut(&network.id), subnet.vni) else {
             return Ok(());
         };
-        if overlay.segments.contains_key(&subnet.net) {
+        if overlay.segments.contains_key(&subnet.v4.net) {
             return Ok(());
         }
-        let segment = overlay.next_segment(vni, self.counters.index(), self.counters.index());
+        let mut segment = overlay.next_segment(vni, self.counters.index(), self.counters.index());
         let mac = bridge_mac(&mut self.rng, network);
         overlay.rtnl.apply(&segment.inside(Batch::new(), subnet, network.mtu(), mac))?;
         let tunnel = segment.tunnel(Batch::new(), &overlay.netns, network.mtu());
-        if let Err(error) = self.rtnl.apply(&tunnel) {
+        let made = self.rtnl.apply(&tunnel);
+        let made = made.and_then(|()| segment.address(&overlay.netns, &overlay.rtnl, subnet));
+        if let Err(error) = made {
             // What went wrong is said; that it cannot be undone, too, would say less.
+            let _ = remove(&overlay.rtnl, segment.vxlan, &segment.vxlan_name);
             let _ = remove(&overlay.rtnl, segment.bridge, &segment.bridge_name);
             return Err(error);
         }
-        overlay.segments.insert(subnet.net, segment);
+        overlay.segments.insert(subnet.v4.net, segment);
         Ok(())
     }
 

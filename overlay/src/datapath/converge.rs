@@ -1,7 +1,7 @@
 //! The whole datapath of a host, from the store's documents.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 use kernel::rtnl::Link;
@@ -38,7 +38,7 @@ pub(crate) struct Datapath {
     resolution: Resolution,
     pub(super) tell: Tell,
     /// The peers that were missed and made known, by network.
-    pub(super) resolved: BTreeMap<NetworkId, BTreeSet<Ipv4Addr>>,
+    pub(super) resolved: BTreeMap<NetworkId, BTreeSet<IpAddr>>,
     pub(super) misses: MissCounts,
     /// What came of the documents that were last applied.
     last: Report,
@@ -171,10 +171,11 @@ impl Datapath {
         for subnet in network.subnets.iter().filter(|subnet| subnet.vni.is_some()) {
             report.take("build a subnet", self.extend(network, subnet));
             let Some(overlay) = self.overlays.get_mut(&network.id) else { continue };
-            let Some(segment) = overlay.segments.get_mut(&subnet.net) else { continue };
-            let within = peers.iter().filter(|(ip, _)| subnet.net.contains(*ip));
+            let Some(segment) = overlay.segments.get_mut(&subnet.v4.net) else { continue };
+            report.take("address a bridge", segment.address(&overlay.netns, &overlay.rtnl, subnet));
+            let within = peers.iter().filter(|(ip, _)| subnet.contains(**ip));
             let want = Tables::of(&within.map(|(ip, peer)| (*ip, *peer)).collect());
-            report.take("program the peers", segment.program(&overlay.rtnl, want));
+            report.take("program the peers", segment.program(&overlay.netns, &overlay.rtnl, want));
         }
     }
 
@@ -286,17 +287,19 @@ impl Datapath {
             routes: inside.routes()?,
             ..Snapshot::default()
         };
-        let (dev, address) = (attached.pair.inner, IpNet::V4(attached.endpoint.address));
-        let addressed = have.addresses.iter().any(|found| found.dev == dev && found.net == address);
-        let up = have.by_index(dev).is_some_and(|link| link.up);
-        let outside = self.gateway.outsides.get(&attached.sandbox);
+        let dev = attached.pair.inner;
         let leads = |to: Option<IpNet>, index| {
             have.routes.iter().any(|route| route.to == to && route.dev == Some(index))
         };
-        let own = leads(Some(address.trunc()), dev);
-        let beyond = attached.pair.beyond.iter().all(|(net, _)| leads(Some(IpNet::V4(*net)), dev));
+        let addressed = attached.endpoint.addresses().all(|address| {
+            let there = have.addresses.iter().any(|found| found.dev == dev && found.net == address);
+            there && leads(Some(address.trunc()), dev)
+        });
+        let up = have.by_index(dev).is_some_and(|link| link.up);
+        let outside = self.gateway.outsides.get(&attached.sandbox);
+        let beyond = attached.pair.beyond.iter().all(|(net, _)| leads(Some(*net), dev));
         let out = !attached.outward || outside.is_some_and(|outside| leads(None, outside.inner));
-        Ok(addressed && up && own && beyond && out)
+        Ok(addressed && up && beyond && out)
     }
 
     /// The endpoints in the kernel.

@@ -33,7 +33,7 @@ impl Overlay {
         let subnets = || view.networks.values().flat_map(|found| &found.value.network.subnets);
         self.segments.iter().any(|(net, segment)| {
             let overlaps = |other: Ipv4Net| other.contains(net) || net.contains(&other);
-            subnets().any(|other| overlaps(other.net) || other.vni == Some(segment.vni))
+            subnets().any(|other| overlaps(other.v4.net) || other.vni == Some(segment.vni))
         })
     }
 }

@@ -1,19 +1,18 @@
 //! What to change in a sandbox's tables so that they say what the store says.
 
+use kernel::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use kernel::Snapshot;
-
 use crate::model::{Mac, Peers};
 
-/// What a vxlan device's two tables hold: the answers to ARP, and where each MAC is.
+/// What a vxlan device's two tables hold: the answers to ARP and to neighbour solicitations, and where each MAC is.
 ///
 /// They are compared one by one: an entry that somebody deleted is missing by itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tables {
     /// Permanent neighbour entries: which MAC an address has.
-    pub arp: BTreeMap<Ipv4Addr, Mac>,
+    pub arp: BTreeMap<IpAddr, Mac>,
     /// Permanent forwarding entries: behind which VTEPs a MAC is. Docker has one; the kernel allows several.
     pub fdb: BTreeSet<(Mac, Ipv4Addr)>,
 }
@@ -33,7 +32,7 @@ impl Tables {
         let fdb = have.fdb.iter().filter(|entry| entry.dev == vxlan && entry.own && entry.permanent);
         let v4 = |ip: IpAddr| if let IpAddr::V4(ip) = ip { Some(ip) } else { None };
         Tables {
-            arp: arp.filter_map(|entry| Some((v4(entry.ip)?, entry.mac?))).collect(),
+            arp: arp.filter_map(|entry| Some((entry.ip, entry.mac?))).collect(),
             fdb: fdb.filter_map(|entry| Some((entry.mac, v4(entry.vtep?)?))).collect(),
         }
     }
@@ -45,9 +44,9 @@ pub enum Op {
     /// Takes a forwarding entry out.
     RemoveFdb(Mac, Ipv4Addr),
     /// Takes a neighbour entry out.
-    RemoveArp(Ipv4Addr, Mac),
+    RemoveArp(IpAddr, Mac),
     /// Sets the MAC of an address, whatever it was.
-    SetArp(Ipv4Addr, Mac),
+    SetArp(IpAddr, Mac),
     /// Sets where a MAC is.
     SetFdb(Mac, Ipv4Addr),
 }
@@ -93,12 +92,14 @@ mod tests {
         }
     }
 
-    fn ip() -> impl Strategy<Value = Ipv4Addr> {
-        (0_u8..12).prop_map(|last| Ipv4Addr::new(192, 168, 0, last))
+    fn ip() -> impl Strategy<Value = IpAddr> {
+        let four = (0_u8..12).prop_map(|last| IpAddr::from([192, 168, 0, last]));
+        let six = (0_u16..12).prop_map(|last| IpAddr::from([0xfd00, 1, 0, 0, 0, 0, 0, last]));
+        prop_oneof![four, six]
     }
 
     fn mac() -> impl Strategy<Value = Mac> {
-        ip().prop_map(Mac::of)
+        (0_u8..12).prop_map(|last| Mac::of(Ipv4Addr::new(192, 168, 0, last)))
     }
 
     fn vtep() -> impl Strategy<Value = Ipv4Addr> {
@@ -134,13 +135,13 @@ mod tests {
     }
 
     /// The addresses whose packets the tables lead somewhere, by which MAC, and where.
-    fn served(tables: &Tables) -> BTreeSet<(Ipv4Addr, Mac, Ipv4Addr)> {
+    fn served(tables: &Tables) -> BTreeSet<(IpAddr, Mac, Ipv4Addr)> {
         let behind = |mac: Mac| tables.fdb.iter().filter(move |(other, _)| *other == mac);
         tables.arp.iter().flat_map(|(ip, mac)| behind(*mac).map(|(mac, vtep)| (*ip, *mac, *vtep))).collect()
     }
 
     /// Those that are led to where their MAC is not: what is sent there is lost without a word.
-    fn astray(tables: &Tables, want: &Tables) -> BTreeSet<(Ipv4Addr, Mac, Ipv4Addr)> {
+    fn astray(tables: &Tables, want: &Tables) -> BTreeSet<(IpAddr, Mac, Ipv4Addr)> {
         let mut found = served(tables);
         found.retain(|(_, mac, vtep)| !want.fdb.contains(&(*mac, *vtep)));
         found

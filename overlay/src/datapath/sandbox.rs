@@ -1,7 +1,7 @@
 //! An overlay's namespace on one host: a segment for each of the network's subnets.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ipnet::Ipv4Net;
 use kernel::rtnl::Misses;
@@ -125,6 +125,7 @@ impl Overlay {
         let rtnl = &self.rtnl;
         let have = Snapshot {
             links: rtnl.links()?,
+            addresses: rtnl.addresses()?,
             neighbours: rtnl.neighbours()?,
             fdb: rtnl.fdb()?,
             ..Snapshot::default()
@@ -137,7 +138,7 @@ impl Overlay {
     }
 
     /// The addresses whose MAC the vxlan devices know.
-    pub(super) fn known(&self) -> BTreeSet<Ipv4Addr> {
+    pub(super) fn known(&self) -> BTreeSet<IpAddr> {
         self.segments.values().flat_map(Segment::known).collect()
     }
 

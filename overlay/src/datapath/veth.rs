@@ -2,10 +2,10 @@
 
 use std::os::fd::AsFd;
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::{IpNet, Ipv4Net};
-use kernel::{Batch, Netns, NewLink};
+use ipnet::IpNet;
+use kernel::{Batch, Netns, NewLink, Result};
 
 use crate::model::Endpoint;
 
@@ -21,7 +21,7 @@ pub(super) struct Pair {
     /// Its name there: `veth2`.
     pub(super) outer_name: String,
     /// The network's other subnets, and the address on the overlay's bridge that leads there.
-    pub(super) beyond: Vec<(Ipv4Net, Ipv4Addr)>,
+    pub(super) beyond: Vec<(IpNet, IpAddr)>,
 }
 
 impl Pair {
@@ -51,10 +51,20 @@ impl Pair {
         batch.veth(&outer, &inner, Some(container.as_fd()))
     }
 
-    /// What is to be done in the container: the address, without a broadcast address (article; 20.10 sets one), and the routes
+    /// Switches IPv6 on for the container's half and its loopback, if the endpoint has an address of it.
+    pub(super) fn with_ipv6(&self, container: &Netns, endpoint: &Endpoint) -> Result<()> {
+        if endpoint.address6.is_none() {
+            return Ok(());
+        }
+        let own = format!("ipv6/conf/{}/disable_ipv6", self.inner_name);
+        container.set_sysctls(&[("ipv6/conf/lo/disable_ipv6", "0"), (&own, "0")])
+    }
+
+    /// What is to be done in the container: the addresses, without a broadcast address (article; 20.10 sets one), and the routes
     /// to other subnets.
     pub(super) fn inside<'a>(&self, batch: Batch<'a>, endpoint: &Endpoint) -> Batch<'a> {
-        let batch = batch.address(self.inner, IpNet::V4(endpoint.address)).up(self.inner, &self.inner_name);
+        let batch = endpoint.addresses().fold(batch, |batch, address| batch.address(self.inner, address));
+        let batch = batch.up(self.inner, &self.inner_name);
         self.beyond.iter().fold(batch, |batch, (net, gateway)| batch.route(*net, *gateway, self.inner))
     }
 }

@@ -55,6 +55,7 @@ mod tests {
             name: "C1".to_owned(),
             anonymous: false,
             address: Ipv4Net::new_assert(ip, 24),
+            address6: None,
             mac: Mac::of(ip),
             sandbox: None,
             host,

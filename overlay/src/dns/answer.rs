@@ -1,6 +1,6 @@
 //! What to do with a query. Pure.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::message::{self, Data, Query, Rcode, Record, Type, Unfit};
 use crate::docker;
@@ -10,11 +10,11 @@ pub trait Names {
     /// Whether nobody else knows more: what it does not know does not exist.
     const IS_AUTHORITY: bool;
 
-    /// The addresses of a name, which has no dot at its end. None: it does not know the name.
-    fn addresses(&self, name: &str) -> Option<Vec<Ipv4Addr>>;
+    /// The addresses of a name, which has no dot at its end, of either family. None: it does not know the name.
+    fn addresses(&self, name: &str) -> Option<Vec<IpAddr>>;
 
     /// The name of an address, without a dot at its end.
-    fn name_of(&self, address: Ipv4Addr) -> Option<String>;
+    fn name_of(&self, address: IpAddr) -> Option<String>;
 
     /// Whether nobody else is asked for a name that it does not know.
     fn withholds(&self, _name: &str, _kind: Type) -> bool {
@@ -78,28 +78,40 @@ fn look(query: &Query<'_>, names: &impl Names, seed: u64) -> Option<Vec<Record>>
     let name = query.name.as_deref()?;
     let record = |data| Record { ttl: docker::NAME_TTL, data };
     match query.kind {
-        // Of any type it has, one is enough (RFC 8482, 4.1).
-        Type::A | Type::ANY => {
-            let mut addresses = names.addresses(name)?;
-            fastrand::Rng::with_seed(seed).shuffle(&mut addresses);
-            Some(addresses.into_iter().map(|ip| record(Data::A(ip))).collect())
+        // Of any type it has, one is enough (RFC 8482, 4.1), and all have A.
+        Type::A | Type::ANY | Type::AAAA => {
+            let of_type = |ip| match (ip, query.kind) {
+                (IpAddr::V6(ip), Type::AAAA) => Some(Data::Aaaa(ip)),
+                (IpAddr::V4(ip), Type::A | Type::ANY) => Some(Data::A(ip)),
+                _ => None,
+            };
+            let mut found: Vec<Data> = names.addresses(name)?.into_iter().filter_map(of_type).collect();
+            fastrand::Rng::with_seed(seed).shuffle(&mut found);
+            Some(found.into_iter().map(record).collect())
         }
         Type::PTR => {
             let known = reversed(name).and_then(|address| names.name_of(address));
             let known = known.filter(|name| message::encode_name(name).is_some());
             known.map(|name| vec![record(Data::Ptr(name))])
         }
-        // All addresses are IPv4, nobody here takes mail (20.10: `handleIPQuery`, `handleMXQuery`), and there is nothing else.
+        // Nobody here takes mail (20.10: `handleMXQuery`), and there is nothing else.
         _ => names.addresses(name).map(|_| Vec::new()),
     }
 }
 
-/// The address in a name such as `100.0.168.192.in-addr.arpa` (RFC 1035, 3.5).
-fn reversed(name: &str) -> Option<Ipv4Addr> {
+/// The address in a name such as `100.0.168.192.in-addr.arpa` (RFC 1035, 3.5), or of a digit for each four bits in `ip6.arpa`
+/// (RFC 3596, 2.5).
+fn reversed(name: &str) -> Option<IpAddr> {
     let name = name.to_ascii_lowercase();
-    let mut parts: Vec<&str> = name.strip_suffix(".in-addr.arpa")?.split('.').collect();
-    parts.reverse();
-    parts.join(".").parse().ok()
+    let parts = |name: &str| name.split('.').rev().map(str::to_owned).collect::<Vec<_>>();
+    if let Some(name) = name.strip_suffix(".in-addr.arpa") {
+        return parts(name).join(".").parse::<Ipv4Addr>().ok().map(IpAddr::V4);
+    }
+    let digits = parts(name.strip_suffix(".ip6.arpa")?);
+    if digits.len() != 32 || digits.iter().any(|digit| digit.len() != 1) {
+        return None;
+    }
+    u128::from_str_radix(&digits.concat(), 16).ok().map(|bits| Ipv6Addr::from(bits).into())
 }
 
 /// A server's reply as it is passed on: if it does not fit, the client is told to come by TCP.

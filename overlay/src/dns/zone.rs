@@ -1,6 +1,6 @@
 //! The names that a container can look up: of the networks that it is on, and of no others. Pure.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::answer::Names;
@@ -59,13 +59,14 @@ impl Zone {
     }
 
     /// The addresses of all who have this name on a network.
-    fn holders(&self, network: NetworkId, name: &str) -> Option<Vec<Ipv4Addr>> {
+    fn holders(&self, network: NetworkId, name: &str) -> Option<Vec<IpAddr>> {
         let holds = |endpoint: &&Endpoint| {
             let own = (!endpoint.anonymous).then_some(&endpoint.name);
             own.into_iter().chain(&endpoint.aliases).any(|its| its.eq_ignore_ascii_case(name))
         };
-        let mut all: Vec<Ipv4Addr> =
-            self.endpoints(network).filter(holds).map(|endpoint| endpoint.address.addr()).collect();
+        let holders = self.endpoints(network).filter(holds);
+        let mut all: Vec<IpAddr> =
+            holders.flat_map(Endpoint::addresses).map(|address| address.addr()).collect();
         all.sort_unstable();
         all.dedup();
         (!all.is_empty()).then_some(all)
@@ -78,7 +79,7 @@ impl Names for Zone {
     /// A container's name, its aliases, its short id, each also with a network's name behind it. Both may have dots, so that
     /// every dot may be the one between them: the last is tried first (20.10: `sandbox.go`, `ResolveName`). The first
     /// network on which somebody has the name answers.
-    fn addresses(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
+    fn addresses(&self, name: &str) -> Option<Vec<IpAddr>> {
         let found = self.networks.iter().find_map(|id| self.holders(*id, name));
         found.or_else(|| {
             name.rmatch_indices('.').find_map(|(dot, _)| {
@@ -93,9 +94,9 @@ impl Names for Zone {
 
     /// `<name>.<network>`; of a container whose name was drawn, the first of its aliases instead (20.10: `network.go`,
     /// `updateSvcRecord`).
-    fn name_of(&self, address: Ipv4Addr) -> Option<String> {
+    fn name_of(&self, address: IpAddr) -> Option<String> {
         self.networks.iter().find_map(|id| {
-            let endpoint = self.endpoints(*id).find(|endpoint| endpoint.address.addr() == address)?;
+            let endpoint = self.endpoints(*id).find(|endpoint| endpoint.has(address))?;
             let name = if endpoint.anonymous { endpoint.aliases.first()? } else { &endpoint.name };
             Some(format!("{name}.{}", self.network(*id)?.name))
         })

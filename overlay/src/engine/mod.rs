@@ -1,6 +1,7 @@
 //! The engine of one host: it follows the store, keeps the kernel in agreement with it, and does what is asked.
 
 mod follow;
+mod join;
 mod names;
 mod show;
 mod verbs;
@@ -20,6 +21,7 @@ use crate::error::{Cause, Result};
 use crate::gate::Gate;
 use crate::host::HostEnv;
 use crate::id::EndpointId;
+use crate::inspect::Asked;
 use crate::kv::{Kv, keys};
 use crate::ledger::View;
 use crate::model::{Endpoint, Vni};
@@ -27,8 +29,8 @@ use crate::witness::Witness;
 
 use names::NameServers;
 
+pub use join::{EndpointInfo, JoinOptions};
 pub use show::NetworkSummary;
-pub use verbs::{EndpointInfo, JoinOptions};
 
 /// How long a query blocks that waits for stale endpoints to go.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -111,7 +113,7 @@ struct Drawn {
     rng: fastrand::Rng,
     last_vni: Option<Vni>,
     /// The addresses that were asked for, which `inspect` shows.
-    asked: BTreeMap<EndpointId, Ipv4Addr>,
+    asked: BTreeMap<EndpointId, Asked>,
     /// Endpoints that are being crossed out: that they are missing is as it should be.
     leaving: BTreeSet<EndpointId>,
 }

@@ -114,7 +114,7 @@ impl Engine {
                 let its = datapath.attached().filter(|attached| attached.sandbox == sandbox);
                 let shown = its.map(|attached| {
                     let endpoint = &attached.endpoint;
-                    (view.name_of(endpoint.network), endpoint.clone(), asked.get(&endpoint.id).copied())
+                    (view.name_of(endpoint.network), endpoint.clone(), asked.get(&endpoint.id).cloned())
                 });
                 shown.collect()
             })

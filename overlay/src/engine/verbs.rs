@@ -1,60 +1,22 @@
 //! What an engine can be asked to do.
 
-use std::net::Ipv4Addr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
-
-use super::{Core, Engine, NetworkSummary};
-use crate::datapath::{Pass, Refused, draw_veth};
+use super::{Core, EndpointInfo, Engine, NetworkSummary};
+use crate::datapath::Pass;
 use crate::docker;
 use crate::error::{Cause, Result};
 use crate::host::ContainerRef;
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::kv::{TxnOp, keys};
-use crate::ledger::{self, CreateNetwork, Joining, View};
-use crate::model::Mac;
+use crate::ledger::{self, CreateNetwork, View};
 
 /// How often a transaction is decided anew when others were faster.
 const ATTEMPTS: usize = 100;
 
 /// The longest pause before it is decided anew.
 const PAUSE: Duration = Duration::from_millis(20);
-
-/// How a container wants to join.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct JoinOptions {
-    /// `--ip`
-    pub ip: Option<Ipv4Addr>,
-    /// `--mac-address`; without it, the one that is made of the address.
-    pub mac: Option<Mac>,
-    /// `--network-alias`
-    pub aliases: Vec<String>,
-    /// No `--name`: the container's name was drawn, and others cannot look it up (20.10: `CreateOptionAnonymous`).
-    pub anonymous: bool,
-}
-
-/// What a container has got by joining.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndpointInfo {
-    /// The endpoint.
-    pub endpoint: EndpointId,
-    /// The network.
-    pub network: NetworkId,
-    /// The network's name.
-    pub network_name: String,
-    /// The interface's name in the container: `eth0`.
-    pub interface: String,
-    /// Its address.
-    pub address: Ipv4Net,
-    /// Its hardware address.
-    pub mac: Mac,
-    /// The overlay's namespace on this host: `1-620dd59483`.
-    pub overlay: String,
-    /// The interface on the gateway bridge, with its address: `eth1`. None on an internal network.
-    pub outside: Option<(String, Ipv4Addr)>,
-}
 
 impl Engine {
     /// Creates a network. No kernel is touched, on any host: that is for the first join.
@@ -91,74 +53,6 @@ impl Engine {
             })
             .await?;
         Ok(gone)
-    }
-
-    /// Puts a container on a network, and returns when it is there: in the store and in this host's kernel. If the
-    /// kernel refuses, it is in neither.
-    pub async fn join(
-        &self,
-        container: &ContainerRef,
-        network: &str,
-        options: JoinOptions,
-    ) -> Result<EndpointInfo> {
-        let core = &self.core;
-        core.env.sandboxes.insert_container(container.clone());
-        let view = core.look().await?;
-        let id = view.find(network)?.network.id;
-        let mut aliases = options.aliases;
-        aliases.push(container.id.to_string());
-        let half = draw_veth(&mut core.drawn().rng);
-        let last_vni = core.drawn().last_vni;
-        let who = Joining {
-            id: core.draw(EndpointId::random, |id| view.endpoints.values().any(|all| all.contains_key(id))),
-            name: container.name.clone(),
-            anonymous: options.anonymous,
-            sandbox: container.sandbox,
-            host: core.vtep,
-            ip: options.ip,
-            mac: options.mac,
-            aliases,
-            publish: container.publish.clone(),
-            half,
-            last_vni,
-        };
-        core.transact(|view| {
-            let there = view.endpoints.get(&id).is_some_and(|all| all.contains_key(&who.id));
-            Ok(((), if there { vec![] } else { ledger::join(view, id, &who)?.1 }))
-        })
-        .await?;
-        if let Some(ip) = options.ip {
-            core.drawn().asked.insert(who.id, ip);
-        }
-
-        let view = core.look().await?;
-        if let Some(found) = view.networks.get(&id) {
-            let mut drawn = core.drawn();
-            drawn.last_vni = drawn.last_vni.max(found.value.network.vnis().max());
-        }
-        let report = core.settle(view, Pass::Change).await?;
-        if let Some(info) = core.info(who.id).await? {
-            if info.outside.is_none() && !container.publish.is_empty() {
-                let name = &container.name;
-                core.config
-                    .witness
-                    .say(format_args!("{name} has no way outside: none of its ports is published"));
-            }
-            return Ok(info);
-        }
-        let meanwhile = || Refused::Join("it was taken away meanwhile".to_owned());
-        let why = report.failed.get(&who.id).cloned().unwrap_or_else(meanwhile);
-        // Whatever becomes of the store: nobody is to write it down again.
-        core.drawn().leaving.insert(who.id);
-        core.drawn().asked.remove(&who.id);
-        core.cross_out(id, who.id).await?;
-        // So that the loop, which may be at the documents that still have it, passes them over as old ones.
-        // What the join failed for is what counts.
-        if let Ok(view) = core.look().await {
-            let _ = core.settle(view, Pass::Change).await;
-        }
-        core.drawn().leaving.remove(&who.id);
-        Err(Cause::Datapath(why).into())
     }
 
     /// Takes a container off a network; which one that was.
@@ -267,26 +161,5 @@ impl Core {
     /// Crosses an endpoint out, if it is there.
     pub(super) async fn cross_out(&self, network: NetworkId, id: EndpointId) -> Result<()> {
         self.transact(|view| Ok(((), ledger::leave(view, network, id).unwrap_or_default()))).await
-    }
-
-    /// What is in the kernel of an endpoint.
-    async fn info(&self, id: EndpointId) -> Result<Option<EndpointInfo>> {
-        let view = self.seen();
-        self.with_datapath(move |datapath| {
-            let attached = datapath.endpoint(id)?;
-            let endpoint = &attached.endpoint;
-            let outside = datapath.outside(attached.sandbox);
-            Some(EndpointInfo {
-                endpoint: id,
-                network: endpoint.network,
-                network_name: view.name_of(endpoint.network),
-                interface: attached.interface().to_owned(),
-                address: endpoint.address,
-                mac: endpoint.mac,
-                overlay: datapath.overlay(endpoint.network)?.to_owned(),
-                outside: outside.map(|outside| (outside.inner_name.clone(), outside.ip)),
-            })
-        })
-        .await
     }
 }

@@ -5,7 +5,7 @@ mod peers;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv4Net;
 use serde::Serialize;
@@ -13,8 +13,9 @@ use serde::Serialize;
 use crate::docker;
 use crate::host::{ContainerRef, LocalNetwork, Sandboxes};
 use crate::id::{ContainerId, EndpointId, NetworkId, SandboxId};
+use crate::ipam::PoolRequest;
 use crate::ledger::{Found, View};
-use crate::model::{Binding, Endpoint, Mac};
+use crate::model::{Binding, Endpoint, Mac, Net, Pool};
 
 pub use peers::PeerDetails;
 pub(crate) use peers::peers;
@@ -169,27 +170,24 @@ pub struct EndpointSettings {
     pub driver_opts: Option<()>,
 }
 
-/// What the user asked for by `--ip`.
+/// What the user asked for by `--ip` and `--ip6`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the fields are Docker's")]
 pub struct Asked {
-    #[serde(rename = "IPv4Address")]
-    pub ipv4_address: String,
+    #[serde(rename = "IPv4Address", skip_serializing_if = "Option::is_none")]
+    pub ip: Option<Ipv4Addr>,
+    #[serde(rename = "IPv6Address", skip_serializing_if = "Option::is_none")]
+    pub ip6: Option<Ipv6Addr>,
 }
 
 /// An overlay, as this host shows it.
 pub(crate) fn overlay(view: &View, found: &Found, here: &Sandboxes) -> NetworkDetails {
     let network = &found.network;
-    let config = found.requests.iter().zip(&network.subnets).map(|(request, subnet)| {
-        // A gateway that nobody asked for is shown only with a pool that nobody asked for (observed).
-        let drawn = request.subnet.is_none().then(|| subnet.gateway.to_string());
-        IpamConfig {
-            subnet: request.subnet.clone().unwrap_or_else(|| subnet.net.to_string()),
-            ip_range: request.ip_range.clone(),
-            gateway: request.gateway.clone().or(drawn),
-            auxiliary_addresses: request.aux.clone(),
-        }
-    });
+    let (v6, v4): (Vec<&PoolRequest>, Vec<&PoolRequest>) =
+        found.requests.iter().partition(|request| request.is_v6());
+    let pools = v4.into_iter().zip(&network.subnets).map(|(request, subnet)| config(request, &subnet.v4));
+    let pools6 = v6.into_iter().zip(network.subnets.iter().filter_map(|subnet| subnet.v6.as_ref()));
+    let config = pools.chain(pools6.map(|(request, pool)| config(request, pool)));
     let members = view.endpoints_of(network.id).filter(|endpoint| endpoint.sandbox.is_some());
     NetworkDetails {
         name: network.name.clone(),
@@ -197,7 +195,7 @@ pub(crate) fn overlay(view: &View, found: &Found, here: &Sandboxes) -> NetworkDe
         created: network.created.clone(),
         scope: "global",
         driver: "overlay",
-        enable_ipv6: false,
+        enable_ipv6: network.ipv6(),
         ipam: Ipam { driver: "default", options: Some(BTreeMap::new()), config: config.collect() },
         internal: network.internal,
         attachable: network.attachable,
@@ -208,6 +206,17 @@ pub(crate) fn overlay(view: &View, found: &Found, here: &Sandboxes) -> NetworkDe
         options: network.options.clone(),
         labels: network.labels.clone(),
         peers: None,
+    }
+}
+
+/// A pool in the words of its request. A gateway that nobody asked for is shown only with a pool that nobody asked for (observed).
+fn config<N: Net>(request: &PoolRequest, pool: &Pool<N>) -> IpamConfig {
+    let drawn = request.subnet.is_none().then(|| pool.gateway.to_string());
+    IpamConfig {
+        subnet: request.subnet.clone().unwrap_or_else(|| pool.net.to_string()),
+        ip_range: request.ip_range.clone(),
+        gateway: request.gateway.clone().or(drawn),
+        auxiliary_addresses: request.aux.clone(),
     }
 }
 
@@ -257,11 +266,11 @@ pub(crate) fn gateway(
     }
 }
 
-/// A container, as its host shows it: its endpoints, each with the network's name and the address it asked for, and the
-/// ports that it has published.
+/// A container, as its host shows it: its endpoints, each with the network's name and the addresses it asked for, and the
+/// ports that it has published. No overlay leads outside, so none gives the container a default gateway, of either family.
 pub(crate) fn container(
     container: &ContainerRef,
-    endpoints: Vec<(String, Endpoint, Option<Ipv4Addr>)>,
+    endpoints: Vec<(String, Endpoint, Option<Asked>)>,
     bindings: &[Binding],
 ) -> NetworkSettings {
     let mut ports: BTreeMap<String, Vec<PortBinding>> = BTreeMap::new();
@@ -272,7 +281,7 @@ pub(crate) fn container(
     }
     let networks = endpoints.into_iter().map(|(name, endpoint, asked)| {
         let settings = EndpointSettings {
-            ipam_config: asked.map(|ip| Asked { ipv4_address: ip.to_string() }),
+            ipam_config: asked,
             links: None,
             aliases: endpoint.aliases,
             network_id: endpoint.network,
@@ -281,8 +290,8 @@ pub(crate) fn container(
             ip_address: endpoint.address.addr().to_string(),
             ip_prefix_len: endpoint.address.prefix_len(),
             ipv6_gateway: String::new(),
-            global_ipv6_address: String::new(),
-            global_ipv6_prefix_len: 0,
+            global_ipv6_address: endpoint.address6.map_or_else(String::new, |net| net.addr().to_string()),
+            global_ipv6_prefix_len: endpoint.address6.map_or(0, |net| net.prefix_len()),
             mac_address: endpoint.mac,
             driver_opts: None,
         };
@@ -316,7 +325,7 @@ fn member(endpoint: &Endpoint) -> Member {
         endpoint_id: endpoint.id,
         mac_address: endpoint.mac,
         ipv4_address: endpoint.address.to_string(),
-        ipv6_address: String::new(),
+        ipv6_address: endpoint.address6.map_or_else(String::new, |net| net.to_string()),
     }
 }
 

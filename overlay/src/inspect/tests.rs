@@ -106,7 +106,14 @@ fn a_container_is_shown_as_docker_shows_it() {
     let view = view();
     let endpoint =
         view.endpoints_of(NETWORK.parse().unwrap()).find(|endpoint| endpoint.name == "C0").unwrap();
-    let settings =
-        container(&c0(), vec![("demonet".to_owned(), endpoint.clone(), Some(endpoint.address.addr()))], &[]);
+    let settings = container(
+        &c0(),
+        vec![(
+            "demonet".to_owned(),
+            endpoint.clone(),
+            Some(Asked { ip: Some(endpoint.address.addr()), ip6: None }),
+        )],
+        &[],
+    );
     assert_eq!(shown(&settings), include_str!("../../tests/fixtures/inspect/C0.json"));
 }

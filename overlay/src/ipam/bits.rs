@@ -49,8 +49,9 @@ impl Bits {
     ///
     /// It is counted and not kept: Docker's own counter drifts when a number is released twice.
     pub fn free(&self) -> u64 {
-        let taken: u64 = self.runs.iter().map(|run| u64::from(run.block.count_ones()) * run.count).sum();
-        self.len.saturating_sub(taken)
+        let taken = |run: &Run| u128::from(run.block.count_ones()) * u128::from(run.count);
+        let taken: u128 = self.runs.iter().map(taken).sum();
+        self.len.saturating_sub(u64::try_from(taken).unwrap_or(u64::MAX))
     }
 
     /// Whether a number is in the set.
@@ -86,21 +87,34 @@ impl Bits {
     /// The lowest number of the range that is not in the set.
     pub fn first_free(&self, range: RangeInclusive<u64>) -> Option<u64> {
         let (low, high) = (*range.start(), (*range.end()).min(self.len.checked_sub(1)?));
-        let mut first = 0; // the first number of this run
-        for run in &self.runs {
-            let next = first + run.count * BLOCK;
-            let (from, to) = (low.max(first), high.min(next - 1));
+        let mut first = 0; // the first block of this run
+        for run in self.runs.iter().filter(|run| run.count > 0) {
+            let last = first + (run.count - 1);
+            // The last number of the last block of all may be beyond what is counted in.
+            let (from, to) = (low.max(first * BLOCK), high.min(last * BLOCK + (BLOCK - 1)));
             if run.block != FULL && from <= to {
                 // All blocks of a run are alike: what the first one, cut, has not, the second one has or none.
-                let two = from..=to.min((from / BLOCK + 2) * BLOCK - 1);
+                let two = from..=to.min(from.saturating_add(2 * BLOCK - 1 - from % BLOCK));
                 let found = two.into_iter().find(|number| run.block & mask(*number) == 0);
                 if found.is_some() {
                     return found;
                 }
             }
-            first = next;
+            first = last + 1;
         }
         None
+    }
+
+    /// The numbers that only one of both has, upwards.
+    pub fn difference(&self, other: &Bits) -> impl Iterator<Item = u64> {
+        let len = self.len.min(other.len);
+        let in_stretch = move |(first, count, block): (u64, u64, u32)| {
+            let blocks = if block == 0 { 0 } else { count };
+            let numbers =
+                (first..first + blocks).flat_map(|place| (0..BLOCK).map(move |bit| place * BLOCK + bit));
+            numbers.filter(move |number| block & mask(*number) != 0 && *number < len)
+        };
+        stretches(&self.runs, &other.runs).into_iter().flat_map(in_stretch)
     }
 
     /// The lowest free number after one that was handed out last, and from the start when there is none left.
@@ -160,16 +174,33 @@ impl Bits {
             blocks = blocks.checked_add(run.count).ok_or(BadBits("more blocks than numbers"))?;
             bits.runs.push(run);
         }
-        // A set of 2^48 is beyond any pool of IPv4; above 2^64 the sums here would not hold.
-        if len > 1 << 48 {
-            return Err(BadBits("too large"));
-        }
         if blocks == len.div_ceil(BLOCK) {
             Ok(bits)
         } else {
             Err(BadBits("as many blocks as numbers are needed"))
         }
     }
+}
+
+/// Where both are of one run each: the first block, how many, and the numbers of a block that only one has.
+fn stretches(one: &[Run], other: &[Run]) -> Vec<(u64, u64, u32)> {
+    let (mut one, mut other) = (one.iter().copied(), other.iter().copied());
+    let (mut left, mut right) = (one.next(), other.next());
+    let (mut all, mut first) = (Vec::new(), 0);
+    while let (Some(a), Some(b)) = (&mut left, &mut right) {
+        let count = a.count.min(b.count);
+        all.push((first, count, a.block ^ b.block));
+        first += count;
+        a.count -= count;
+        b.count -= count;
+        if a.count == 0 {
+            left = one.next();
+        }
+        if right.is_some_and(|b| b.count == 0) {
+            right = other.next();
+        }
+    }
+    all
 }
 
 fn mask(number: u64) -> u32 {
@@ -250,7 +281,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_set_as_large_as_an_ipv6_subnet_is_no_larger_in_text() {
+        let mut bits = of(u64::MAX, &[0, 1, 2, 1 << 40, u64::MAX - 1]);
+        assert_eq!(bits.free(), u64::MAX - 5);
+        assert_eq!(Bits::decode(&bits.encode()).unwrap(), bits);
+        assert!(!bits.take(u64::MAX) && bits.has(u64::MAX - 1) && !bits.has(u64::MAX - 2));
+        assert_eq!(bits.first_free(0..=u64::MAX), Some(3));
+        assert_eq!(bits.first_free(u64::MAX - 1..=u64::MAX), None);
+        assert_eq!(bits.first_free(1 << 40..=u64::MAX), Some((1 << 40) + 1));
+        assert_eq!(bits.next_free(Some(u64::MAX), 0..=u64::MAX), Some(3));
+        let other = of(u64::MAX, &[0, 2, 1 << 50]);
+        let differ: Vec<u64> = bits.difference(&other).collect();
+        assert_eq!(differ, [1, 1 << 40, 1 << 50, u64::MAX - 1]);
+        assert!(bits.release(u64::MAX - 1) && bits.release(1 << 40));
+        assert_eq!(bits, of(u64::MAX, &[0, 1, 2]));
+        // As Docker writes an IPv6 pool whose first two addresses are taken: 2^64 - 1 bits in 2^59 blocks.
+        assert_eq!(
+            of(u64::MAX, &[0, 1]).encode(),
+            "/////////////////////cAAAAAAAAAAAAAAAQAAAAAH/////////w=="
+        );
+        // All of them, as nobody could take them one by one.
+        let full = "//////////8AAAAAAAAAAP////8IAAAAAAAAAA==";
+        let full = Bits::decode(full).unwrap();
+        assert_eq!((full.free(), full.first_free(0..=u64::MAX)), (0, None));
+    }
+
     proptest! {
+        #[test]
+        fn what_differs_is_what_only_one_has(one in prop::collection::btree_set(0_u64..300, 0..40), other in prop::collection::btree_set(0_u64..300, 0..40)) {
+            let bits = |set: &BTreeSet<u64>| of(300, &set.iter().copied().collect::<Vec<_>>());
+            let differ: Vec<u64> = bits(&one).difference(&bits(&other)).collect();
+            prop_assert_eq!(differ, one.symmetric_difference(&other).copied().collect::<Vec<_>>());
+        }
+
         #[test]
         fn a_set_is_what_was_put_into_it(len in 1_u64..300, steps in prop::collection::vec((any::<bool>(), 0_u64..300), 0..80)) {
             let (mut bits, mut model) = (Bits::new(len), BTreeSet::new());

@@ -1,9 +1,9 @@
 //! The flags of `docker network create`, each put to the subnet that it is of.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::{PoolError, PoolRequest};
 
@@ -86,8 +86,8 @@ fn once(
 
 /// Whether a subnet has the address of another, or of a host, in it. What is neither is in none.
 fn covers(subnet: &str, other: &str) -> bool {
-    let Ok(subnet) = subnet.parse::<Ipv4Net>() else { return false };
-    match (other.parse::<Ipv4Net>(), other.parse::<Ipv4Addr>()) {
+    let Ok(subnet) = subnet.parse::<IpNet>() else { return false };
+    match (other.parse::<IpNet>(), other.parse::<IpAddr>()) {
         (Ok(net), _) => subnet.contains(&net.addr()),
         (_, Ok(ip)) => subnet.contains(&ip),
         _ => false,
@@ -121,6 +121,26 @@ mod tests {
         assert_eq!(second.gateway.as_deref(), Some("10.71.0.254"));
         assert_eq!(second.aux.get("a").map(String::as_str), Some("10.71.0.5"));
         assert_eq!(PoolFlags::default().requests(), Ok(vec![]));
+    }
+
+    #[test]
+    fn flags_of_either_family_go_to_a_subnet_of_theirs() {
+        let two = flags(
+            &["fd00:1::/64", "10.73.0.0/24"],
+            &["10.73.0.254", "fd00:1::fe"],
+            &["fd00:1::100/120"],
+            &[("a", "fd00:1::5")],
+        );
+        let [six, four] = &two.requests().expect("they fit")[..] else { panic!("two subnets") };
+        assert_eq!(six.gateway.as_deref(), Some("fd00:1::fe"));
+        assert_eq!(six.ip_range.as_deref(), Some("fd00:1::100/120"));
+        assert_eq!(six.aux.get("a").map(String::as_str), Some("fd00:1::5"));
+        assert_eq!(four.gateway.as_deref(), Some("10.73.0.254"));
+        let foreign = flags(&["fd00:1::/64", "10.73.0.0/24"], &["fd00:2::1"], &[], &[]).requests();
+        assert_eq!(
+            foreign.map_err(|why| why.to_string()),
+            Err("no matching subnet for gateway fd00:2::1".to_owned())
+        );
     }
 
     #[test]

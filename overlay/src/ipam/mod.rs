@@ -2,10 +2,9 @@
 
 mod bits;
 mod flags;
-mod ordinal;
 mod pool;
 
 pub use bits::{BadBits, Bits};
 pub use flags::PoolFlags;
-pub(crate) use ordinal::{nth, ordinal, unused};
 pub use pool::{PoolError, PoolRequest, Reserved, allocate, release, reserve};
+pub(crate) use pool::{numbers, untouched};

@@ -1,14 +1,11 @@
 //! Requests for a subnet or an address, and the checks that Docker makes of them, in Docker's words.
 
 use std::collections::BTreeMap;
-use std::net::{AddrParseError, Ipv4Addr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use ipnet::{IpNet, Ipv4Net};
-
-use super::{Bits, nth, ordinal, unused};
-use crate::docker;
-use crate::model::Subnet;
+use super::Bits;
+use crate::model::{Net, Pool};
 
 /// A subnet as a user asks for it, in the user's own words: `inspect` echoes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -29,9 +26,19 @@ pub enum PoolError {
     /// Not a subnet.
     #[error("Invalid subnet {0} : invalid CIDR address: {0}")]
     BadSubnet(String),
-    /// A subnet that this engine does not do.
-    #[error("Invalid subnet {0} : IPv6 is not supported yet, give an IPv4 subnet")]
-    Ipv6(String),
+    /// An IPv6 subnet of a network that is to have none. Docker passes over it.
+    #[error(
+        "Invalid subnet {0} : the network is without IPv6, which has to be asked for (--ipv6, ipv6 = true)"
+    )]
+    Ipv6Off(String),
+    /// More IPv6 subnets than IPv4 ones. Docker has them, in no relation to each other.
+    #[error("{v6} IPv6 subnets and {v4} IPv4 ones: each IPv6 subnet goes with an IPv4 one, give as many")]
+    Unpaired {
+        /// How many IPv4 subnets.
+        v4: usize,
+        /// How many IPv6 subnets.
+        v6: usize,
+    },
     /// Not a subnet, as a range.
     #[error("invalid CIDR address: {0}")]
     BadRange(String),
@@ -72,11 +79,11 @@ pub enum PoolError {
     /// Somebody has these addresses.
     #[error("Pool overlaps with other one on this address space")]
     Overlap,
-    /// No default pool is left.
+    /// No default pool is left; of IPv6 there are none.
     #[error(
-        "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network"
+        "could not find an available, non-overlapping IPv{0} address pool among the defaults to assign to the network"
     )]
-    Exhausted,
+    Exhausted(u8),
     /// The gateway cannot be had.
     #[error("failed to allocate gateway ({gateway}): {why}")]
     Gateway {
@@ -91,7 +98,7 @@ pub enum PoolError {
         /// Its name.
         name: String,
         /// The address.
-        ip: Ipv4Addr,
+        ip: IpAddr,
     },
     /// The subnet is too small.
     #[error("No available addresses on this pool")]
@@ -101,25 +108,39 @@ pub enum PoolError {
     InUse,
     /// The address is of another subnet.
     #[error("Invalid address {0}: It does not belong to any of this network's subnets")]
-    Foreign(Ipv4Addr),
+    Foreign(IpAddr),
+    /// A container's two addresses are of two subnets.
+    #[error(
+        "Invalid addresses {0} and {1}: they belong to different subnets of the network, and a container is in one"
+    )]
+    Apart(IpAddr, IpAddr),
+    /// An address of an IPv6 subnet that is too far behind its first one (20.10: `ipamapi.ErrIPOutOfRange`).
+    #[error("Requested address is out of range")]
+    OutOfRange,
 }
 
-/// A subnet that was found for a request, with what is taken of it from the start.
+/// A pool that was found for a request, with what is taken of it from the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reserved {
-    /// The subnet.
-    pub subnet: Subnet,
-    /// Its addresses in use: the first and the last, the gateway, the auxiliary ones.
+pub struct Reserved<N: Net> {
+    /// The pool.
+    pub pool: Pool<N>,
+    /// Its addresses in use: the first and, of IPv4, the last, the gateway, the auxiliary ones.
     pub bits: Bits,
 }
 
-/// Finds the subnet for a request. `used` are the subnets of other networks, `avoid` those of the underlay:
+impl PoolRequest {
+    /// Whether it asks for IPv6: only that is written with colons.
+    pub fn is_v6(&self) -> bool {
+        self.subnet.as_ref().is_some_and(|subnet| subnet.contains(':'))
+    }
+}
+
+/// Finds the pool for a request. `used` are the subnets of other networks, `avoid` those of the underlay:
 /// Docker looks at the latter only for networks that stay on a host, and collides.
-pub fn reserve(request: &PoolRequest, used: &[Ipv4Net], avoid: &[Ipv4Net]) -> Result<Reserved, PoolError> {
-    let clashes =
-        |net: &Ipv4Net| used.iter().chain(avoid).any(|other| other.contains(net) || net.contains(other));
+pub fn reserve<N: Net>(request: &PoolRequest, used: &[N], avoid: &[N]) -> Result<Reserved<N>, PoolError> {
+    let clashes = |net: N| used.iter().chain(avoid).any(|other| other.covers(net) || net.covers(*other));
     let net = match &request.subnet {
-        Some(text) => Some(subnet(text)?),
+        Some(text) => Some(text.parse::<N>().map_err(|_| PoolError::BadSubnet(text.to_owned()))?.network()),
         None if request.gateway.is_some() || request.ip_range.is_some() => {
             return Err(PoolError::SubnetNeeded);
         }
@@ -127,71 +148,86 @@ pub fn reserve(request: &PoolRequest, used: &[Ipv4Net], avoid: &[Ipv4Net]) -> Re
     };
     let checked = net.map(|net| Request::check(net, request)).transpose()?;
     let Request { net, gateway, range, aux } = match checked {
-        Some(request) if clashes(&request.net) => return Err(PoolError::Overlap),
+        Some(request) if clashes(request.net) => return Err(PoolError::Overlap),
         Some(request) => request,
         None => {
-            let mut pools = docker::DEFAULT_POOLS.subnets(docker::DEFAULT_POOL_LEN).into_iter().flatten();
-            let net = pools.find(|net| !clashes(net)).ok_or(PoolError::Exhausted)?;
-            Request::check(net, request)?
+            let net = N::default_pools().find(|net| !clashes(*net));
+            Request::check(net.ok_or(PoolError::Exhausted(N::VERSION))?, request)?
         }
     };
 
-    let mut bits = unused(net);
+    let mut bits = untouched(net);
     let typed = request.gateway.clone().unwrap_or_default();
     let refused = |why| PoolError::Gateway { gateway: typed, why: Box::new(why) };
     let gateway = take(&mut bits, net, range, gateway).map_err(refused)?;
     for (name, ip) in &aux {
-        take(&mut bits, net, range, Some(*ip)).map_err(|_| PoolError::Aux { name: name.clone(), ip: *ip })?;
+        take(&mut bits, net, range, Some(*ip)).map_err(|why| match why {
+            PoolError::OutOfRange => why,
+            _ => PoolError::Aux { name: name.clone(), ip: (*ip).into() },
+        })?;
     }
-    Ok(Reserved { subnet: Subnet { net, gateway, range, aux, vni: None }, bits })
+    Ok(Reserved { pool: Pool { net, gateway, range, aux }, bits })
+}
+
+/// The addresses of a subnet that nobody uses yet: those that mean the network itself, and everybody in it, are taken.
+pub(crate) fn untouched<N: Net>(net: N) -> Bits {
+    let mut bits = Bits::new(net.size());
+    bits.take(0);
+    if N::BROADCAST {
+        bits.take(bits.len() - 1);
+    }
+    bits
 }
 
 /// Takes an address for an endpoint: the one that was asked for, else the lowest that is free.
-pub fn allocate(bits: &mut Bits, subnet: &Subnet, asked: Option<Ipv4Addr>) -> Result<Ipv4Addr, PoolError> {
-    take(bits, subnet.net, subnet.range, asked)
+pub fn allocate<N: Net>(bits: &mut Bits, pool: &Pool<N>, asked: Option<N::Ip>) -> Result<N::Ip, PoolError> {
+    take(bits, pool.net, pool.range, asked)
 }
 
 /// Gives an endpoint's address back. False: nobody had it.
-pub fn release(bits: &mut Bits, subnet: &Subnet, ip: Ipv4Addr) -> bool {
-    subnet.net.contains(&ip) && bits.release(ordinal(subnet.net, ip))
+pub fn release<N: Net>(bits: &mut Bits, pool: &Pool<N>, ip: N::Ip) -> bool {
+    pool.net.number(ip).is_some_and(|number| bits.release(number))
 }
 
-fn take(
-    bits: &mut Bits,
-    net: Ipv4Net,
-    range: Option<Ipv4Net>,
-    asked: Option<Ipv4Addr>,
-) -> Result<Ipv4Addr, PoolError> {
+fn take<N: Net>(bits: &mut Bits, net: N, range: Option<N>, asked: Option<N::Ip>) -> Result<N::Ip, PoolError> {
     match asked {
-        Some(ip) if !net.contains(&ip) => Err(PoolError::Foreign(ip)),
-        Some(ip) if bits.take(ordinal(net, ip)) => Ok(ip),
-        Some(_) => Err(PoolError::InUse),
+        Some(ip) if !net.holds(ip) => Err(PoolError::Foreign(ip.into())),
+        Some(ip) => match net.number(ip) {
+            None => Err(PoolError::OutOfRange),
+            Some(number) if bits.take(number) => Ok(ip),
+            Some(_) => Err(PoolError::InUse),
+        },
         None => {
-            let number = bits.first_free(ordinals(net, range)).ok_or(PoolError::NoRoom)?;
+            let number = bits.first_free(numbers(net, range)).ok_or(PoolError::NoRoom)?;
             bits.take(number);
-            nth(net, number).ok_or(PoolError::NoRoom)
+            Ok(net.nth(number))
         }
     }
 }
 
 /// The numbers from which an endpoint is served: of a range both ends, as Docker does.
-fn ordinals(net: Ipv4Net, range: Option<Ipv4Net>) -> RangeInclusive<u64> {
-    let part = range.unwrap_or(net);
-    ordinal(net, part.network())..=ordinal(net, part.broadcast())
+pub(crate) fn numbers<N: Net>(net: N, range: Option<N>) -> RangeInclusive<u64> {
+    let (first, last) = range.unwrap_or(net).ends();
+    match net.number(first) {
+        Some(first) => first..=net.number(last).unwrap_or(u64::MAX),
+        // A range that is beyond the cap: no number is in it.
+        #[expect(clippy::reversed_empty_ranges, reason = "it is empty")]
+        None => 1..=0,
+    }
 }
 
 /// A request whose parts fit together.
-struct Request {
-    net: Ipv4Net,
-    gateway: Option<Ipv4Addr>,
-    range: Option<Ipv4Net>,
-    aux: BTreeMap<String, Ipv4Addr>,
+struct Request<N: Net> {
+    net: N,
+    gateway: Option<N::Ip>,
+    range: Option<N>,
+    aux: BTreeMap<String, N::Ip>,
 }
 
-impl Request {
-    fn check(net: Ipv4Net, request: &PoolRequest) -> Result<Request, PoolError> {
-        let within = |what, ip: Ipv4Addr, value: &str| {
-            if net.contains(&ip) {
+impl<N: Net> Request<N> {
+    fn check(net: N, request: &PoolRequest) -> Result<Request<N>, PoolError> {
+        let within = |what, ip: N::Ip, value: &str| {
+            if net.holds(ip) {
                 Ok(ip)
             } else {
                 Err(PoolError::NoMatchingSubnet { what, value: value.to_owned() })
@@ -202,16 +238,16 @@ impl Request {
             within("gateway", ip, text)
         });
         let range = request.ip_range.as_deref().map(|text| {
-            let range: Ipv4Net = text.parse().map_err(|_| PoolError::BadRange(text.to_owned()))?;
-            let fits = net.contains(&range);
+            let range: N = text.parse().map_err(|_| PoolError::BadRange(text.to_owned()))?;
+            let fits = net.covers(range);
             if fits {
-                Ok(range.trunc())
+                Ok(range.network())
             } else {
                 Err(PoolError::NoMatchingSubnet { what: "range", value: text.to_owned() })
             }
         });
         let aux = request.aux.iter().map(|(name, text)| {
-            let ip = text.parse().map_err(|_: AddrParseError| PoolError::BadAddress(text.clone()))?;
+            let ip = text.parse().map_err(|_| PoolError::BadAddress(text.clone()))?;
             Ok((name.clone(), within("aux-address", ip, text)?))
         });
         Ok(Request {
@@ -223,128 +259,5 @@ impl Request {
     }
 }
 
-fn subnet(text: &str) -> Result<Ipv4Net, PoolError> {
-    match text.parse() {
-        Ok(IpNet::V4(net)) => Ok(net.trunc()),
-        Ok(IpNet::V6(_)) => Err(PoolError::Ipv6(text.to_owned())),
-        Err(_) => Err(PoolError::BadSubnet(text.to_owned())),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test")]
-    use super::*;
-
-    fn nets(texts: &[&str]) -> Vec<Ipv4Net> {
-        texts.iter().map(|text| text.parse().unwrap()).collect()
-    }
-
-    fn asked(subnet: &str) -> PoolRequest {
-        PoolRequest { subnet: Some(subnet.to_owned()), ..PoolRequest::default() }
-    }
-
-    fn said(request: &PoolRequest) -> String {
-        reserve(request, &nets(&["192.168.0.0/24"]), &nets(&["10.0.0.0/24"])).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn refusals_are_in_dockers_words() {
-        let overlap = "Pool overlaps with other one on this address space";
-        assert_eq!(said(&asked("192.168.0.0/24")), overlap);
-        assert_eq!(said(&asked("192.168.0.0/16")), overlap);
-        assert_eq!(said(&asked("10.0.0.0/24")), overlap);
-        assert_eq!(
-            said(&asked("300.1.1.0/24")),
-            "Invalid subnet 300.1.1.0/24 : invalid CIDR address: 300.1.1.0/24"
-        );
-        let gateway =
-            |gateway: &str| PoolRequest { gateway: Some(gateway.to_owned()), ..asked("10.72.0.0/24") };
-        assert_eq!(said(&gateway("10.99.0.1")), "no matching subnet for gateway 10.99.0.1");
-        assert_eq!(said(&gateway("zzz")), "invalid gateway address zzz in Ipam configuration");
-        assert_eq!(
-            said(&gateway("10.72.0.0")),
-            "failed to allocate gateway (10.72.0.0): Address already in use"
-        );
-        assert_eq!(
-            said(&asked("10.72.0.0/32")),
-            "failed to allocate gateway (): No available addresses on this pool"
-        );
-        assert_eq!(
-            said(&asked("10.72.0.0/31")),
-            "failed to allocate gateway (): No available addresses on this pool"
-        );
-        let aux = |ip: &str| PoolRequest {
-            aux: BTreeMap::from([("a".to_owned(), ip.to_owned())]),
-            ..gateway("10.72.0.9")
-        };
-        assert_eq!(
-            said(&aux("10.72.0.9")),
-            "failed to allocate secondary ip address (a:10.72.0.9): Address already in use"
-        );
-        assert_eq!(said(&aux("10.73.0.9")), "no matching subnet for aux-address 10.73.0.9");
-    }
-
-    #[test]
-    fn an_overlap_is_found_with_a_range_too() {
-        let request = PoolRequest { ip_range: Some("192.168.0.64/26".to_owned()), ..asked("192.168.0.0/24") };
-        assert_eq!(reserve(&request, &nets(&["192.168.0.0/24"]), &[]), Err(PoolError::Overlap));
-    }
-
-    #[test]
-    fn a_default_pool_is_the_first_that_overlaps_nothing() {
-        let found =
-            reserve(&PoolRequest::default(), &nets(&["10.0.1.0/24"]), &nets(&["10.0.0.0/24"])).unwrap();
-        assert_eq!(found.subnet.net, "10.0.2.0/24".parse().unwrap());
-        assert_eq!(found.subnet.gateway, Ipv4Addr::new(10, 0, 2, 1));
-        assert_eq!(reserve(&PoolRequest::default(), &nets(&["10.0.0.0/8"]), &[]), Err(PoolError::Exhausted));
-    }
-
-    #[test]
-    fn a_new_subnet_has_the_bits_that_docker_sets() {
-        let found = reserve(&asked("192.168.0.0/24"), &[], &[]).unwrap();
-        assert_eq!(
-            found.bits.encode(),
-            "AAAAAAAAAQAAAAAAAAAA/cAAAAAAAAAAAAAAAQAAAAAAAAAAAAAABgAAAAEAAAAAAAAAAQ=="
-        );
-    }
-
-    #[test]
-    fn containers_are_served_from_the_bottom_and_within_the_range() {
-        let Reserved { subnet, mut bits } = reserve(&asked("192.168.0.0/24"), &[], &[]).unwrap();
-        let hundred = Ipv4Addr::new(192, 168, 0, 100);
-        assert_eq!(allocate(&mut bits, &subnet, Some(hundred)), Ok(hundred));
-        assert_eq!(allocate(&mut bits, &subnet, None), Ok(Ipv4Addr::new(192, 168, 0, 2)));
-        for taken in [
-            hundred,
-            Ipv4Addr::new(192, 168, 0, 1),
-            Ipv4Addr::new(192, 168, 0, 0),
-            Ipv4Addr::new(192, 168, 0, 255),
-        ] {
-            assert_eq!(allocate(&mut bits, &subnet, Some(taken)), Err(PoolError::InUse));
-        }
-        let foreign = allocate(&mut bits, &subnet, Some(Ipv4Addr::new(192, 168, 9, 1))).unwrap_err();
-        assert_eq!(
-            foreign.to_string(),
-            "Invalid address 192.168.9.1: It does not belong to any of this network's subnets"
-        );
-        assert!(release(&mut bits, &subnet, hundred) && !release(&mut bits, &subnet, hundred));
-
-        // As observed: `--ip-range 10.77.0.128/25 --aux-address a=10.77.0.5` gives the gateway .128, the container .129.
-        let ranged = PoolRequest {
-            ip_range: Some("10.77.0.128/25".to_owned()),
-            aux: BTreeMap::from([("a".to_owned(), "10.77.0.5".to_owned())]),
-            ..asked("10.77.0.0/24")
-        };
-        let Reserved { subnet, mut bits } = reserve(&ranged, &[], &[]).unwrap();
-        assert_eq!(subnet.gateway, Ipv4Addr::new(10, 77, 0, 128));
-        assert_eq!(allocate(&mut bits, &subnet, None), Ok(Ipv4Addr::new(10, 77, 0, 129)));
-    }
-
-    #[test]
-    fn a_slash_30_has_room_for_one() {
-        let Reserved { subnet, mut bits } = reserve(&asked("10.9.0.0/30"), &[], &[]).unwrap();
-        assert_eq!(allocate(&mut bits, &subnet, None), Ok(Ipv4Addr::new(10, 9, 0, 2)));
-        assert_eq!(allocate(&mut bits, &subnet, None), Err(PoolError::NoRoom));
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use crate::docker;
 use crate::id::{EndpointId, NetworkId};
@@ -62,7 +62,7 @@ pub fn driver(id: NetworkId) -> String {
 }
 
 /// The set of a pool's addresses in use.
-pub fn bitmap(pool: Ipv4Net) -> String {
+pub fn bitmap(pool: IpNet) -> String {
     format!("{BITMAPS}{}/{pool}/", docker::ADDRESS_SPACE)
 }
 
@@ -84,7 +84,7 @@ pub enum Key {
     /// The pools.
     Pools,
     /// A pool's addresses.
-    Bitmap(Ipv4Net),
+    Bitmap(IpNet),
     /// The VNIs.
     Vnis,
 }
@@ -140,7 +140,8 @@ mod tests {
             "7f370f83c864a62856623c1b3e96404185a24f640badb145fa2ca307107afa17".parse().unwrap();
         let ep: EndpointId =
             "00fbeac0f67e9986f575872ca715fb7fbb5e97aa2f05dd33118f56dc5b25d28f".parse().unwrap();
-        let pool: Ipv4Net = "192.168.0.0/24".parse().unwrap();
+        let pool: IpNet = "192.168.0.0/24".parse().unwrap();
+        let pool6: IpNet = "fd00:1::/64".parse().unwrap();
         let node_addr: SocketAddr = "10.77.0.10:2376".parse().unwrap();
         // As the trace of two 20.10 daemons has them.
         let seen = [
@@ -174,6 +175,11 @@ mod tests {
                 "docker/network/v1.0/ipam/default/data/GlobalDefault/192.168.0.0/24/",
                 bitmap(pool),
                 Key::Bitmap(pool),
+            ),
+            (
+                "docker/network/v1.0/ipam/default/data/GlobalDefault/fd00:1::/64/",
+                bitmap(pool6),
+                Key::Bitmap(pool6),
             ),
             ("docker/network/v1.0/ipam/default/config/GlobalDefault/", POOLS.to_owned(), Key::Pools),
             ("docker/network/v1.0/idm/vxlan-id/", VNIS.to_owned(), Key::Vnis),

@@ -1,17 +1,17 @@
 //! Documents that contradict one another, and how to put them right.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::View;
 use super::create::{cas, number, put_bitmap, put_vnis, vnis};
 use crate::id::NetworkId;
-use crate::ipam::{self, Bits};
+use crate::ipam::{Bits, untouched};
 use crate::kv::record::EndpointCount;
 use crate::kv::{TxnOp, keys};
-use crate::model::{Mac, Network, Subnet, Vni};
+use crate::model::{Endpoint, Mac, Net, Network, Pool, Subnet, Vni};
 
 impl View {
     /// What contradicts something else in the documents, each with what it does harm to.
@@ -43,9 +43,9 @@ impl View {
     /// Each pool is a network's, each network's subnet a pool.
     fn check_pools(&self, found: &mut Vec<String>) {
         let networks = self.networks.values().map(|stored| &stored.value.network);
-        let subnets: BTreeSet<Ipv4Net> =
-            networks.flat_map(|network| &network.subnets).map(|subnet| subnet.net).collect();
-        let pools: BTreeSet<Ipv4Net> = self.pools.iter().flat_map(|stored| stored.value.nets()).collect();
+        let subnets: BTreeSet<IpNet> =
+            networks.flat_map(|network| &network.subnets).flat_map(Subnet::nets).collect();
+        let pools: BTreeSet<IpNet> = self.pools.iter().flat_map(|stored| stored.value.nets()).collect();
         for net in pools.difference(&subnets) {
             found.push(format!("the pool {net} is taken and no network's: it is lost to others"));
         }
@@ -62,49 +62,35 @@ impl View {
         if !self.drivers.contains_key(&network.id) {
             found.push(format!("{name} has no record of the driver's: nobody can join it"));
         }
-        let mut addresses: BTreeMap<Ipv4Addr, &str> = BTreeMap::new();
+        let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
         let mut macs: BTreeMap<Mac, &str> = BTreeMap::new();
         for endpoint in self.endpoints_of(network.id) {
-            let ip = endpoint.address.addr();
-            if let Some(other) = addresses.insert(ip, &endpoint.name) {
-                found.push(format!(
-                    "{} and {other} on {name} both have {ip}: one of them is not reached",
-                    endpoint.name
-                ));
-            } else if let Some(other) = macs.insert(endpoint.mac, &endpoint.name) {
-                let mac = endpoint.mac;
-                found.push(format!(
-                    "{} and {other} on {name} both have {mac}: one of them is not reached",
-                    endpoint.name
-                ));
+            let of = &endpoint.name;
+            let mut shared = false;
+            for ip in endpoint.addresses().map(|address| address.addr()) {
+                if let Some(other) = addresses.insert(ip, of) {
+                    shared = true;
+                    found.push(format!(
+                        "{of} and {other} on {name} both have {ip}: one of them is not reached"
+                    ));
+                }
+                if network.subnet_of(ip).is_none() {
+                    found.push(format!(
+                        "{of} on {name} has {ip}, which is in none of its subnets: it is not connected"
+                    ));
+                }
             }
-            if network.subnet_of(ip).is_none() {
-                found.push(format!(
-                    "{} on {name} has {ip}, which is in none of its subnets: it is not connected",
-                    endpoint.name
-                ));
+            if let Some(other) = macs.insert(endpoint.mac, of)
+                && !shared
+            {
+                let mac = endpoint.mac;
+                found.push(format!("{of} and {other} on {name} both have {mac}: one of them is not reached"));
             }
         }
         for subnet in &network.subnets {
-            let due = self.due(network.id, subnet);
-            let Some(bitmap) = self.bitmaps.get(&subnet.net) else {
-                found.push(format!(
-                    "the addresses of {} of {name} are not written down: nobody can join it",
-                    subnet.net
-                ));
-                continue;
-            };
-            if bitmap.value == due {
-                continue;
-            }
-            let differ = (0..due.len()).filter(|bit| due.has(*bit) != bitmap.value.has(*bit)).take(MOST);
-            for bit in differ {
-                let Some(ip) = ipam::nth(subnet.net, bit) else { continue };
-                found.push(if due.has(bit) {
-                    format!("{ip} of {name} is in use and written down as free: it may be given out again")
-                } else {
-                    format!("{ip} of {name} is taken by nobody: it is lost to others")
-                });
+            self.check_pool(network, &subnet.v4, found);
+            if let Some(v6) = &subnet.v6 {
+                self.check_pool(network, v6, found);
             }
         }
         let (said, is) = (self.counts.get(&network.id), self.endpoints_of(network.id).count() as u64);
@@ -115,6 +101,24 @@ impl View {
             )),
             Some(_) => {}
             None => found.push(format!("the endpoints of {name} are not counted: a Docker cannot join it")),
+        }
+    }
+
+    /// Each address in use is written down, and no other.
+    fn check_pool<N: Net>(&self, network: &Network, pool: &Pool<N>, found: &mut Vec<String>) {
+        let (net, name) = (pool.net, &network.name);
+        let Some(bitmap) = self.bitmaps.get(&net.into()) else {
+            found.push(format!("the addresses of {net} of {name} are not written down: nobody can join it"));
+            return;
+        };
+        let due = self.due(network.id, pool);
+        for number in due.difference(&bitmap.value).take(MOST) {
+            let ip = net.nth(number);
+            found.push(if due.has(number) {
+                format!("{ip} of {name} is in use and written down as free: it may be given out again")
+            } else {
+                format!("{ip} of {name} is taken by nobody: it is lost to others")
+            });
         }
     }
 
@@ -147,10 +151,8 @@ impl View {
         let mut ops = Vec::new();
         for network in self.networks.values().map(|stored| &stored.value.network) {
             for subnet in &network.subnets {
-                let due = self.due(network.id, subnet);
-                if self.bitmaps.get(&subnet.net).is_none_or(|bitmap| bitmap.value != due) {
-                    ops.push(put_bitmap(self, subnet, &due));
-                }
+                ops.extend(self.correct(network.id, &subnet.v4));
+                ops.extend(subnet.v6.as_ref().and_then(|v6| self.correct(network.id, v6)));
             }
             let (said, count) = (self.counts.get(&network.id), self.endpoints_of(network.id).count() as u64);
             if said.is_none_or(|said| said.value.count != count) {
@@ -165,13 +167,21 @@ impl View {
         ops
     }
 
-    /// The addresses of a subnet that are in use.
-    fn due(&self, network: NetworkId, subnet: &Subnet) -> Bits {
-        let mut bits = ipam::unused(subnet.net);
-        let endpoints = self.endpoints_of(network).map(|endpoint| endpoint.address.addr());
-        let all = endpoints.chain(subnet.aux.values().copied()).chain([subnet.gateway]);
-        for ip in all.filter(|ip| subnet.net.contains(ip)) {
-            bits.take(ipam::ordinal(subnet.net, ip));
+    /// Writes a pool's addresses, if they are written down otherwise.
+    fn correct<N: Net>(&self, network: NetworkId, pool: &Pool<N>) -> Option<TxnOp> {
+        let due = self.due(network, pool);
+        let written = self.bitmaps.get(&pool.net.into());
+        written.is_none_or(|bitmap| bitmap.value != due).then(|| put_bitmap(self, pool.net, &due))
+    }
+
+    /// The addresses of a pool that are in use.
+    fn due<N: Net>(&self, network: NetworkId, pool: &Pool<N>) -> Bits {
+        let mut bits = untouched(pool.net);
+        let endpoints = self.endpoints_of(network).flat_map(Endpoint::addresses);
+        let endpoints = endpoints.filter_map(N::of).map(Net::address);
+        let all = endpoints.chain(pool.aux.values().copied()).chain([pool.gateway]);
+        for number in all.filter_map(|ip| pool.net.number(ip)) {
+            bits.take(number);
         }
         bits
     }
@@ -185,14 +195,18 @@ impl View {
     }
 }
 
-/// Most addresses of a subnet that are listed.
+/// Most addresses of a pool that are listed.
 const MOST: usize = 9;
 
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
 
+    use ipnet::Ipv6Net;
+
     use super::*;
+    use crate::ipam::PoolRequest;
+    use crate::ledger::CreateNetwork;
     use crate::ledger::tests::{Scene, asked};
 
     #[test]
@@ -212,16 +226,16 @@ mod tests {
         let c0 = scene.join(id, "C0", None).unwrap();
         let c1 = scene.join(id, "C1", None).unwrap();
         let view = scene.view();
-        let subnet = view.networks[&id].value.network.subnets[0].clone();
+        let net = view.networks[&id].value.network.subnets[0].v4.net;
         // A Docker that was killed between two of its writes.
-        let mut bits = view.bitmaps[&subnet.net].value.clone();
+        let mut bits = view.bitmaps[&net.into()].value.clone();
         bits.release(3);
         bits.take(77);
         let (index, mut vnis) = vnis(&view);
         vnis.take(5);
         let count = view.counts[&id].index;
         assert!(scene.commit(vec![
-            put_bitmap(&view, &subnet, &bits),
+            put_bitmap(&view, net, &bits),
             put_vnis(&vnis, index),
             cas(keys::endpoint_count(id), &EndpointCount { count: 7 }, count),
         ]));
@@ -241,5 +255,32 @@ mod tests {
         scene.leave(&c0);
         scene.leave(&c1);
         scene.remove("demonet").unwrap();
+    }
+
+    #[test]
+    fn an_ipv6_address_that_is_lost_is_found_among_all_of_them() {
+        let mut scene = Scene::new();
+        let pool = |subnet: &str| PoolRequest { subnet: Some(subnet.to_owned()), ..PoolRequest::default() };
+        let pools = vec![pool("10.73.0.0/24"), pool("fd00:1::/64")];
+        let request =
+            CreateNetwork { name: "v6net".to_owned(), pools, ipv6: true, ..CreateNetwork::default() };
+        let id = scene.create(&request).unwrap();
+        scene.join(id, "C0", None).unwrap();
+        let view = scene.view();
+        let net: Ipv6Net = "fd00:1::/64".parse().unwrap();
+        let mut bits = view.bitmaps[&net.into()].value.clone();
+        bits.release(2);
+        bits.take(1 << 40);
+        assert!(scene.commit(vec![put_bitmap(&view, net, &bits)]));
+        assert_eq!(
+            scene.view().contradictions(),
+            [
+                "fd00:1::2 of v6net is in use and written down as free: it may be given out again",
+                "fd00:1::100:0:0 of v6net is taken by nobody: it is lost to others",
+            ]
+        );
+        let ops = scene.view().corrections();
+        assert!(scene.commit(ops));
+        assert_eq!(scene.view().contradictions(), [""; 0]);
     }
 }

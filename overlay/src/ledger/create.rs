@@ -2,27 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::View;
 use crate::docker;
 use crate::error::{Cause, Result};
 use crate::id::NetworkId;
-use crate::ipam::{self, Bits, PoolRequest};
+use crate::ipam::{self, Bits, PoolError, PoolRequest, Reserved};
 use crate::kv::TxnOp;
 use crate::kv::keys;
 use crate::kv::record::{
     self, BitmapRecord, DriverRecord, DriverSubnet, EndpointCount, NetworkRecord, PoolsRecord,
 };
-use crate::model::{Network, Subnet, Vni, pool_id, underlay_mtu};
+use crate::model::{Net, Network, Subnet, Vni, checked_mtu, pool_id};
 
 /// `docker network create --driver overlay`, as a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct CreateNetwork {
     /// What people will call it.
     pub name: String,
-    /// `--subnet`, `--gateway`, `--ip-range`, `--aux-address`, a subnet each; none: one of the default pools.
+    /// `--subnet`, `--gateway`, `--ip-range`, `--aux-address`, a subnet each; none of IPv4: one of the default pools. The first
+    /// IPv6 subnet goes with the first IPv4 one, and so on: a container in it has an address of each.
     pub pools: Vec<PoolRequest>,
+    /// `--ipv6`: there are IPv6 subnets, too.
+    pub ipv6: bool,
     /// `--internal`: no way to the outside.
     pub internal: bool,
     /// `--attachable`: stored and shown. It says something only to a Swarm.
@@ -42,21 +45,27 @@ pub(crate) fn create(
     avoid: &[Ipv4Net],
 ) -> Result<Vec<TxnOp>> {
     check_name(view, &request.name)?;
-    let mtu = underlay_mtu(&request.options).map_err(Cause::from)?;
-    let requests =
-        if request.pools.is_empty() { vec![PoolRequest::default()] } else { request.pools.clone() };
-    let chosen = chosen_vnis(&request.options, requests.len())?;
+    let mtu = checked_mtu(&request.options, request.ipv6).map_err(Cause::from)?;
+    let (mut v4, v6) = by_family(request).map_err(Cause::from)?;
+    if v4.is_empty() {
+        v4.push(PoolRequest::default());
+    }
+    let chosen = chosen_vnis(&request.options, v4.len())?;
 
     let (pools_index, mut pools) =
         view.pools.as_ref().map_or((0, PoolsRecord::empty()), |pools| (pools.index, pools.value.clone()));
-    let mut reserved = Vec::new();
-    for (place, request) in requests.iter().enumerate() {
-        let used: Vec<Ipv4Net> = pools.nets().collect();
-        let mut found = ipam::reserve(request, &used, avoid).map_err(Cause::from)?;
-        found.subnet.vni = chosen.get(place).copied();
-        pools.add(&found.subnet);
-        reserved.push(found);
+    let avoid: Vec<IpNet> = avoid.iter().copied().map(IpNet::V4).collect();
+    let reserved: Vec<Reserved<Ipv4Net>> = reserve(&v4, &mut pools, &avoid)?;
+    let reserved6: Vec<Reserved<Ipv6Net>> = reserve(&v6, &mut pools, &avoid)?;
+    if v6.len() > v4.len() {
+        return Err(Cause::from(PoolError::Unpaired { v4: v4.len(), v6: v6.len() }).into());
     }
+    let subnet = |(place, found): (usize, &Reserved<Ipv4Net>)| Subnet {
+        v4: found.pool.clone(),
+        v6: reserved6.get(place).map(|found| found.pool.clone()),
+        vni: chosen.get(place).copied(),
+    };
+    let subnets: Vec<Subnet> = reserved.iter().enumerate().map(subnet).collect();
 
     let (vnis_index, mut vnis) = vnis(view);
     for vni in &chosen {
@@ -68,13 +77,13 @@ pub(crate) fn create(
     let driver = DriverRecord {
         mtu: mtu.unwrap_or(0),
         secure: request.options.contains_key(docker::OPTION_ENCRYPTED),
-        subnets: reserved.iter().map(|found| DriverSubnet::of(&found.subnet)).collect(),
+        subnets: subnets.iter().map(DriverSubnet::of).collect(),
     };
     let network = Network {
         id,
         name: request.name.clone(),
         created,
-        subnets: reserved.iter().map(|found| found.subnet.clone()).collect(),
+        subnets,
         internal: request.internal,
         attachable: request.attachable,
         options: request.options.clone(),
@@ -83,14 +92,44 @@ pub(crate) fn create(
     // Parents first, and the network last, as Docker writes them.
     let mut ops = parents(view, [keys::NETWORKS.to_owned(), keys::COUNTS.to_owned()]);
     ops.push(cas(keys::POOLS.to_owned(), &pools, pools_index));
-    ops.extend(reserved.iter().map(|found| put_bitmap(view, &found.subnet, &found.bits)));
+    ops.extend(reserved.iter().map(|found| put_bitmap(view, found.pool.net, &found.bits)));
+    ops.extend(reserved6.iter().map(|found| put_bitmap(view, found.pool.net, &found.bits)));
     if vnis_index == 0 || !chosen.is_empty() {
         ops.push(put_vnis(&vnis, vnis_index));
     }
     ops.push(cas(keys::driver(id), &driver, 0));
     ops.push(cas(keys::endpoint_count(id), &EndpointCount { count: 0 }, 0));
+    let requests: Vec<PoolRequest> = v4.into_iter().chain(v6).collect();
     ops.push(cas(keys::network(id), &NetworkRecord::of(&requests, &network), 0));
     Ok(ops)
+}
+
+/// The requests for IPv4 and for IPv6 pools. With IPv6 there is one for that at least: nothing is a default pool of it.
+fn by_family(request: &CreateNetwork) -> Result<(Vec<PoolRequest>, Vec<PoolRequest>), PoolError> {
+    let (mut v6, v4): (Vec<_>, Vec<_>) = request.pools.iter().cloned().partition(PoolRequest::is_v6);
+    match v6.first().and_then(|first| first.subnet.clone()) {
+        Some(subnet) if !request.ipv6 => return Err(PoolError::Ipv6Off(subnet)),
+        None if request.ipv6 => v6.push(PoolRequest::default()),
+        _ => {}
+    }
+    Ok((v4, v6))
+}
+
+/// Finds a pool for each of the requests, and enters it.
+fn reserve<N: Net>(
+    requests: &[PoolRequest],
+    pools: &mut PoolsRecord,
+    avoid: &[IpNet],
+) -> Result<Vec<Reserved<N>>> {
+    let avoid: Vec<N> = avoid.iter().filter_map(|net| N::of(*net)).collect();
+    let mut all = Vec::new();
+    for request in requests {
+        let used: Vec<N> = pools.nets().filter_map(N::of).collect();
+        let found = ipam::reserve(request, &used, &avoid).map_err(Cause::from)?;
+        pools.enter(&found.pool);
+        all.push(found);
+    }
+    Ok(all)
 }
 
 fn check_name(view: &View, name: &str) -> Result<()> {
@@ -146,10 +185,10 @@ pub(super) fn cas(key: String, record: &impl serde::Serialize, index: u64) -> Tx
 }
 
 /// Writes a pool's addresses.
-pub(super) fn put_bitmap(view: &View, subnet: &Subnet, bits: &Bits) -> TxnOp {
-    let index = view.bitmaps.get(&subnet.net).map_or(0, |bitmap| bitmap.index);
-    let record = BitmapRecord { id: pool_id(subnet.net), sequence: bits.encode() };
-    cas(keys::bitmap(subnet.net), &record, index)
+pub(super) fn put_bitmap<N: Net>(view: &View, net: N, bits: &Bits) -> TxnOp {
+    let index = view.bitmaps.get(&net.into()).map_or(0, |bitmap| bitmap.index);
+    let record = BitmapRecord { id: pool_id(net), sequence: bits.encode() };
+    cas(keys::bitmap(net.into()), &record, index)
 }
 
 /// Writes the VNIs.

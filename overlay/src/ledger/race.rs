@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use proptest::prelude::*;
 
 use super::tests::{Scene, asked};
@@ -187,13 +187,13 @@ fn check(view: &View, network: NetworkId, hosts: &[Host]) -> Result<(), TestCase
         prop_assert_eq!(found, Some(endpoint), "it was told that it has it");
     }
     let subnets = view.networks.values().flat_map(|found| &found.value.network.subnets);
-    let mut subnets: Vec<Ipv4Net> = subnets.map(|subnet| subnet.net).collect();
+    let mut subnets: Vec<Ipv4Net> = subnets.map(|subnet| subnet.v4.net).collect();
     subnets.sort_unstable();
     for pair in subnets.windows(2) {
         prop_assert!(pair[0].broadcast() < pair[1].network(), "{:?}", pair);
     }
-    let pools: BTreeSet<Ipv4Net> = view.pools.iter().flat_map(|pools| pools.value.nets()).collect();
-    prop_assert_eq!(pools, subnets.into_iter().collect());
+    let pools: BTreeSet<IpNet> = view.pools.iter().flat_map(|pools| pools.value.nets()).collect();
+    prop_assert_eq!(pools, subnets.into_iter().map(IpNet::V4).collect());
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! A network that goes.
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::create::{cas, number, put_vnis};
 use super::{Found, View};
@@ -18,8 +18,7 @@ pub(crate) fn remove(view: &View, found: &Found) -> Result<Vec<TxnOp>> {
     let mut ops = Vec::new();
     if let Some(pools) = &view.pools {
         let mut record = pools.value.clone();
-        let unused = network.subnets.iter().filter(|subnet| record.remove(subnet));
-        let unused: Vec<Ipv4Net> = unused.map(|subnet| subnet.net).collect();
+        let unused: Vec<IpNet> = network.subnets.iter().flat_map(|subnet| record.remove(subnet)).collect();
         ops.push(cas(keys::POOLS.to_owned(), &record, pools.index));
         for net in unused {
             if let Some(bitmap) = view.bitmaps.get(&net) {

@@ -74,6 +74,7 @@ impl Scene {
             host: Ipv4Addr::new(10, 0, 0, 10),
             ip,
             mac: None,
+            ip6: None,
             aliases: vec!["bae778722477".to_owned()],
             publish: vec![],
             half: "veth94f8360".to_owned(),
@@ -395,6 +396,145 @@ fn an_endpoint_is_not_reclaimed_if_its_mac_is_another_s() {
     assert_eq!(error.to_string(), "MAC address 92:d0:c6:0a:29:33 is already in use by C1 on network demonet");
 }
 
+fn dual(name: &str, subnets: &[&str]) -> CreateNetwork {
+    CreateNetwork { ipv6: true, ..asked_in(name, subnets) }
+}
+
+#[test]
+fn a_dual_stack_networks_documents_are_those_of_a_docker() {
+    let mut scene = Scene::new();
+    // As observed: `--ipv6 --subnet fd00:1::/64 --subnet 10.73.0.0/24`.
+    let id = scene.create(&dual("v6net", &["fd00:1::/64", "10.73.0.0/24"])).unwrap();
+    let c0 = scene.join(id, "C0", None).unwrap();
+    assert_eq!(
+        (c0.address.to_string(), c0.address6.map(|net| net.to_string()), c0.mac.to_string()),
+        ("10.73.0.2/24".to_owned(), Some("fd00:1::2/64".to_owned()), "02:42:0a:49:00:02".to_owned())
+    );
+    // The fields, their order and their escapes are those of `network.go`, `endpoint.go` and `driverapi/ipamdata.go` (20.10).
+    let network = scene.text(&keys::network(id)).unwrap();
+    let ipam = concat!(
+        r#""ipamV4Config":"[{\"PreferredPool\":\"10.73.0.0/24\",\"SubPool\":\"\",\"Gateway\":\"\",\"AuxAddresses\":null}]","#,
+        r#""ipamV4Info":"[{\"IPAMData\":\"{\\\"AddressSpace\\\":\\\"GlobalDefault\\\",\\\"Gateway\\\":\\\"10.73.0.1/24\\\",\\\"Pool\\\":\\\"10.73.0.0/24\\\"}\",\"PoolID\":\"GlobalDefault/10.73.0.0/24\"}]","#,
+        r#""ipamV6Config":"[{\"PreferredPool\":\"fd00:1::/64\",\"SubPool\":\"\",\"Gateway\":\"\",\"AuxAddresses\":null}]","#,
+        r#""ipamV6Info":"[{\"IPAMData\":\"{\\\"AddressSpace\\\":\\\"GlobalDefault\\\",\\\"Gateway\\\":\\\"fd00:1::1/64\\\",\\\"Pool\\\":\\\"fd00:1::/64\\\"}\",\"PoolID\":\"GlobalDefault/fd00:1::/64\"}]","labels":{}"#
+    );
+    assert!(network.contains(ipam), "{network}");
+    let enabled = r#""enableIPv6":true,"generic":{"com.docker.network.enable_ipv6":true,"#;
+    assert!(network.contains(enabled), "{network}");
+    let endpoint = scene.text(&keys::endpoint(id, c0.id)).unwrap();
+    let interface = concat!(
+        r#""ep_iface":{"addr":"10.73.0.2/24","addrv6":"fd00:1::2/64","dstPrefix":"eth","mac":"02:42:0a:49:00:02","routes":null,"#,
+        r#""srcName":"veth94f8360","v4PoolID":"GlobalDefault/10.73.0.0/24","v6PoolID":"GlobalDefault/fd00:1::/64"}"#
+    );
+    assert!(endpoint.contains(interface), "{endpoint}");
+    // The network's own address, the gateway's and the container's.
+    let bitmap = scene.text(&keys::bitmap("fd00:1::/64".parse().unwrap())).unwrap();
+    assert_eq!(
+        bitmap,
+        r#"{"id":"GlobalDefault/fd00:1::/64","sequence":"/////////////////////OAAAAAAAAAAAAAAAQAAAAAH/////////w=="}"#
+    );
+    // The driver's record has nothing of it.
+    let driver =
+        r#"{"mtu":0,"secure":false,"subnets":[{"SubnetIP":"10.73.0.0/24","GwIP":"10.73.0.1/24","Vni":256}]}"#;
+    assert_eq!(scene.text(&keys::driver(id)).unwrap(), driver);
+    let view = scene.view();
+    assert_eq!(view.contradictions(), [""; 0]);
+    assert_eq!(view.networks[&id].value.network.subnets[0].gateways().count(), 2);
+    scene.leave(&c0);
+    scene.remove("v6net").unwrap();
+    assert!(scene.view().bitmaps.is_empty() && scene.view().pools.unwrap().value.nets().next().is_none());
+}
+
+#[test]
+fn what_has_no_ipv6_or_too_much_of_it_is_refused() {
+    let mut scene = Scene::new();
+    scene.create(&dual("v6net", &["fd00:1::/64", "10.73.0.0/24"])).unwrap();
+    let mut said = |request: &CreateNetwork| scene.create(request).unwrap_err().to_string();
+    assert_eq!(
+        said(&dual("nothing", &["10.74.0.0/24"])),
+        "could not find an available, non-overlapping IPv6 address pool among the defaults to assign to the network"
+    );
+    assert_eq!(
+        said(&dual("dup", &["10.74.0.0/24", "fd00::/16"])),
+        "Pool overlaps with other one on this address space"
+    );
+    assert_eq!(
+        said(&asked_in("off", &["10.74.0.0/24", "fd00:2::/64"])),
+        "Invalid subnet fd00:2::/64 : the network is without IPv6, which has to be asked for (--ipv6, ipv6 = true)"
+    );
+    assert_eq!(
+        said(&dual("two", &["10.74.0.0/24", "fd00:2::/64", "fd00:3::/64"])),
+        "2 IPv6 subnets and 1 IPv4 ones: each IPv6 subnet goes with an IPv4 one, give as many"
+    );
+    let narrow = option("narrow", "10.74.0.0/24", "com.docker.network.driver.mtu", "1300");
+    let narrow =
+        CreateNetwork { pools: asked_in("", &["10.74.0.0/24", "fd00:2::/64"]).pools, ipv6: true, ..narrow };
+    assert!(said(&narrow).starts_with("invalid MTU value: 1300: 1250 bytes"), "{}", said(&narrow));
+    // Without an IPv4 subnet there is a default one, as in Docker.
+    let id = scene.create(&dual("only", &["fd00:2::/64"])).unwrap();
+    let subnet = &scene.view().networks[&id].value.network.subnets[0];
+    assert_eq!(subnet.nets().map(|net| net.to_string()).collect::<Vec<_>>(), ["10.0.1.0/24", "fd00:2::/64"]);
+}
+
+#[test]
+fn a_container_of_a_dual_stack_network_gets_both_addresses_of_one_subnet() {
+    let mut scene = Scene::new();
+    let subnets = ["10.70.0.0/24", "10.71.0.0/24", "fd00:70::/126", "fd00:71::/64"];
+    let id = scene.create(&dual("wide", &subnets)).unwrap();
+    let mut join = |name: &str, ip: Option<&str>, ip6: Option<&str>| -> Result<String, String> {
+        let mut who = scene.who(name, ip.map(|ip| ip.parse().unwrap()));
+        who.ip6 = ip6.map(|ip| ip.parse().unwrap());
+        let (endpoint, ops) = super::join(&scene.view(), id, &who).map_err(|why| why.to_string())?;
+        assert!(scene.commit(ops));
+        Ok(endpoint.addresses().map(|net| net.addr().to_string()).collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(join("a", None, None).as_deref(), Ok("10.70.0.2 fd00:70::2"));
+    assert_eq!(join("b", None, Some("fd00:71::9")).as_deref(), Ok("10.71.0.2 fd00:71::9"));
+    assert_eq!(join("c", Some("10.70.0.9"), Some("fd00:70::3")).as_deref(), Ok("10.70.0.9 fd00:70::3"));
+    // The first subnet has no IPv6 address left.
+    assert_eq!(join("d", None, None).as_deref(), Ok("10.71.0.3 fd00:71::2"));
+    let full = join("e", Some("10.70.0.10"), None).unwrap_err();
+    assert!(
+        full.starts_with("no available IPv6 addresses on this network's address pools: wide ("),
+        "{full}"
+    );
+    assert_eq!(
+        join("e", Some("10.70.0.10"), Some("fd00:71::10")).unwrap_err(),
+        "Invalid addresses 10.70.0.10 and fd00:71::10: they belong to different subnets of the network, and a container is in one"
+    );
+    assert_eq!(
+        join("e", None, Some("fd00:72::1")).unwrap_err(),
+        "Invalid address fd00:72::1: It does not belong to any of this network's subnets"
+    );
+    assert_eq!(join("e", None, Some("fd00:71::9")).unwrap_err(), "Address already in use");
+    assert_eq!(scene.view().contradictions(), [""; 0]);
+
+    let plain = scene.create(&asked("plain", "10.9.0.0/24")).unwrap();
+    let mut who = scene.who("C0", None);
+    who.ip6 = Some("fd00:71::9".parse().unwrap());
+    let error = super::join(&scene.view(), plain, &who).unwrap_err().to_string();
+    assert!(error.starts_with("user specified IP address is supported only when"), "{error}");
+}
+
+#[test]
+fn an_ipv6_address_that_was_taken_meanwhile_is_lost() {
+    let mut scene = Scene::new();
+    let id = scene.create(&dual("v6net", &["fd00:1::/64", "10.73.0.0/24"])).unwrap();
+    let c0 = scene.join(id, "C0", None).unwrap();
+    scene.leave(&c0);
+    let ops = reclaim(&scene.view(), &c0, "veth94f8360").unwrap();
+    assert!(scene.commit(ops));
+    assert_eq!(scene.view().endpoints_of(id).collect::<Vec<_>>(), [&c0]);
+    assert_eq!(scene.view().contradictions(), [""; 0]);
+    scene.leave(&c0);
+    scene.join(id, "C1", Some([10, 73, 0, 9].into())).unwrap();
+    let error = reclaim(&scene.view(), &c0, "veth94f8360").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the address fd00:1::2 was taken by another endpoint while this host was away"
+    );
+}
+
 /// Something that somebody does.
 #[derive(Debug, Clone)]
 enum Step {
@@ -413,6 +553,17 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// A network of two subnets, in which six containers have room; every second one has IPv6 as well.
+fn some(net: u8) -> CreateNetwork {
+    let ipv6 = net % 2 == 1;
+    let mut subnets = vec![format!("10.{}.0.0/30", net + 1), format!("10.{}.1.0/29", net + 1)];
+    if ipv6 {
+        subnets.extend([format!("fd00:{net}:1::/64"), format!("fd00:{net}:2::/120")]);
+    }
+    let subnets: Vec<&str> = subnets.iter().map(String::as_str).collect();
+    CreateNetwork { ipv6, ..asked_in(&format!("n{net}"), &subnets) }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -424,7 +575,7 @@ proptest! {
         let mut ids: BTreeMap<u8, NetworkId> = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Create(net) => match scene.create(&asked_in(&format!("n{net}"), &[&format!("10.{}.0.0/30", net + 1), &format!("10.{}.1.0/29", net + 1)])) {
+                Step::Create(net) => match scene.create(&some(net)) {
                     Ok(id) => prop_assert!(ids.insert(net, id).is_none()),
                     Err(error) => prop_assert!(error.is_conflict() && ids.contains_key(&net)),
                 },
@@ -453,7 +604,7 @@ proptest! {
             let view = scene.view();
             prop_assert_eq!(view.contradictions(), Vec::<String>::new());
             prop_assert_eq!(view.networks.len(), ids.len());
-            prop_assert_eq!(view.bitmaps.len(), 2 * ids.len());
+            prop_assert_eq!(view.bitmaps.len(), ids.keys().map(|net| if net % 2 == 1 { 4 } else { 2 }).sum::<usize>());
             let mut vnis = BTreeSet::new();
             for (net, id) in &ids {
                 let found = &view.networks[id].value;
@@ -462,12 +613,18 @@ proptest! {
                 prop_assert_eq!(view.counts[id].value.count, all.len() as u64);
                 for subnet in &found.network.subnets {
                     // Network, broadcast, gateway, and one for each endpoint.
-                    let bits = &view.bitmaps[&subnet.net].value;
-                    let its = all.iter().filter(|endpoint| subnet.net.contains(&endpoint.address.addr()));
-                    prop_assert_eq!(bits.len() - bits.free(), 3 + its.count() as u64);
+                    let bits = &view.bitmaps[&subnet.v4.net.into()].value;
+                    let its = all.iter().filter(|endpoint| subnet.contains(endpoint.address.addr().into()));
+                    let its = its.count() as u64;
+                    prop_assert_eq!(bits.len() - bits.free(), 3 + its);
+                    // Of IPv6 there is no broadcast address.
+                    if let Some(v6) = &subnet.v6 {
+                        let bits = &view.bitmaps[&v6.net.into()].value;
+                        prop_assert_eq!(bits.len() - bits.free(), 2 + its);
+                    }
                 }
-                let addresses: BTreeSet<_> = all.iter().map(|endpoint| endpoint.address).collect();
-                prop_assert_eq!(addresses.len(), all.len());
+                let addresses: BTreeSet<_> = all.iter().flat_map(|endpoint| endpoint.addresses()).collect();
+                prop_assert_eq!(addresses.len(), all.len() * if net % 2 == 1 { 2 } else { 1 });
                 for vni in found.network.vnis() {
                     prop_assert!(vnis.insert(vni), "{vni} twice");
                 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Cause, Result};
@@ -30,7 +30,7 @@ pub struct Stored<T> {
 pub struct Found {
     /// The network, its VNIs included.
     pub network: Network,
-    /// Its subnets as they were asked for.
+    /// Its pools as they were asked for, IPv4 before IPv6.
     pub requests: Vec<PoolRequest>,
 }
 
@@ -64,7 +64,7 @@ pub struct View {
     pub(super) counts: BTreeMap<NetworkId, Stored<EndpointCount>>,
     pub(super) drivers: BTreeMap<NetworkId, Stored<DriverRecord>>,
     pub(super) pools: Option<Stored<PoolsRecord>>,
-    pub(super) bitmaps: BTreeMap<Ipv4Net, Stored<Bits>>,
+    pub(super) bitmaps: BTreeMap<IpNet, Stored<Bits>>,
     pub(super) vnis: Option<Stored<Bits>>,
     /// Keys that have an empty value, and exist so that others can be below them.
     pub(super) parents: Vec<String>,
@@ -96,7 +96,7 @@ impl View {
         for (id, driver) in &view.drivers {
             let Some(found) = view.networks.get_mut(id) else { continue };
             for subnet in &mut found.value.network.subnets {
-                let its = driver.value.subnets.iter().find(|its| its.subnet.trunc() == subnet.net);
+                let its = driver.value.subnets.iter().find(|its| its.subnet.trunc() == subnet.v4.net);
                 subnet.vni = its.and_then(|its| Vni::new(its.vni));
             }
         }
@@ -212,7 +212,11 @@ impl View {
         others.sort_by_key(|stored| stored.index);
         let others = others.into_iter().map(|stored| &stored.value);
         let reachable = others.filter(|peer| peer.host != host && self.nodes.contains_key(&peer.host));
-        reachable.map(|peer| (peer.address.addr(), Peer { mac: peer.mac, vtep: peer.host })).collect()
+        let found = |endpoint: &Endpoint| {
+            let peer = Peer { mac: endpoint.mac, vtep: endpoint.host };
+            endpoint.addresses().map(move |address| (address.addr(), peer))
+        };
+        reachable.flat_map(found).collect()
     }
 }
 

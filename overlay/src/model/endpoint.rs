@@ -1,8 +1,8 @@
 //! A container's place on a network.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{Mac, Publish};
 use crate::id::{EndpointId, NetworkId, SandboxId};
@@ -20,6 +20,8 @@ pub struct Endpoint {
     pub anonymous: bool,
     /// Its address, with the subnet's length.
     pub address: Ipv4Net,
+    /// Its IPv6 address, likewise, if its subnet has some.
+    pub address6: Option<Ipv6Net>,
     /// Its hardware address.
     pub mac: Mac,
     /// The container's sandbox; none while it is joining or leaving.
@@ -30,4 +32,16 @@ pub struct Endpoint {
     pub aliases: Vec<String>,
     /// The ports that its container asked to be published. Only the first endpoint that leads outside has them.
     pub publish: Vec<Publish>,
+}
+
+impl Endpoint {
+    /// Its addresses with their subnets' lengths, IPv4 first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpNet> + use<> {
+        [IpNet::V4(self.address)].into_iter().chain(self.address6.map(IpNet::V6))
+    }
+
+    /// Whether an address is its own.
+    pub fn has(&self, ip: IpAddr) -> bool {
+        self.addresses().any(|its| its.addr() == ip)
+    }
 }

@@ -3,16 +3,18 @@
 mod endpoint;
 mod network;
 mod peer;
+mod pool;
 mod publish;
 mod subnet;
 mod vni;
 
 pub use endpoint::Endpoint;
 pub use kernel::Mac;
-pub(crate) use network::underlay_mtu;
+pub(crate) use network::checked_mtu;
 pub use network::{BadMtu, Network};
 pub use peer::{Peer, Peers};
+pub(crate) use pool::pool_id;
+pub use pool::{Net, Pool};
 pub use publish::{BadPublish, Binding, Protocol, Publish};
 pub use subnet::Subnet;
-pub(crate) use subnet::pool_id;
 pub use vni::Vni;

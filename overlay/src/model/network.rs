@@ -1,11 +1,11 @@
 //! An overlay network.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
-use super::{Subnet, Vni};
+use super::{Endpoint, Subnet, Vni};
 use crate::docker;
 use crate::id::NetworkId;
 
@@ -40,19 +40,39 @@ pub enum BadMtu {
     /// Too small to leave anything of it.
     #[error("invalid MTU value: {0}")]
     TooSmall(i64),
+    /// Too small for IPv6 inside.
+    #[error(
+        "invalid MTU value: {0}: {inside} bytes of it are left inside, and IPv6 needs {least} (RFC 8200, 5), give {enough} or more",
+        inside = .0 - docker::VXLAN_OVERHEAD,
+        least = docker::IPV6_MTU,
+        enough = docker::IPV6_MTU + docker::VXLAN_OVERHEAD
+    )]
+    NoIpv6(u32),
 }
 
 impl Network {
-    /// The subnet that an address is in.
-    pub fn subnet_of(&self, ip: Ipv4Addr) -> Option<&Subnet> {
-        self.subnets.iter().find(|subnet| subnet.net.contains(&ip))
+    /// Whether its containers have IPv6 addresses, those of some subnet at least.
+    pub fn ipv6(&self) -> bool {
+        self.subnets.iter().any(|subnet| subnet.v6.is_some())
     }
 
-    /// The subnets other than an address's own, and its own gateway, which leads there.
-    pub fn beyond(&self, ip: Ipv4Addr) -> Vec<(Ipv4Net, Ipv4Addr)> {
-        let Some(own) = self.subnet_of(ip) else { return Vec::new() };
-        let others = self.subnets.iter().filter(|subnet| subnet.net != own.net);
-        others.map(|subnet| (subnet.net, own.gateway)).collect()
+    /// The subnet that an address is in.
+    pub fn subnet_of(&self, ip: impl Into<IpAddr>) -> Option<&Subnet> {
+        let ip = ip.into();
+        self.subnets.iter().find(|subnet| subnet.contains(ip))
+    }
+
+    /// The subnets other than an endpoint's own, and the gateway of its own, which leads there: of each family that it has an
+    /// address of.
+    pub fn beyond(&self, endpoint: &Endpoint) -> Vec<(IpNet, IpAddr)> {
+        let Some(own) = self.subnet_of(endpoint.address.addr()) else { return Vec::new() };
+        let v6 = own.v6.as_ref().filter(|_| endpoint.address6.is_some());
+        let others = self.subnets.iter().filter(|subnet| subnet.v4.net != own.v4.net);
+        let leads = |net| match net {
+            IpNet::V4(_) => Some((net, own.v4.gateway.into())),
+            IpNet::V6(_) => v6.map(|v6| (net, v6.gateway.into())),
+        };
+        others.flat_map(Subnet::nets).filter_map(leads).collect()
     }
 
     /// The VNIs that its subnets have so far.
@@ -66,8 +86,17 @@ impl Network {
     }
 }
 
+/// As [`underlay_mtu`], and enough of it for IPv6 inside if that is wanted: the kernel takes IPv6 away from a link with less.
+pub(crate) fn checked_mtu(options: &BTreeMap<String, String>, ipv6: bool) -> Result<Option<u32>, BadMtu> {
+    let mtu = underlay_mtu(options)?;
+    match mtu {
+        Some(mtu) if ipv6 && mtu < docker::IPV6_MTU + docker::VXLAN_OVERHEAD => Err(BadMtu::NoIpv6(mtu)),
+        mtu => Ok(mtu),
+    }
+}
+
 /// The MTU of the underlay that the options state.
-pub(crate) fn underlay_mtu(options: &BTreeMap<String, String>) -> Result<Option<u32>, BadMtu> {
+fn underlay_mtu(options: &BTreeMap<String, String>) -> Result<Option<u32>, BadMtu> {
     let Some(text) = options.get(docker::OPTION_MTU) else { return Ok(None) };
     let mtu: i64 = text.parse().map_err(|_| BadMtu::NotANumber(text.clone()))?;
     match u32::try_from(mtu) {
@@ -98,5 +127,17 @@ mod tests {
         assert_eq!(asked("0"), Ok(1450));
         assert_eq!(asked("-5"), Err(BadMtu::TooSmall(-5)));
         assert_eq!(asked("x"), Err(BadMtu::NotANumber("x".to_owned())));
+    }
+
+    #[test]
+    fn ipv6_needs_1280_bytes_inside() {
+        let asked =
+            |mtu: &str| checked_mtu(&BTreeMap::from([(docker::OPTION_MTU.to_owned(), mtu.to_owned())]), true);
+        assert_eq!(asked("1330"), Ok(Some(1330)));
+        assert_eq!(asked("0"), Ok(None));
+        assert_eq!(
+            asked("1300").map_err(|why| why.to_string()),
+            Err("invalid MTU value: 1300: 1250 bytes of it are left inside, and IPv6 needs 1280 (RFC 8200, 5), give 1330 or more".to_owned())
+        );
     }
 }

@@ -1,44 +1,38 @@
-//! The addresses of a network.
+//! The subnets of a network.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-use super::Vni;
-use crate::docker;
+use super::{Pool, Vni};
 
-/// A subnet of a network, checked: whatever lies in it does lie in it.
+/// A subnet of a network: a broadcast domain of its own, with addresses of IPv4 and, maybe, of IPv6 as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subnet {
-    /// The network address and length.
-    pub net: Ipv4Net,
-    /// The address that every host's bridge has.
-    pub gateway: Ipv4Addr,
-    /// From which containers are served, if not from the whole subnet.
-    pub range: Option<Ipv4Net>,
-    /// Addresses kept from containers, by name.
-    pub aux: BTreeMap<String, Ipv4Addr>,
+    /// Its addresses.
+    pub v4: Pool<Ipv4Net>,
+    /// Its IPv6 addresses; a container in it has one of each.
+    pub v6: Option<Pool<Ipv6Net>>,
     /// Its number on the wire; none until the first join of it anywhere.
     pub vni: Option<Vni>,
 }
 
 impl Subnet {
-    /// The pool's key in the store: `GlobalDefault/192.168.0.0/24`, with `/<range>` behind it if there is one.
-    pub fn pool_id(&self) -> String {
-        match self.range {
-            None => pool_id(self.net),
-            Some(range) => format!("{}/{range}", pool_id(self.net)),
+    /// Whether an address is one of its own.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        match ip {
+            IpAddr::V4(ip) => self.v4.net.contains(&ip),
+            IpAddr::V6(ip) => self.v6.as_ref().is_some_and(|v6| v6.net.contains(&ip)),
         }
     }
 
-    /// An address with the subnet's length, as an interface carries it.
-    pub fn with_len(&self, ip: Ipv4Addr) -> Ipv4Net {
-        Ipv4Net::new_assert(ip, self.net.prefix_len())
+    /// Its pools' subnets, IPv4 first.
+    pub fn nets(&self) -> impl Iterator<Item = IpNet> {
+        [IpNet::V4(self.v4.net)].into_iter().chain(self.v6.iter().map(|v6| IpNet::V6(v6.net)))
     }
-}
 
-/// The key of a whole subnet's pool in the store.
-pub(crate) fn pool_id(net: Ipv4Net) -> String {
-    format!("{}/{net}", docker::ADDRESS_SPACE)
+    /// The addresses that its bridge has on every host, IPv4 first.
+    pub fn gateways(&self) -> impl Iterator<Item = IpNet> {
+        [self.v4.gateway_net()].into_iter().chain(self.v6.iter().map(Pool::gateway_net))
+    }
 }

@@ -1,7 +1,7 @@
 //! Hosts on an underlay, each with an engine, and containers on them: the ground that the tests stand on.
 #![expect(dead_code, unreachable_pub, reason = "no test needs all of it, and none is a crate to others")]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -216,7 +216,8 @@ pub fn network(name: &str, subnet: &str) -> CreateNetwork {
 pub fn network_of(name: &str, subnets: &[&str]) -> CreateNetwork {
     let pool = |subnet: &&str| PoolRequest { subnet: Some((*subnet).to_owned()), ..PoolRequest::default() };
     let pools = subnets.iter().map(pool).collect();
-    CreateNetwork { name: name.to_owned(), pools, ..CreateNetwork::default() }
+    let ipv6 = subnets.iter().any(|subnet| subnet.contains(':'));
+    CreateNetwork { name: name.to_owned(), pools, ipv6, ..CreateNetwork::default() }
 }
 
 pub fn look(netns: &Netns) -> Snapshot {
@@ -224,13 +225,13 @@ pub fn look(netns: &Netns) -> Snapshot {
 }
 
 /// One echo request.
-pub async fn ping(from: &Netns, to: [u8; 4]) -> Echo {
-    let from = from.clone();
-    let once = move || Pinger::new(&from, to.into()).unwrap().ping(Duration::from_millis(300)).unwrap();
+pub async fn ping(from: &Netns, to: impl Into<IpAddr>) -> Echo {
+    let (from, to) = (from.clone(), to.into());
+    let once = move || Pinger::new(&from, to).unwrap().ping(Duration::from_millis(300)).unwrap();
     tokio::task::spawn_blocking(once).await.unwrap()
 }
 
-pub async fn reaches(from: &Netns, to: [u8; 4]) -> bool {
+pub async fn reaches(from: &Netns, to: impl Into<IpAddr>) -> bool {
     matches!(ping(from, to).await, Echo::Reply(_))
 }
 

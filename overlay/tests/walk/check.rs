@@ -20,8 +20,8 @@ use super::world::World;
 const SETTLED: Duration = Duration::from_secs(15);
 /// An answer takes less than a millisecond; this is for a busy machine.
 const ANSWER: Duration = Duration::from_secs(2);
-/// How many requests a pair has where peers are resolved on a miss: what is missed is lost.
-const REQUESTS: usize = 3;
+/// How long each of several requests is waited for, where peers are resolved on a miss: the frame whose MAC was missed is lost.
+const ONE_OF_SEVERAL: Duration = Duration::from_millis(100);
 /// How long nothing has to come. The pairs that do reach each other are the control.
 const SILENCE: Duration = Duration::from_millis(100);
 /// Threads for what blocks: pings, and the engines' work on kernels. They stay for some seconds.
@@ -151,14 +151,12 @@ impl World {
             .into_iter()
             .map(|(from, to, answered)| {
                 let netns = self.containers[from].netns.clone();
-                let patience = if answered { ANSWER } else { SILENCE };
-                let requests = if answered && resolution == Resolution::OnMiss { REQUESTS } else { 1 };
-                (
-                    from,
-                    to,
-                    answered,
-                    tokio::task::spawn_blocking(move || reaches(&netns, to, requests, patience)),
-                )
+                let patience = match (answered, resolution) {
+                    (true, Resolution::OnMiss) => (ONE_OF_SEVERAL, ANSWER),
+                    (true, Resolution::Store) => (ANSWER, ANSWER),
+                    (false, _) => (SILENCE, SILENCE),
+                };
+                (from, to, answered, tokio::task::spawn_blocking(move || reaches(&netns, to, patience)))
             })
             .collect();
         let mut wrong = Vec::new();
@@ -183,10 +181,18 @@ impl World {
     }
 }
 
-/// Whether one of so many requests is answered.
-fn reaches(from: &Netns, to: Ipv4Addr, requests: usize, patience: Duration) -> bool {
+/// Whether a request is answered, each waited for so long, and all together.
+fn reaches(from: &Netns, to: Ipv4Addr, (each, all): (Duration, Duration)) -> bool {
     let mut pinger = Pinger::new(from, to).unwrap();
-    (0..requests).any(|_| matches!(pinger.ping(patience).unwrap(), Echo::Reply(_)))
+    let start = Instant::now();
+    loop {
+        if matches!(pinger.ping(each).unwrap(), Echo::Reply(_)) {
+            return true;
+        }
+        if start.elapsed() >= all {
+            return false;
+        }
+    }
 }
 
 fn has_bridge(host: &Netns) -> bool {

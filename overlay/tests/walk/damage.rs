@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
 use kernel::nft::{Family, Nft};
 use kernel::rtnl::Link;
 use kernel::{Batch, Mac, Netns, Rtnl, Snapshot};
@@ -84,14 +83,8 @@ impl Damage {
             Damage::Connected | Damage::Route => {
                 let by_kernel = self == Damage::Connected;
                 let routes = have.routes.iter().filter(|route| route.by_kernel == by_kernel);
-                let remove = |route: &kernel::rtnl::Route| {
-                    let to = match route.to {
-                        Some(IpNet::V4(to)) => Some(to),
-                        None => None,
-                        Some(IpNet::V6(_)) => return None,
-                    };
-                    Some(Batch::new().remove_route(to, route.dev?))
-                };
+                let remove =
+                    |route: &kernel::rtnl::Route| Some(Batch::new().remove_route(route.to, route.dev?));
                 routes.filter_map(remove).collect()
             }
             Damage::Rules => Vec::new(),

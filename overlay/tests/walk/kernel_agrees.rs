@@ -105,9 +105,9 @@ impl Expected<'_> {
             holds(device.master == Some(bridge.index), || {
                 format!("{} is on no bridge of its own", device.name)
             })?;
-            let peers = peers.iter().filter(|(ip, _)| subnet.net.contains(*ip));
+            let peers = peers.iter().filter(|(ip, _)| subnet.contains(**ip));
             let arp: BTreeSet<(IpAddr, Option<Mac>)> =
-                peers.clone().map(|(ip, peer)| ((*ip).into(), Some(peer.mac))).collect();
+                peers.clone().map(|(ip, peer)| (*ip, Some(peer.mac))).collect();
             let fdb: BTreeSet<(Mac, Option<IpAddr>)> =
                 peers.map(|(_, peer)| (peer.mac, Some(peer.vtep.into()))).collect();
             let has_arp = have.neighbours.iter().filter(|entry| entry.dev == device.index && entry.permanent);
@@ -128,7 +128,7 @@ impl Expected<'_> {
 }
 
 fn bridge_of<'a>(subnet: &Subnet, have: &'a Snapshot) -> Result<&'a Link, String> {
-    let gateway = IpNet::V4(subnet.with_len(subnet.gateway));
+    let gateway = subnet.v4.gateway_net();
     let found = have.addresses.iter().find(|address| address.net == gateway);
     let bridge = found.and_then(|address| have.by_index(address.dev));
     bridge.ok_or_else(|| format!("no bridge has {gateway}"))
@@ -149,7 +149,7 @@ fn plugged(network: &Network, endpoint: &Endpoint, have: &Snapshot, overlay: &Sn
     let bridge = bridge_of(subnet, overlay)?;
     holds(outer.master == Some(bridge.index), || format!("{} is not on {}", outer.name, bridge.name))?;
     for subnet in &network.subnets {
-        leads(have, Some(subnet.net), inner)?;
+        leads(have, Some(subnet.v4.net), inner)?;
     }
     Ok(())
 }

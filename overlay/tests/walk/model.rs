@@ -64,7 +64,8 @@ enum Expect {
 #[derive(Debug, Clone)]
 pub enum Outcome {
     Done(Option<Ipv4Addr>),
-    Refused(String),
+    /// Why, for people.
+    Refused(#[expect(dead_code, reason = "it is shown")] String),
     /// The store was out of reach, or the engine was killed, while it was done.
     Unknown,
 }
@@ -87,10 +88,8 @@ impl Model {
         let host = self.hosts[verb.host()];
         match (self.expect(verb), outcome) {
             (_, Outcome::Unknown) => !host.runs || !host.has_store || host.shaky,
-            // The others crossed it out before it was built: its host was not to be seen.
-            (Expect::Done, Outcome::Refused(why)) => host.given_up && why.contains("taken away meanwhile"),
             (expect, Outcome::Done(_)) => expect != Expect::Refused && host.has_store,
-            (_, Outcome::Refused(_)) => true,
+            (expect, Outcome::Refused(_)) => expect != Expect::Done,
         }
     }
 
@@ -239,7 +238,7 @@ impl Model {
                     .network
                     .subnets
                     .iter()
-                    .map(|subnet| subnet.net.addr().octets()[1] - 60)
+                    .map(|subnet| subnet.v4.net.addr().octets()[1] - 60)
                     .collect(),
                 internal: found.network.internal,
             };

@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -159,7 +159,7 @@ pub(crate) struct Shell {
 pub(crate) struct Ping {
     /// A host or container.
     pub(crate) from: String,
-    /// An address, a host, a container, a container on a network: `C0@demonet`; or a DNS name: `example.com`, `dns:C0`.
+    /// An address, a host, a container, a container on a network: `C0@demonet`; or a DNS name: `example.com`, `dns:C0`; `ipv6:C0` for its IPv6 address.
     pub(crate) to: String,
     /// How many requests.
     #[arg(long, short = 'c', default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..))]
@@ -245,6 +245,9 @@ pub(crate) enum Network {
         /// Its address there.
         #[arg(long)]
         ip: Option<Ipv4Addr>,
+        /// Its IPv6 address there.
+        #[arg(long)]
+        ip6: Option<Ipv6Addr>,
         /// A further name there.
         #[arg(long)]
         alias: Vec<String>,
@@ -271,7 +274,7 @@ pub(crate) struct NetworkCreate {
     /// The driver; `overlay` is the only one.
     #[arg(long, short, default_value = "overlay")]
     pub(crate) driver: String,
-    /// A subnet, in CIDR notation; as often as there are to be subnets.
+    /// A subnet of IPv4 or IPv6, in CIDR notation; as often as there are to be subnets.
     #[arg(long)]
     pub(crate) subnet: Vec<String>,
     /// The gateway of a subnet.
@@ -283,6 +286,9 @@ pub(crate) struct NetworkCreate {
     /// Addresses never given out: `name=address`.
     #[arg(long, value_name = "NAME=IP", value_parser = pair)]
     pub(crate) aux_address: Vec<(String, String)>,
+    /// Give out IPv6 addresses, too; of an IPv6 subnet, since there is none by default.
+    #[arg(long)]
+    pub(crate) ipv6: bool,
     /// No way out of the network.
     #[arg(long)]
     pub(crate) internal: bool,
@@ -353,6 +359,9 @@ pub(crate) struct ContainerRun {
     /// Its MAC on the first of them (default: the one that is made of its address).
     #[arg(long, value_name = "MAC", value_parser = mac)]
     pub(crate) mac_address: Option<Mac>,
+    /// Its IPv6 address on the first of them.
+    #[arg(long)]
+    pub(crate) ip6: Option<Ipv6Addr>,
     /// A further name on the first of them.
     #[arg(long)]
     pub(crate) network_alias: Vec<String>,

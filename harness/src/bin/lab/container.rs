@@ -82,6 +82,7 @@ fn request(run: ContainerRun, on: String) -> Run {
         networks: run.networks,
         ip: run.ip,
         mac: run.mac_address,
+        ip6: run.ip6,
         aliases: run.network_alias,
         publish: run.publish.into_iter().flatten().collect(),
         dns: Resolv { servers: run.dns, search: run.dns_search, options: run.dns_option },

@@ -108,7 +108,7 @@ pub(crate) fn show(report: &Report) -> anyhow::Result<()> {
             .map(|network| {
                 let internal = if network.internal { " (internal)" } else { "" };
                 let id = network.id.chars().take(12).collect();
-                [network.name.clone(), id, format!("{}{internal}", network.driver), network.subnet.clone()]
+                [network.name.clone(), id, format!("{}{internal}", network.driver), network.shown_subnets()]
             })
             .collect();
         print::text(format_args!("\n{}", table(["NETWORK", "ID", "DRIVER", "SUBNET"], &networks)))?;
@@ -121,8 +121,11 @@ pub(crate) fn show(report: &Report) -> anyhow::Result<()> {
             .containers
             .iter()
             .map(|container| {
-                let networks: Vec<String> =
-                    container.networks.iter().map(|on| format!("{} on {}", on.address, on.network)).collect();
+                let networks: Vec<String> = container
+                    .networks
+                    .iter()
+                    .map(|on| format!("{} on {}", on.shown_addresses(), on.network))
+                    .collect();
                 [
                     container.name.clone(),
                     container.host.clone(),

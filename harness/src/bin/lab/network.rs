@@ -60,9 +60,10 @@ pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
                 Ok(print::line(name)?)
             });
         }
-        Network::Connect { network, container, ip, alias, on } => {
+        Network::Connect { network, container, ip, ip6, alias, on } => {
             runs_on(&mut client, &container, &on)?;
-            client.ask(&Request::Connect(Connect { container, network, ip, mac: None, aliases: alias }))?;
+            let connect = Connect { container, network, ip, ip6, mac: None, aliases: alias };
+            client.ask(&Request::Connect(connect))?;
         }
         Network::Disconnect { network, container, on } => {
             runs_on(&mut client, &container, &on)?;
@@ -134,6 +135,7 @@ fn request(create: NetworkCreate) -> anyhow::Result<CreateNetwork> {
     Ok(CreateNetwork {
         name: create.name,
         pools: flags.requests().map_err(|why| Error::new(Kind::Refused, why))?,
+        ipv6: create.ipv6,
         internal: create.internal,
         attachable: create.attachable,
         options: map(create.opt),

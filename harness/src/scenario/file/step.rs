@@ -92,7 +92,7 @@ pub(crate) struct ResolveTable {
 pub(crate) struct PingTable {
     /// A host, a container, or `internet`.
     pub(crate) from: At<String>,
-    /// An address, a container (`C0`, `C0@demonet`) or a host.
+    /// An address, a container (`C0`, `C0@demonet`, `ipv6:C0`) or a host.
     pub(crate) to: At<String>,
     /// How many; 1 unless said.
     pub(crate) count: Option<At<u32>>,
@@ -248,6 +248,8 @@ pub(crate) struct ConnectTable {
     pub(crate) ip: Option<At<String>>,
     /// The MAC asked for; the one that is made of the address unless said.
     pub(crate) mac: Option<At<String>>,
+    /// The IPv6 address asked for; the engine chooses unless said.
+    pub(crate) ip6: Option<At<String>>,
     /// Further names of the container on that network.
     #[serde(default)]
     pub(crate) aliases: Vec<String>,

@@ -1,7 +1,7 @@
 //! What one host's kernel holds, compared with what the store asks it to hold. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use ipnet::{IpNet, Ipv4Net};
 use kernel::rtnl::Link;
@@ -88,9 +88,9 @@ fn compare_overlay(
     found: &mut Vec<String>,
 ) {
     for subnet in network.subnets.iter().filter(|subnet| subnet.vni.is_some()) {
-        let within = peers.iter().filter(|(ip, _)| subnet.net.contains(*ip));
+        let within = peers.iter().filter(|(ip, _)| subnet.contains(**ip));
         // A peer that was not missed yet need not be known.
-        let known = |ip| sandbox.neighbours.iter().any(|entry| entry.permanent && entry.ip == IpAddr::V4(ip));
+        let known = |ip| sandbox.neighbours.iter().any(|entry| entry.permanent && entry.ip == ip);
         let due = within.filter(|(ip, _)| resolution == Resolution::Store || known(**ip));
         let want = Tables::of(&due.map(|(ip, peer)| (*ip, *peer)).collect());
         compare_subnet(network, subnet, sandbox, &want, found);
@@ -118,13 +118,13 @@ fn compare_subnet(
     let its = |link: &&Link| link.vxlan.as_ref().map(|vxlan| vxlan.vni) == vni;
     let Some(link) = sandbox.links.iter().find(its) else {
         return found
-            .push(format!("{name} has no vxlan device for {}: no other host is reached", subnet.net));
+            .push(format!("{name} has no vxlan device for {}: no other host is reached", subnet.v4.net));
     };
     let bridge = link.master.and_then(|master| sandbox.by_index(master));
     match bridge {
         Some(bridge) if bridge.up && link.up => {
-            let gateway = IpNet::V4(subnet.with_len(subnet.gateway));
-            if !sandbox.addresses_of(&bridge.name).contains(&gateway) {
+            let has = sandbox.addresses_of(&bridge.name);
+            for gateway in subnet.gateways().filter(|gateway| !has.contains(gateway)) {
                 found.push(format!(
                     "{} of {name} has not the address {gateway}: no other subnet is reached",
                     bridge.name
@@ -181,11 +181,9 @@ fn compare_endpoints(
         if !near.up {
             found.push(format!("{} of {what} is down: it is cut off", near.name));
         }
-        if !container.holds.addresses_of(&near.name).contains(&IpNet::V4(endpoint.address)) {
-            found.push(format!(
-                "{} of {what} has not the address {}: it is not reached",
-                near.name, endpoint.address
-            ));
+        let has = container.holds.addresses_of(&near.name);
+        for address in endpoint.addresses().filter(|address| !has.contains(address)) {
+            found.push(format!("{} of {what} has not the address {address}: it is not reached", near.name));
         }
         match other_end(near, sandbox) {
             Some(port) => {

@@ -1,12 +1,9 @@
 //! Facts about what one namespace holds: interfaces and routes. Pure.
 
-use std::net::IpAddr;
-
-use ipnet::{IpNet, Ipv4Net};
-use kernel::{Mac, Snapshot};
-
 use super::Finding;
-use crate::scenario::fact::Route;
+use crate::scenario::fact::{DEFAULT, Route};
+use ipnet::IpNet;
+use kernel::{Mac, Snapshot};
 
 /// What an interface should be like, as far as it matters.
 #[derive(Debug, Default)]
@@ -14,7 +11,7 @@ pub(super) struct Wanted<'a> {
     pub(super) kind: Option<&'a str>,
     pub(super) mtu: Option<u32>,
     pub(super) mac: Option<Mac>,
-    pub(super) address: Option<Ipv4Net>,
+    pub(super) address: Option<IpNet>,
 }
 
 /// Whether there is such an interface, up.
@@ -38,7 +35,7 @@ pub(super) fn compare(holds: &Snapshot, name: &str, wanted: &Wanted<'_>) -> Find
         differs.push(format!("its MAC is {mac}"));
     }
     let addresses = holds.addresses_of(name);
-    if wanted.address.is_some_and(|wanted| !addresses.contains(&IpNet::V4(wanted))) {
+    if wanted.address.is_some_and(|wanted| !addresses.contains(&wanted)) {
         let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
         differs.push(match &addresses[..] {
             [] => "it has no address".to_owned(),
@@ -61,8 +58,8 @@ pub(super) fn absent(holds: &Snapshot, name: &str) -> Finding {
 }
 
 /// Whether the main table has exactly these routes, and none to those subnets.
-pub(super) fn routes(holds: &Snapshot, equals: Option<&[Route]>, lacks: &[Ipv4Net]) -> Finding {
-    let mut have: Vec<Route> = holds.routes.iter().filter_map(|route| read(holds, route)).collect();
+pub(super) fn routes(holds: &Snapshot, equals: Option<&[Route]>, lacks: &[IpNet]) -> Finding {
+    let mut have: Vec<Route> = holds.routes.iter().map(|route| read(holds, route)).collect();
     have.sort();
     let found = have.iter().find(|route| lacks.contains(&route.to));
     if let Some(found) = found {
@@ -75,18 +72,10 @@ pub(super) fn routes(holds: &Snapshot, equals: Option<&[Route]>, lacks: &[Ipv4Ne
     if differs.is_empty() { Ok(()) } else { Err(differs.join(", ")) }
 }
 
-fn read(holds: &Snapshot, route: &kernel::rtnl::Route) -> Option<Route> {
-    let to = match route.to {
-        None => Ipv4Net::default(),
-        Some(IpNet::V4(to)) => to,
-        Some(IpNet::V6(_)) => return None,
-    };
-    let via = match route.gateway {
-        Some(IpAddr::V4(via)) => Some(via),
-        _ => None,
-    };
+fn read(holds: &Snapshot, route: &kernel::rtnl::Route) -> Route {
+    let (to, via) = (route.to.unwrap_or(DEFAULT), route.gateway);
     let dev = route.dev.and_then(|dev| holds.by_index(dev)).map(|link| link.name.clone());
-    Some(Route { to, via, dev: dev.unwrap_or_else(|| "nothing".to_owned()) })
+    Route { to, via, dev: dev.unwrap_or_else(|| "nothing".to_owned()) }
 }
 
 /// The interfaces beside the loopback, for messages.
@@ -164,11 +153,11 @@ mod tests {
         );
         let other = ["10.0.0.0/24 dev eth0".parse().expect("a route")];
         assert_eq!(
-            routes(&Snapshot::default(), Some(&other), &[Ipv4Net::default()]),
+            routes(&Snapshot::default(), Some(&other), &[DEFAULT]),
             Err("no 10.0.0.0/24 dev eth0".into())
         );
         assert_eq!(
-            routes(&container(), None, &[Ipv4Net::default()]),
+            routes(&container(), None, &[DEFAULT]),
             Err("there is default via 172.18.0.1 dev eth1".into())
         );
     }

@@ -1,6 +1,6 @@
 //! Facts about a container's place on a network: its address, and the MTU along its path.
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use kernel::Snapshot;
 use kernel::rtnl::Link;
 use overlay::docker;
@@ -52,7 +52,7 @@ fn compare_mtu(inside: &Snapshot, sandbox: &Snapshot, mac: kernel::Mac, is: u32)
 }
 
 /// Whether the container's address there is in a subnet.
-pub(super) async fn address(lab: &Lab, container: &str, network: &Via, within: Ipv4Net) -> Result<Finding> {
+pub(super) async fn address(lab: &Lab, container: &str, network: &Via, within: IpNet) -> Result<Finding> {
     let (has, name) = match network {
         Via::Network(network) => {
             let view = documents(lab).await?;
@@ -72,7 +72,7 @@ pub(super) async fn address(lab: &Lab, container: &str, network: &Via, within: I
     let Some(has) = has else {
         return Ok(Err(format!("{container} has no interface on {name}")));
     };
-    let fits = |net: &IpNet| matches!(net, IpNet::V4(net) if within.contains(&net.addr()));
+    let fits = |net: &IpNet| within.contains(&net.addr());
     if has.iter().any(fits) {
         return Ok(Ok(()));
     }

@@ -25,8 +25,12 @@ pub(super) async fn look(
         return Ok(if known { Err(none) } else { Ok(()) });
     };
     Ok(match (its.endpoint, known) {
-        (Some(endpoint), true) => knows(sandbox, endpoint.address.addr(), endpoint.mac, its.vtep),
-        (Some(endpoint), false) => forgot(sandbox, endpoint.address.addr(), endpoint.mac),
+        (Some(endpoint), true) => {
+            endpoint.addresses().try_for_each(|net| knows(sandbox, net.addr(), endpoint.mac, its.vtep))
+        }
+        (Some(endpoint), false) => {
+            endpoint.addresses().try_for_each(|net| forgot(sandbox, net.addr(), endpoint.mac))
+        }
         (None, true) => Err(format!("the store has no endpoint of {container} on {network}")),
         // The store has forgotten its address, too: then nothing may lead to its host that the store does not know of.
         (None, false) => {
@@ -40,8 +44,8 @@ pub(super) async fn look(
     })
 }
 
-fn knows(sandbox: &Snapshot, ip: Ipv4Addr, mac: Mac, vtep: Ipv4Addr) -> Finding {
-    let arp = sandbox.neighbours.iter().find(|entry| entry.ip == IpAddr::V4(ip));
+fn knows(sandbox: &Snapshot, ip: IpAddr, mac: Mac, vtep: Ipv4Addr) -> Finding {
+    let arp = sandbox.neighbours.iter().find(|entry| entry.ip == ip);
     let fdb: Vec<_> =
         sandbox.fdb.iter().filter(|entry| entry.own && entry.mac == mac && entry.vtep.is_some()).collect();
     match arp.map(|entry| entry.mac) {
@@ -63,8 +67,8 @@ fn knows(sandbox: &Snapshot, ip: Ipv4Addr, mac: Mac, vtep: Ipv4Addr) -> Finding 
     }
 }
 
-fn forgot(sandbox: &Snapshot, ip: Ipv4Addr, mac: Mac) -> Finding {
-    if sandbox.neighbours.iter().any(|entry| entry.ip == IpAddr::V4(ip) && entry.mac.is_some()) {
+fn forgot(sandbox: &Snapshot, ip: IpAddr, mac: Mac) -> Finding {
+    if sandbox.neighbours.iter().any(|entry| entry.ip == ip && entry.mac.is_some()) {
         return Err(format!("there is an ARP entry for {ip}"));
     }
     let fdb = sandbox.fdb.iter().find(|entry| entry.own && entry.mac == mac && entry.vtep.is_some());
@@ -79,18 +83,19 @@ mod tests {
     use super::*;
     use kernel::rtnl::{FdbEntry, Neighbour};
 
-    const IP: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 100);
+    const V4: Ipv4Addr = Ipv4Addr::new(192, 168, 0, 100);
+    const IP: IpAddr = IpAddr::V4(V4);
     const HERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
 
-    fn sandbox(ip: Ipv4Addr, mac: Mac, vtep: Ipv4Addr) -> Snapshot {
-        let arp = Neighbour { dev: 5, ip: IpAddr::V4(ip), mac: Some(mac), permanent: true };
+    fn sandbox(ip: IpAddr, mac: Mac, vtep: Ipv4Addr) -> Snapshot {
+        let arp = Neighbour { dev: 5, ip, mac: Some(mac), permanent: true };
         let fdb = FdbEntry { dev: 5, mac, vtep: Some(IpAddr::V4(vtep)), own: true, permanent: true };
         Snapshot { neighbours: vec![arp], fdb: vec![fdb], ..Snapshot::default() }
     }
 
     #[test]
     fn a_peer_is_known_by_both_entries_and_where_they_lead() {
-        let mac = Mac::of(IP);
+        let mac = Mac::of(V4);
         let all = sandbox(IP, mac, HERE);
         assert_eq!(knows(&all, IP, mac, HERE), Ok(()));
         let said = |finding: Finding| finding.expect_err("not known");

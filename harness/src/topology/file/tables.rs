@@ -198,7 +198,7 @@ pub(crate) struct NetworkTable {
     pub(crate) on: Option<At<String>>,
     /// Its addresses; the engine chooses unless said.
     pub(crate) subnet: Option<At<String>>,
-    /// Its subnets, if there are several: in CIDR notation, or tables that say more.
+    /// Its subnets, if there are several: in CIDR notation, or tables that say more. The first IPv6 one goes with the first of IPv4.
     #[serde(default)]
     pub(crate) subnets: Vec<At<WordOr<SubnetTable>>>,
     /// The gateway's address; the first free one unless said.
@@ -208,6 +208,9 @@ pub(crate) struct NetworkTable {
     /// Addresses never given out, by name.
     #[serde(default)]
     pub(crate) aux: BTreeMap<String, At<String>>,
+    /// Its containers have IPv6 addresses, too; it needs an IPv6 subnet then.
+    #[serde(default)]
+    pub(crate) ipv6: bool,
     /// No way out of the overlay.
     #[serde(default)]
     pub(crate) internal: bool,
@@ -291,6 +294,8 @@ pub(crate) struct AttachmentTable {
     pub(crate) ip: Option<At<String>>,
     /// The MAC asked for; the one that is made of the address unless said.
     pub(crate) mac: Option<At<String>>,
+    /// The IPv6 address asked for; the engine chooses unless said.
+    pub(crate) ip6: Option<At<String>>,
     /// Further names of the container on that network.
     #[serde(default)]
     pub(crate) aliases: Vec<String>,

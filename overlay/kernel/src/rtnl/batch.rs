@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
-use netlink_packet_route::address::{AddressAttribute, AddressMessage, AddressScope};
+use netlink_packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{LinkHeader, LinkMessage};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
@@ -166,7 +166,8 @@ impl<'a> Batch<'a> {
         self.push("remove", format_args!("the delay of link {name}"), 0, delay::remove(index))
     }
 
-    /// An address, without a broadcast address: Docker 17.03 set none (20.10 does).
+    /// An address, without a broadcast address: Docker 17.03 set none (20.10 does). An IPv6 one is valid at once, without duplicate
+    /// address detection, as Docker adds it (`osl/interface_linux.go`, `IFA_F_NODAD`).
     #[must_use]
     pub fn address(self, dev: u32, net: IpNet) -> Self {
         let mut message = AddressMessage::default();
@@ -175,6 +176,9 @@ impl<'a> Batch<'a> {
         message.header.index = dev;
         message.header.scope =
             if net.addr().is_loopback() { AddressScope::Host } else { AddressScope::Universe };
+        if matches!(net, IpNet::V6(_)) {
+            message.header.flags = AddressHeaderFlags::Nodad;
+        }
         message.attributes = vec![AddressAttribute::Local(net.addr()), AddressAttribute::Address(net.addr())];
         self.push("add", format_args!("address {net}"), NEW, RouteNetlinkMessage::NewAddress(message))
     }
@@ -182,7 +186,7 @@ impl<'a> Batch<'a> {
     /// The default route of IPv4.
     #[must_use]
     pub fn default_route(self, gateway: Ipv4Addr, dev: u32) -> Self {
-        let message = route(None, Some(gateway), dev);
+        let message = route(Ipv4Net::default().into(), Some(gateway.into()), dev);
         self.push(
             "add",
             format_args!("default route via {gateway}"),
@@ -191,10 +195,10 @@ impl<'a> Batch<'a> {
         )
     }
 
-    /// A route to `to` through `gateway`.
+    /// A route to `to` through `gateway`, which is of the same family.
     #[must_use]
-    pub fn route(self, to: ipnet::Ipv4Net, gateway: Ipv4Addr, dev: u32) -> Self {
-        let message = route(Some(to), Some(gateway), dev);
+    pub fn route(self, to: IpNet, gateway: IpAddr, dev: u32) -> Self {
+        let message = route(to, Some(gateway), dev);
         self.push(
             "add",
             format_args!("route {to} via {gateway}"),
@@ -203,10 +207,10 @@ impl<'a> Batch<'a> {
         )
     }
 
-    /// Removes a route of the main table, whoever made it; `None` is the default route.
+    /// Removes a route of the main table, whoever made it; `None` is the default route of IPv4.
     #[must_use]
-    pub fn remove_route(self, to: Option<ipnet::Ipv4Net>, dev: u32) -> Self {
-        let mut message = route(to, None, dev);
+    pub fn remove_route(self, to: Option<IpNet>, dev: u32) -> Self {
+        let mut message = route(to.unwrap_or(Ipv4Net::default().into()), None, dev);
         // Whatever they are (`fib_table_delete` in the kernel's `net/ipv4/fib_trie.c`).
         message.header.protocol = RouteProtocol::Unspec;
         message.header.scope = RouteScope::NoWhere;
@@ -219,6 +223,16 @@ impl<'a> Batch<'a> {
     pub fn neighbour(self, dev: u32, ip: IpAddr, mac: Mac) -> Self {
         let message = RouteNetlinkMessage::NewNeighbour(arp(dev, ip, Some(mac)));
         self.push("set", format_args!("neighbour {ip} at {mac}"), SET, message)
+    }
+
+    /// Answers a device that is asking for the MAC of `ip`, or has asked: what it holds back for it leaves. It is taken as an ARP
+    /// reply is, and forgotten as one. An error that [is missing](crate::Error::is_missing) if it never asked.
+    #[must_use]
+    pub fn resolve(self, dev: u32, ip: IpAddr, mac: Mac) -> Self {
+        let mut message = arp(dev, ip, Some(mac));
+        message.header.state = NeighbourState::Stale;
+        let message = RouteNetlinkMessage::NewNeighbour(message);
+        self.push("set", format_args!("learned neighbour {ip} at {mac}"), NLM_F_REPLACE, message)
     }
 
     /// Removes a neighbour entry.
@@ -261,21 +275,21 @@ fn family(ip: IpAddr) -> AddressFamily {
     if ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }
 
-fn route(to: Option<ipnet::Ipv4Net>, gateway: Option<Ipv4Addr>, dev: u32) -> RouteMessage {
+fn route(to: IpNet, gateway: Option<IpAddr>, dev: u32) -> RouteMessage {
     let mut message = RouteMessage::default();
-    message.header.address_family = AddressFamily::Inet;
+    message.header.address_family = family(to.addr());
     message.header.table = RouteHeader::RT_TABLE_MAIN;
     // What `ip route add` uses, and Docker; shown without `proto`.
     message.header.protocol = RouteProtocol::Boot;
     message.header.scope = if gateway.is_some() { RouteScope::Universe } else { RouteScope::Link };
     message.header.kind = RouteType::Unicast;
     message.attributes.push(RouteAttribute::Oif(dev));
-    if let Some(to) = to {
+    if to.prefix_len() > 0 {
         message.header.destination_prefix_length = to.prefix_len();
-        message.attributes.push(RouteAttribute::Destination(RouteAddress::Inet(to.network())));
+        message.attributes.push(RouteAttribute::Destination(RouteAddress::from(to.network())));
     }
     if let Some(gateway) = gateway {
-        message.attributes.push(RouteAttribute::Gateway(RouteAddress::Inet(gateway)));
+        message.attributes.push(RouteAttribute::Gateway(RouteAddress::from(gateway)));
     }
     message
 }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use netlink_packet_route::address::{AddressAttribute, AddressMessage};
 use netlink_packet_route::link::{
     BridgeStpState, InfoBridge, InfoBridgePort, InfoData, InfoKind, InfoPortData, InfoVxlan, LinkAttribute,
@@ -129,7 +129,7 @@ pub struct Address {
 /// A route of the main table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// None is the default route.
+    /// None is the default route of IPv4; that of IPv6 is `::/0`.
     pub to: Option<IpNet>,
     /// None when directly reachable.
     pub gateway: Option<IpAddr>,
@@ -231,11 +231,9 @@ impl Rtnl {
             .collect())
     }
 
-    /// The IPv4 routes of the main table.
+    /// The routes of the main table, IPv6's link-local ones left out.
     pub fn routes(&self) -> Result<Vec<Route>> {
-        let mut request = RouteMessage::default();
-        request.header.address_family = AddressFamily::Inet;
-        let found = self.list("routes", RouteNetlinkMessage::GetRoute(request))?;
+        let found = self.list("routes", RouteNetlinkMessage::GetRoute(RouteMessage::default()))?;
         Ok(found
             .into_iter()
             .filter_map(|message| match message {
@@ -375,8 +373,13 @@ fn route(message: &RouteMessage) -> Option<Route> {
         RouteAddress::Inet6(ip) => Some(IpAddr::V6(*ip)),
         _ => None,
     };
+    let to = match message.header.address_family {
+        AddressFamily::Inet => None,
+        AddressFamily::Inet6 => Some(IpNet::V6(Ipv6Net::default())),
+        _ => return None,
+    };
     let mut route = Route {
-        to: None,
+        to,
         gateway: None,
         dev: None,
         source: None,
@@ -394,7 +397,8 @@ fn route(message: &RouteMessage) -> Option<Route> {
             _ => {}
         }
     }
-    Some(route)
+    let link_local = |net: IpNet| matches!(net.addr(), IpAddr::V6(ip) if ip.is_unicast_link_local());
+    (!route.to.is_some_and(link_local)).then_some(route)
 }
 
 fn destination(message: &NeighbourMessage) -> Option<IpAddr> {

@@ -8,24 +8,25 @@ use super::*;
 
 /// Names of a table.
 #[derive(Debug, Clone, Default)]
-struct Table<const IS_AUTHORITY: bool>(BTreeMap<String, Vec<Ipv4Addr>>);
+struct Table<const IS_AUTHORITY: bool>(BTreeMap<String, Vec<IpAddr>>);
 
 impl<const AUTHORITY: bool> Names for Table<AUTHORITY> {
     const IS_AUTHORITY: bool = AUTHORITY;
 
-    fn addresses(&self, name: &str) -> Option<Vec<Ipv4Addr>> {
+    fn addresses(&self, name: &str) -> Option<Vec<IpAddr>> {
         self.0.get(&name.to_lowercase()).cloned()
     }
 
-    fn name_of(&self, address: Ipv4Addr) -> Option<String> {
+    fn name_of(&self, address: IpAddr) -> Option<String> {
         self.0.iter().find(|(_, all)| all.contains(&address)).map(|(name, _)| format!("{name}.demonet"))
     }
 }
 
 fn table<const AUTHORITY: bool>() -> Table<AUTHORITY> {
-    let ip = |last| Ipv4Addr::new(192, 168, 0, last);
+    let ip = |last| IpAddr::from([192, 168, 0, last]);
     Table(BTreeMap::from([
         ("c0".to_owned(), vec![ip(100)]),
+        ("dual".to_owned(), vec![ip(101), "fd00:1::65".parse().unwrap()]),
         ("db".to_owned(), (1..=4).map(ip).collect()),
         ("crowd".to_owned(), (0..=255).map(ip).collect()),
     ]))
@@ -69,6 +70,32 @@ fn an_address_has_a_name() {
         "c0",
         "in-addr.arpa",
     ] {
+        let reaction = react(&asked(other, Type::PTR), &table::<false>(), Over::Udp, 1);
+        assert_eq!(reaction, Reaction::Forward, "{other}");
+    }
+}
+
+#[test]
+fn each_family_is_asked_for_by_itself() {
+    let data = |kind| {
+        let answers = reply(&table::<false>(), "dual", kind).answers;
+        answers.into_iter().map(|record| record.data).collect::<Vec<_>>()
+    };
+    assert_eq!(data(Type::A), [Data::A([192, 168, 0, 101].into())]);
+    assert_eq!(data(Type::AAAA), [Data::Aaaa("fd00:1::65".parse().unwrap())]);
+    assert_eq!(data(Type::ANY), data(Type::A));
+}
+
+#[test]
+fn an_ipv6_address_has_a_name() {
+    let question = Question::backwards("fd00:1::65".parse().unwrap());
+    let name = "5.6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.0.d.f.ip6.arpa";
+    assert_eq!(question, Question { name: name.to_owned(), kind: Type::PTR });
+    let response = reply(&table::<false>(), &name.to_uppercase(), Type::PTR);
+    assert_eq!(response.answers, [Record { ttl: 600, data: Data::Ptr("dual.demonet".into()) }]);
+    for other in
+        [&name[2..], &format!("0.{name}"), &name.replacen('5', "g", 1), &name.replacen("5.6", "56", 1)]
+    {
         let reaction = react(&asked(other, Type::PTR), &table::<false>(), Over::Udp, 1);
         assert_eq!(reaction, Reaction::Forward, "{other}");
     }

@@ -1,6 +1,6 @@
 //! What a server replies, and the query before it.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::flag::{AA, QR, RCODE, RD, TC};
 use super::name::{counts, encode_name, labels};
@@ -19,10 +19,20 @@ pub struct Question {
 }
 
 impl Question {
-    /// The question for the name of an address (RFC 1035, 3.5).
-    pub fn backwards(address: Ipv4Addr) -> Question {
-        let [a, b, c, d] = address.octets();
-        Question { name: format!("{d}.{c}.{b}.{a}.in-addr.arpa"), kind: Type::PTR }
+    /// The question for the name of an address (RFC 1035, 3.5; RFC 3596, 2.5).
+    pub fn backwards(address: IpAddr) -> Question {
+        let name = match address {
+            IpAddr::V4(ip) => {
+                let [a, b, c, d] = ip.octets();
+                format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+            }
+            IpAddr::V6(ip) => {
+                let digits = format!("{:032x}", u128::from(ip));
+                let backwards: Vec<String> = digits.chars().rev().map(String::from).collect();
+                format!("{}.ip6.arpa", backwards.join("."))
+            }
+        };
+        Question { name, kind: Type::PTR }
     }
 
     /// Whether it can be sent: no part of its name is empty or longer than 63 bytes, nor the whole longer than 255.

@@ -2,13 +2,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::*;
 use crate::id::{EndpointId, SandboxId};
 use crate::ipam::PoolRequest;
 use crate::ledger::{Found, Stored};
-use crate::model::{Mac, Subnet};
+use crate::model::{Mac, Pool, Subnet};
 
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 10);
 const THERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 11);
@@ -36,10 +36,8 @@ impl Story {
             name: name.to_owned(),
             created: String::new(),
             subnets: vec![Subnet {
-                net,
-                range: None,
-                gateway: net.network(),
-                aux: BTreeMap::new(),
+                v4: Pool { net, range: None, gateway: net.network(), aux: BTreeMap::new() },
+                v6: None,
                 vni: None,
             }],
             internal,
@@ -68,6 +66,7 @@ impl Story {
             name: name.to_owned(),
             anonymous: false,
             address: Ipv4Net::new_assert(ip, 24),
+            address6: None,
             mac: Mac::of(ip),
             sandbox: Some(SandboxId::random(&mut self.rng)),
             host,
@@ -84,7 +83,8 @@ impl Story {
 }
 
 fn found(zone: &Zone, name: &str) -> Vec<u8> {
-    zone.addresses(name).unwrap_or_default().into_iter().map(|ip| ip.octets()[3]).collect()
+    let v4 = |ip| if let IpAddr::V4(ip) = ip { Some(ip.octets()[3]) } else { None };
+    zone.addresses(name).unwrap_or_default().into_iter().filter_map(v4).collect()
 }
 
 #[test]
@@ -164,4 +164,18 @@ fn a_name_that_was_drawn_is_nobodys() {
     let zone = story.zone(&[demonet]);
     assert_eq!((found(&zone, "c1234"), found(&zone, "db")), (vec![], vec![2]));
     assert_eq!(zone.name_of([192, 168, 0, 2].into()).unwrap(), "db.demonet");
+}
+
+#[test]
+fn who_has_an_ipv6_address_is_found_by_it_and_has_it_by_name() {
+    let mut story = Story::new();
+    let demonet = story.network("demonet", false);
+    let id = story.endpoint(demonet, "C0", 2, THERE, &[]);
+    let six: Ipv6Net = "fd00:1::2/64".parse().unwrap();
+    let stored = story.view.endpoints.get_mut(&demonet).unwrap().get_mut(&id).unwrap();
+    stored.value.address6 = Some(six);
+    let zone = story.zone(&[demonet]);
+    assert_eq!(zone.addresses("C0"), Some(vec![[192, 168, 0, 2].into(), six.addr().into()]));
+    assert_eq!(zone.name_of(six.addr().into()).unwrap(), "C0.demonet");
+    assert_eq!(zone.name_of("fd00:1::3".parse().unwrap()), None);
 }

@@ -58,7 +58,10 @@ fn first(bytes: &[u8]) -> Option<&[u8]> {
 fn head(bytes: &[u8]) -> Option<(usize, u32)> {
     let line = bytes.get(..HEAD)?;
     let line = line.strip_suffix(b"\n").and_then(|line| str::from_utf8(line).ok())?;
-    let mut numbers = line.split(' ').map(|number| u32::from_str_radix(number, 16).ok());
+    // What would be read as the same number and is not as it was written is damage, too: `A` for `a`, `+` for `0`.
+    let number =
+        |text: &str| u32::from_str_radix(text, 16).ok().filter(|number| format!("{number:08x}") == text);
+    let mut numbers = line.split(' ').map(number);
     let (length, check, own) = (numbers.next()??, numbers.next()??, numbers.next()??);
     let is_head = numbers.next().is_none() && crc32fast::hash(&bytes[..CHECKED]) == own;
     is_head.then_some((usize::try_from(length).ok()?, check))
@@ -105,6 +108,14 @@ mod tests {
                 }
                 Err(Damage(found)) => prop_assert!(found <= at && at < last),
             }
+        }
+
+        #[test]
+        fn a_digit_that_is_written_otherwise_is_damage(bodies in bodies()) {
+            let whole = file(&bodies);
+            let mut other = whole.clone();
+            other[..HEAD].make_ascii_uppercase();
+            prop_assert_eq!(read(&other).is_ok_and(|read| read.end == other.len()), other == whole);
         }
 
         #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -11,7 +11,7 @@ use super::BadRecord;
 use super::port::{PortBinding, TransportPort};
 use crate::docker;
 use crate::id::{EndpointId, NetworkId, SandboxId};
-use crate::model::{Endpoint, Mac};
+use crate::model::{Endpoint, Mac, Pool, Subnet};
 
 /// What is under an endpoint's key. Go wrote it from a map, so the fields are in byte order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ struct Generic {
 struct Interface {
     addr: Ipv4Net,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    addrv6: Option<String>,
+    addrv6: Option<Ipv6Net>,
     dst_prefix: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ll_addrs: Option<Vec<String>>,
@@ -78,24 +78,25 @@ struct JoinInfo {
 }
 
 impl EndpointRecord {
-    /// What to write for an endpoint of a pool; `half` is the name of the container's half of the pair while it
+    /// What to write for an endpoint of a subnet; `half` is the name of the container's half of the pair while it
     /// was on the host. What only a joined endpoint has is left out while it has no sandbox.
-    pub fn of(endpoint: &Endpoint, pool: &str, half: &str) -> EndpointRecord {
+    pub fn of(endpoint: &Endpoint, subnet: &Subnet, half: &str) -> EndpointRecord {
         let joined = endpoint.sandbox.is_some();
+        let v6 = endpoint.address6.and(subnet.v6.as_ref());
         let exposed_ports: Vec<_> = endpoint.publish.iter().map(TransportPort::of).collect();
         EndpointRecord {
             anonymous: endpoint.anonymous,
             disable_resolution: false,
             interface: Interface {
                 addr: endpoint.address,
-                addrv6: None,
+                addrv6: endpoint.address6,
                 dst_prefix: if joined { docker::CONTAINER_PREFIX.to_owned() } else { String::new() },
                 ll_addrs: None,
                 mac: endpoint.mac,
                 routes: None,
                 src_name: half.to_owned(),
-                v4_pool_id: pool.to_owned(),
-                v6_pool_id: String::new(),
+                v4_pool_id: subnet.v4.id(),
+                v6_pool_id: v6.map(Pool::id).unwrap_or_default(),
             },
             exposed_ports: exposed_ports.clone(),
             generic: Generic {
@@ -134,17 +135,13 @@ impl EndpointRecord {
             name: self.name.clone(),
             anonymous: self.anonymous,
             address: self.interface.addr,
+            address6: self.interface.addrv6,
             mac: self.interface.mac,
             sandbox,
             host,
             aliases: self.my_aliases.clone().unwrap_or_default(),
             publish: self.generic.port_map.iter().filter_map(PortBinding::meaning).collect(),
         })
-    }
-
-    /// The pool that its address is from.
-    pub fn pool(&self) -> &str {
-        &self.interface.v4_pool_id
     }
 
     /// What the container's half of the pair was called on the host.

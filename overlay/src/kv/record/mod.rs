@@ -58,7 +58,15 @@ pub fn encode<T: Serialize>(record: &T) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test")]
+    use std::collections::BTreeMap;
+
+    use ipnet::Ipv6Net;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::id::{EndpointId, NetworkId, SandboxId};
+    use crate::ipam::{PoolRequest, reserve};
+    use crate::model::{Endpoint, Mac, Net, Network, Subnet};
 
     macro_rules! observed {
         ($name:literal) => {
@@ -89,7 +97,7 @@ mod tests {
         let record: NetworkRecord = decode(observed!("network").as_bytes()).unwrap();
         let network = record.meaning().unwrap();
         assert_eq!(network.name, "demonet");
-        assert_eq!(network.subnets[0].gateway.to_string(), "192.168.0.1");
+        assert_eq!(network.subnets[0].v4.gateway.to_string(), "192.168.0.1");
         assert_eq!(network.mtu(), 1450);
         assert_eq!(
             String::from_utf8(encode(&NetworkRecord::of(&record.requests().unwrap(), &network))).unwrap(),
@@ -97,13 +105,80 @@ mod tests {
         );
     }
 
+    /// Requests for so many subnets of either family.
+    fn requests(v4: u8, v6: u8, asked: bool) -> Vec<PoolRequest> {
+        let request = |subnet: String, gateway: String, range: String, aux: String| PoolRequest {
+            subnet: Some(subnet),
+            gateway: asked.then_some(gateway),
+            ip_range: asked.then_some(range),
+            aux: asked.then_some(("a".to_owned(), aux)).into_iter().collect(),
+        };
+        let four = |n| {
+            let of = |rest: &str| format!("10.{n}.0.{rest}");
+            request(of("0/24"), of("254"), of("128/25"), of("9"))
+        };
+        let six = |n| {
+            let of = |rest: &str| format!("fd00:{n}::{rest}");
+            request(of("/64"), of("fe"), of("100/120"), of("9"))
+        };
+        (0..v4).map(four).chain((0..v6.min(v4)).map(six)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_read_back(v4 in 1_u8..4, v6 in 0_u8..4, asked: bool, internal: bool, joined: bool) {
+            let requests = requests(v4, v6, asked);
+            let (six, four): (Vec<_>, Vec<_>) = requests.iter().partition(|request| request.is_v6());
+            let mut six = six.into_iter().map(|request| reserve::<Ipv6Net>(request, &[], &[]).unwrap().pool);
+            let subnets: Vec<Subnet> = four
+                .into_iter()
+                .map(|request| Subnet { v4: reserve(request, &[], &[]).unwrap().pool, v6: six.next(), vni: None })
+                .collect();
+            let mut rng = fastrand::Rng::with_seed(7);
+            let network = Network {
+                id: NetworkId::random(&mut rng),
+                name: "n".to_owned(),
+                created: "2026-11-22T21:11:13.546946772Z".to_owned(),
+                subnets,
+                internal,
+                attachable: false,
+                options: BTreeMap::new(),
+                labels: BTreeMap::new(),
+            };
+            let record: NetworkRecord = decode(&encode(&NetworkRecord::of(&requests, &network))).unwrap();
+            prop_assert_eq!(record.meaning().unwrap(), network.clone());
+            prop_assert_eq!(record.requests().unwrap(), requests);
+
+            for subnet in &network.subnets {
+                let ip = subnet.v4.net.nth(77);
+                let endpoint = Endpoint {
+                    id: EndpointId::random(&mut rng),
+                    network: network.id,
+                    name: "c".to_owned(),
+                    anonymous: false,
+                    address: subnet.v4.net.with_len(ip),
+                    address6: subnet.v6.as_ref().map(|v6| v6.net.with_len(v6.net.nth(77))),
+                    mac: Mac::of(ip),
+                    sandbox: joined.then(|| SandboxId::random(&mut rng)),
+                    host: [10, 0, 0, 10].into(),
+                    aliases: vec![],
+                    publish: vec![],
+                };
+                let record: EndpointRecord =
+                    decode(&encode(&EndpointRecord::of(&endpoint, subnet, "veth94f8360"))).unwrap();
+                prop_assert_eq!(record.meaning(network.id).unwrap(), endpoint);
+            }
+        }
+    }
+
     #[test]
     fn an_observed_endpoint_means_what_it_says_and_is_written_as_observed() {
         for text in [observed!("endpoint-c0"), observed!("endpoint-c1"), observed!("endpoint-joining")] {
             let record: EndpointRecord = decode(text.as_bytes()).unwrap();
-            let network = "da1d1a26f90657daf05c57390ac4dee60667218b4c431964b639273d3a4e0b0b".parse().unwrap();
-            let endpoint = record.meaning(network).unwrap();
-            let again = EndpointRecord::of(&endpoint, record.pool(), record.host_half());
+            let network: NetworkRecord = decode(observed!("network").as_bytes()).unwrap();
+            let network = network.meaning().unwrap();
+            let endpoint = record.meaning(network.id).unwrap();
+            let again = EndpointRecord::of(&endpoint, &network.subnets[0], record.host_half());
             assert_eq!(String::from_utf8(encode(&again)).unwrap(), text);
         }
     }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
 use crate::docker;
-use crate::ipam::ordinal;
-use crate::model::{Subnet, Vni};
+use crate::ipam::numbers;
+use crate::model::{Net, Pool, Subnet, Vni, pool_id};
 
 /// All pools of the address space.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub struct PoolRecord {
     /// The pool that this one is a part of.
     parent_key: SubnetKey,
     /// The subnet.
-    pub pool: Ipv4Net,
+    pub pool: IpNet,
     /// The part of it from which containers are served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub range: Option<RangeRecord>,
@@ -40,7 +40,7 @@ pub struct PoolRecord {
 pub struct RangeRecord {
     end: u64,
     start: u64,
-    sub: Ipv4Net,
+    sub: IpNet,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,41 +58,52 @@ impl PoolsRecord {
     }
 
     /// The subnets in use.
-    pub fn nets(&self) -> impl Iterator<Item = Ipv4Net> {
+    pub fn nets(&self) -> impl Iterator<Item = IpNet> {
         self.subnets.values().map(|pool| pool.pool.trunc())
     }
 
-    /// Enters a subnet's pool, and its range's if it has one.
+    /// Enters a subnet's pools.
     pub fn add(&mut self, subnet: &Subnet) {
-        let whole = Subnet { range: None, ..subnet.clone() }.pool_id();
-        let plain =
-            PoolRecord { parent_key: SubnetKey::default(), pool: subnet.net, range: None, ref_count: 0 };
-        self.subnets.entry(whole).or_insert(plain).ref_count += 1;
-        if let Some(range) = subnet.range {
-            let record = PoolRecord {
-                parent_key: SubnetKey {
-                    address_space: docker::ADDRESS_SPACE.to_owned(),
-                    subnet: subnet.net.to_string(),
-                    child_subnet: String::new(),
-                },
-                pool: subnet.net,
-                range: Some(RangeRecord {
-                    end: ordinal(subnet.net, range.broadcast()),
-                    start: ordinal(subnet.net, range.network()),
-                    sub: range,
-                }),
-                ref_count: 1,
-            };
-            self.subnets.insert(subnet.pool_id(), record);
+        self.enter(&subnet.v4);
+        if let Some(v6) = &subnet.v6 {
+            self.enter(v6);
         }
     }
 
-    /// Takes a subnet's pool out. True: nobody uses the subnet any more, its bitmap can go.
-    pub fn remove(&mut self, subnet: &Subnet) -> bool {
-        if subnet.range.is_some() {
-            self.subnets.remove(&subnet.pool_id());
+    /// Enters a pool, and its range's if it has one.
+    pub(crate) fn enter<N: Net>(&mut self, pool: &Pool<N>) {
+        let net = pool.net.into();
+        let plain = PoolRecord { parent_key: SubnetKey::default(), pool: net, range: None, ref_count: 0 };
+        self.subnets.entry(pool_id(pool.net)).or_insert(plain).ref_count += 1;
+        if let Some(range) = pool.range {
+            let numbers = numbers(pool.net, pool.range);
+            let record = PoolRecord {
+                parent_key: SubnetKey {
+                    address_space: docker::ADDRESS_SPACE.to_owned(),
+                    subnet: net.to_string(),
+                    child_subnet: String::new(),
+                },
+                pool: net,
+                range: Some(RangeRecord { end: *numbers.end(), start: *numbers.start(), sub: range.into() }),
+                ref_count: 1,
+            };
+            self.subnets.insert(pool.id(), record);
         }
-        let whole = Subnet { range: None, ..subnet.clone() }.pool_id();
+    }
+
+    /// Takes a subnet's pools out; those that nobody uses any more, whose bitmaps can go.
+    pub fn remove(&mut self, subnet: &Subnet) -> Vec<IpNet> {
+        let v4 = self.cross_out(&subnet.v4).then_some(IpNet::V4(subnet.v4.net));
+        let v6 = subnet.v6.as_ref().and_then(|v6| self.cross_out(v6).then_some(IpNet::V6(v6.net)));
+        v4.into_iter().chain(v6).collect()
+    }
+
+    /// Takes a pool out. True: nobody uses the subnet any more.
+    fn cross_out<N: Net>(&mut self, pool: &Pool<N>) -> bool {
+        if pool.range.is_some() {
+            self.subnets.remove(&pool.id());
+        }
+        let whole = pool_id(pool.net);
         match self.subnets.get_mut(&whole) {
             Some(pool) if pool.ref_count > 1 => {
                 pool.ref_count -= 1;
@@ -134,7 +145,7 @@ pub struct DriverRecord {
     pub subnets: Vec<DriverSubnet>,
 }
 
-/// A subnet, as the driver keeps it.
+/// A subnet, as the driver keeps it: Docker's keeps nothing of its IPv6 addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DriverSubnet {
     /// The subnet.
@@ -152,8 +163,8 @@ impl DriverSubnet {
     /// What to write for a subnet.
     pub fn of(subnet: &Subnet) -> DriverSubnet {
         DriverSubnet {
-            subnet: subnet.net,
-            gateway: subnet.with_len(subnet.gateway),
+            subnet: subnet.v4.net,
+            gateway: subnet.v4.net.with_len(subnet.v4.gateway),
             vni: subnet.vni.map_or(0, Vni::get),
         }
     }
@@ -161,19 +172,24 @@ impl DriverSubnet {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    use ipnet::Ipv6Net;
 
     use super::*;
 
-    #[test]
-    fn a_range_is_a_pool_inside_a_pool() {
-        let subnet = Subnet {
+    fn ranged() -> Pool<Ipv4Net> {
+        Pool {
             net: Ipv4Net::new_assert(Ipv4Addr::new(10, 77, 0, 0), 24),
             gateway: Ipv4Addr::new(10, 77, 0, 128),
             range: Some(Ipv4Net::new_assert(Ipv4Addr::new(10, 77, 0, 128), 25)),
             aux: BTreeMap::new(),
-            vni: None,
-        };
+        }
+    }
+
+    #[test]
+    fn a_range_is_a_pool_inside_a_pool() {
+        let subnet = Subnet { v4: ranged(), v6: None, vni: None };
         let mut pools = PoolsRecord::empty();
         pools.add(&subnet);
         assert_eq!(
@@ -187,7 +203,33 @@ mod tests {
                 r#""Range":{"End":255,"Start":128,"Sub":"10.77.0.128/25"},"RefCount":1}}}"#
             )
         );
-        assert!(pools.remove(&subnet));
+        assert_eq!(pools.remove(&subnet), [IpNet::V4(subnet.v4.net)]);
+        assert_eq!(pools, PoolsRecord::empty());
+    }
+
+    #[test]
+    fn an_ipv6_pool_stands_beside_its_ipv4_one() {
+        let v6 = Pool {
+            net: Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 0), 64),
+            gateway: Ipv6Addr::new(0xfd00, 1, 0, 0, 0, 0, 0, 1),
+            range: None,
+            aux: BTreeMap::new(),
+        };
+        let subnet = Subnet { v4: Pool { range: None, ..ranged() }, v6: Some(v6), vni: None };
+        let mut pools = PoolsRecord::empty();
+        pools.add(&subnet);
+        assert_eq!(
+            String::from_utf8_lossy(&super::super::encode(&pools)),
+            concat!(
+                r#"{"Scope":"global","Subnets":{"#,
+                r#""GlobalDefault/10.77.0.0/24":{"ParentKey":{"AddressSpace":"","Subnet":"","ChildSubnet":""},"#,
+                r#""Pool":"10.77.0.0/24","RefCount":1},"#,
+                r#""GlobalDefault/fd00:1::/64":{"ParentKey":{"AddressSpace":"","Subnet":"","ChildSubnet":""},"#,
+                r#""Pool":"fd00:1::/64","RefCount":1}}}"#
+            )
+        );
+        assert_eq!(pools.nets().collect::<Vec<_>>(), subnet.nets().collect::<Vec<_>>());
+        assert_eq!(pools.remove(&subnet), subnet.nets().collect::<Vec<_>>());
         assert_eq!(pools, PoolsRecord::empty());
     }
 }
