@@ -67,7 +67,7 @@ impl Host {
             || "# Names are in /etc/hosts.\n".to_owned(),
             |server| format!("# The names of this lab are in /etc/hosts.\nnameserver {server}\n"),
         );
-        let setup = Setup { hostname, hosts, resolv };
+        let setup = Setup { hostname, hosts, resolv, ..Setup::default() };
         Host { spec, setup, died, alive: Mutex::new(Some(Alive::new(netns))) }
     }
 

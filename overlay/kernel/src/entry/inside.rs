@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::exit;
 use std::sync::OnceLock;
 
@@ -18,11 +19,14 @@ use nix::unistd::{ForkResult, Pid, fork, getgid, getpid, getuid, setsid};
 use super::init::{close_range, init};
 use super::{ASKED, BESIDE, ENTER, EXIT_ENTRY, GRANTED, LOCK, Life, Remains, report};
 use crate::caps::Caps;
+use crate::cgroup;
 use crate::error::{Context, Error, Result};
 use crate::pidfd::Pidfd;
 
 /// The inner's end of the life line.
 static LINE: OnceLock<UnixStream> = OnceLock::new();
+/// The PID namespace of our children.
+const CHILDREN: &str = "/proc/self/ns/pid_for_children";
 /// Whether a user namespace was made.
 static ROOTLESS: OnceLock<bool> = OnceLock::new();
 
@@ -124,6 +128,8 @@ pub(super) fn split() -> Result<ForkResult> {
 
 fn shepherd(init: Pid, remains: Option<&Remains>) -> ! {
     let _ = prctl::set_name(c"lab-shepherd");
+    // In a user namespace there are none.
+    let cgroups = if rootless() { None } else { cgroup::lab_name(Path::new(CHILDREN)).ok() };
     // The life line is init's to watch. What is on its way there may hold the lock of what is to be removed in the end.
     #[expect(unsafe_code, reason = "descriptor 0 has no owner in Rust")]
     // SAFETY: nothing in this process uses it; the child has a duplicate.
@@ -138,6 +144,9 @@ fn shepherd(init: Pid, remains: Option<&Remains>) -> ! {
             Err(_) => break EXIT_ENTRY,
         }
     };
+    if let Some(lab) = cgroups {
+        let _ = cgroup::sweep(&lab);
+    }
     if let Some(remains) = remains {
         let _ = remains.remove();
     }
