@@ -239,16 +239,15 @@ async fn watch(lab: &Lab, prefix: &str, way: &Way<'_>) -> Result<End> {
     }
 }
 
-/// Says what processes printed, container by container; following, as it comes.
+/// Says what was printed, container by container, process by process; following, as it comes.
 async fn logs(lab: &Lab, target: Option<&str>, follow: bool, way: &Way<'_>) -> Result<End> {
-    let containers = match target {
-        Some(name) => vec![lab.known_container(name.strip_prefix("container:").unwrap_or(name))?],
-        None => lab.containers(),
+    let logs = match target {
+        Some(name) => lab.logs_of(name).await?,
+        None => lab.logs().await,
     };
     let (said, mut hear) = tokio::sync::mpsc::channel(64);
-    for container in containers {
-        let Some(process) = container.process().await else { continue };
-        let (log, said, name) = (process.log.clone(), said.clone(), container.name().to_owned());
+    for (name, log) in logs {
+        let said = said.clone();
         tokio::spawn(async move {
             let mut from = 0;
             loop {
