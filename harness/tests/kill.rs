@@ -65,6 +65,54 @@ fn whichever_process_of_a_lab_is_killed_nothing_of_it_is_left() {
     report("no process left, after a kill of a lab that was up", worst);
 }
 
+/// Control groups are no process's: they do not go with one.
+#[kernel::isolate]
+fn whichever_process_is_killed_no_control_group_is_left() {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = mounts.lines().find_map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        (words[2] == "cgroup2").then_some(words[1])
+    });
+    let (Some(mount), false) = (mount, kernel::entry::rootless()) else {
+        println!("skipped: control groups of a lab's own take root and a kernel with cgroup v2");
+        return;
+    };
+    let ground = Ground::new();
+    // Other labs of the machine have such groups, too.
+    let host = format!("h{}", std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos());
+    let file = ground.room().join("groups.toml");
+    let text = format!(
+        "[requires]\nroot = true\n[[host]]\nname = \"{host}\"\nengine = false\ncgroups = true\n\
+         [[process]]\nname = \"engine\"\non = \"{host}\"\nready = {{ line = \"made\" }}\n\
+         command = [\"sh\", \"-c\", \"mkdir -p /sys/fs/cgroup/made/in/depth && sleep 1000 & \
+         echo $! > /sys/fs/cgroup/made/in/depth/cgroup.procs; echo made; sleep 1000\"]\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    for victim in HOLDERS.into_iter().chain(["nobody"]) {
+        ground.done(&["up", file.to_str().unwrap()]);
+        assert_eq!(groups(mount, &host), 1);
+        match victim {
+            "nobody" => ground.down(),
+            victim => {
+                kill(Process::named(victim).pid);
+                wait_gone(victim);
+                ground.done(&["gc"]);
+            }
+        }
+        assert_eq!(groups(mount, &host), 0, "{victim} was killed");
+    }
+}
+
+/// How many groups of that name there are, anywhere.
+fn groups(below: &str, name: &str) -> usize {
+    let entries = std::fs::read_dir(below).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let count = |entry: std::fs::DirEntry| {
+        usize::from(entry.file_name() == name) + groups(&entry.path().display().to_string(), name)
+    };
+    directories.map(count).sum()
+}
+
 #[kernel::isolate]
 fn a_client_killed_during_up_leaves_a_whole_lab_or_none() {
     let ground = Ground::new();

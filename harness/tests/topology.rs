@@ -42,6 +42,39 @@ fn good(source: &str) -> Topology {
     parse("lab.toml", source).unwrap_or_else(|report| panic!("{report}"))
 }
 
+#[test]
+fn what_is_required_and_what_runs_is_read_and_written() {
+    let text = r#"
+[requires]
+root = true
+programs = ["busybox", { name = "/usr/bin/dockerd", version = " 20.10." }]
+[[host]]
+name = "h0"
+engine = false
+volatile = ["/var/lib", "/etc/docker"]
+cgroups = true
+[[process]]
+name = "dockerd"
+on = "h0"
+command = ["dockerd", "--debug"]
+env = { A = "b" }
+ready = { line = "API listen on" }
+within = "30s"
+[[process]]
+name = "other"
+on = "h0"
+command = ["true"]
+ready = { notify = true }
+"#;
+    let topology = good(text);
+    assert!(topology.requires.root && topology.hosts[0].cgroups);
+    assert_eq!(topology.requires.programs[1].version.as_deref(), Some(" 20.10."));
+    assert_eq!(topology.processes[0].ready, Some(harness::Ready::line("API listen on")));
+    assert_eq!(topology.processes[1].within, Duration::from_secs(10));
+    let topology = topology.with_digest();
+    assert_eq!(good(&topology.to_toml()), topology);
+}
+
 mod shipped_files {
     use super::*;
 
@@ -242,6 +275,58 @@ macro_rules! mistakes {
 
 mistakes! {
     text_that_is_no_toml_is_pointed_at: "name = \"a\nseed = = 3\n"
+    what_is_required_and_what_runs_is_checked: "
+[requires]
+programs = [\"\", \"a b\", \"bin/x\", { name = \"dockerd\", version = \" \" }]
+
+[[host]]
+name = \"h0\"
+engine = false
+volatile = [\"/var/lib\", \"/var/lib\", \"var\", \"/\", \"/run/x\", \"/a/../b\"]
+cgroups = true
+
+[[container]]
+name = \"C0\"
+on = \"h0\"
+
+[[process]]
+name = \"C0\"
+on = \"h0\"
+command = [\"true\"]
+
+[[process]]
+name = \"p\"
+on = \"h1\"
+command = []
+ready = { port = 0 }
+
+[[process]]
+name = \"q\"
+on = \"h0\"
+command = [\"true\"]
+ready = { file = \"there\" }
+within = \"soon\"
+
+[[process]]
+name = \"q\"
+on = \"h0\"
+command = [\"true\"]
+ready = { line = \"\" }
+"
+    a_program_has_a_version_and_a_process_one_fact: "
+[requires]
+programs = [{ name = \"etcd\" }]
+
+[[host]]
+name = \"h0\"
+engine = false
+
+[[process]]
+name = \"q\"
+on = \"h0\"
+command = [\"true\"]
+ready = { port = 80, line = \"x\" }
+"
     an_unknown_key_is_refused_with_the_nearest_one: "
 [[host]]
 name = \"docker0\"

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! A group is no process's: it stays when those in it have died. Hence whoever ends a machine removes its groups, and the
-//! lab's shepherd, which outlives all of the lab, what is left.
+//! lab's shepherd, which outlives all of the lab, what is left. Should that be killed, the next one does it, or [`gc`].
 
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -34,6 +34,8 @@ const OPEN_CLOEXEC: libc::c_uint = 1;
 const CREATE: libc::c_uint = 6;
 const MOUNT_CLOEXEC: libc::c_uint = 1;
 
+/// What all labs' groups are called by.
+const LAB: &str = "lab-";
 /// Written into `cgroup.procs`, this is the writer.
 pub(crate) const MYSELF: &[u8] = b"0";
 /// How long processes that were killed may take to leave their group, and the time between two looks.
@@ -114,16 +116,49 @@ impl Admission {
     }
 }
 
-/// Removes all that is left of a lab of which nothing runs any more, by its name.
+/// Removes what is left of a lab of which nothing runs any more, by its name, and of labs whose shepherd was killed.
 pub(crate) fn sweep(lab: &str) -> io::Result<()> {
     let tree = Tree::mount()?;
-    let path = tree.at(&own()?.join(lab));
-    if path.exists() { remove(&path) } else { Ok(()) }
+    let home = tree.at(&own()?);
+    let path = home.join(lab);
+    if path.exists() {
+        remove(&path)?;
+    }
+    collect(&home)
+}
+
+/// Removes what is left of labs whose shepherd was killed: a lab's shepherd removes it otherwise. Takes root.
+pub fn gc() -> Result<()> {
+    let collected = Tree::mount().and_then(|tree| collect(&tree.at(&own()?)));
+    collected.doing("remove", "control groups of labs that were killed")
 }
 
 /// What the group of a lab is called; `namespace` leads to its PID namespace.
 pub(crate) fn lab_name(namespace: &Path) -> io::Result<String> {
-    Ok(format!("lab-{}", fs::metadata(namespace)?.st_ino()))
+    Ok(format!("{LAB}{}", fs::metadata(namespace)?.st_ino()))
+}
+
+/// Removes the groups of labs in whose PID namespace nobody is. One that somebody is in nevertheless stays: not everybody
+/// can be seen from here.
+fn collect(home: &Path) -> io::Result<()> {
+    let entries = fs::read_dir(home)?.flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let labs: Vec<String> = names.filter(|name| name.starts_with(LAB)).collect();
+    if labs.is_empty() {
+        return Ok(());
+    }
+    let processes = fs::read_dir("/proc")?.flatten();
+    let alive: Vec<String> =
+        processes.filter_map(|process| lab_name(&process.path().join("ns/pid")).ok()).collect();
+    for lab in labs.iter().filter(|lab| !alive.contains(lab)) {
+        match remove_below(&home.join(lab)) {
+            Err(why) if !matches!(why.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::NotFound) => {
+                return Err(why);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The group of this process, as a path below the tree's root.
