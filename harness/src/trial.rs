@@ -120,6 +120,7 @@ impl Trial {
         self.run(|_, _, _| body().failure());
     }
 
+    #[expect(clippy::print_stdout, reason = "libtest has no word for a test that was skipped")]
     fn in_lab<R: Outcome>(self, body: impl FnOnce(&Runtime, Lab) -> R) {
         self.run(|runtime, trial, stand| {
             let topology = match trial.build() {

@@ -94,7 +94,7 @@ async fn made(lab: &Lab) -> harness::Result<Vec<Made>> {
         if room.contains('/') {
             rename(&room, &mut holds);
             if let Some(is) = settings.get_mut(FORWARDING).filter(|is| **is == fresh) {
-                *is = "the machine's".to_owned();
+                "the machine's".clone_into(is);
             }
         }
         let inside = name.split_once('/').map(|(_, name)| format!("--net=/run/docker/netns/{name}"));
@@ -114,7 +114,8 @@ async fn made(lab: &Lab) -> harness::Result<Vec<Made>> {
 fn rename(room: &str, holds: &mut Snapshot) {
     for (theirs, ours) in RENAMED {
         let link = holds.links.iter_mut().find(|link| link.name == *theirs);
-        link.unwrap_or_else(|| panic!("nothing is called {theirs} in {room}")).name = (*ours).to_owned();
+        let link = link.unwrap_or_else(|| panic!("nothing is called {theirs} in {room}"));
+        (*ours).clone_into(&mut link.name);
     }
 }
 
