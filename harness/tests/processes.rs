@@ -1,6 +1,6 @@
 //! What runs on hosts for as long as they are up, and what hosts have for it: directories and control groups of their own.
 #![cfg(feature = "netns")]
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::time::{Duration, Instant};
 
