@@ -6,7 +6,7 @@
 //! a foreign `Host` (a name that was made to point here), `Origin` or `Sec-Fetch-Site`.
 
 use super::answer::Answer;
-use super::serve::{is_of_one_connection, is_out_of_descriptors};
+use super::serve::{ACCEPT_AGAIN, is_of_one_connection, is_out_of_descriptors};
 use super::ui::PREFIX;
 use bytes::Bytes;
 use http_body_util::{Either, Full};
@@ -23,14 +23,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// How many random bytes the secret is made of.
 const SECRET: usize = 16;
-/// How long to wait before accepting again when the process has run out of descriptors.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 
 type Body = Either<Incoming, Full<Bytes>>;
 

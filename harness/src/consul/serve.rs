@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// How long to wait before accepting again when the process has run out of descriptors.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
+pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 
 /// The longest head of a request, in bytes: the request line with the key, and all headers. Beyond: 431. (Consul takes 1 MiB.)
 const HEAD_MAX: usize = 64 << 10;

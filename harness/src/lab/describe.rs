@@ -213,25 +213,20 @@ fn subnet6(shown: &serde_json::Value) -> Option<String> {
 impl NetworkReport {
     /// Its subnets as people see them.
     pub fn shown_subnets(&self) -> String {
-        [Some(&self.subnet), self.subnet6.as_ref()]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", ")
+        shown(&self.subnet, self.subnet6.as_ref(), ", ")
     }
 }
 
 impl Attached {
     /// Its addresses as people see them.
     pub fn shown_addresses(&self) -> String {
-        [Some(&self.address), self.address6.as_ref()]
-            .into_iter()
-            .flatten()
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(" ")
+        shown(&self.address, self.address6.as_ref(), " ")
     }
+}
+
+/// What there is of IPv4, and what there is of IPv6, if there is.
+fn shown(four: &str, six: Option<&String>, between: &str) -> String {
+    six.map_or_else(|| four.to_owned(), |six| format!("{four}{between}{six}"))
 }
 
 fn attached(network: String, info: &overlay::EndpointInfo) -> Attached {

@@ -164,22 +164,19 @@ impl Checker {
 
     /// An IPv6 address.
     pub(crate) fn address6(&mut self, text: &At<String>) -> Option<Ipv6Addr> {
-        let address = text.parse().ok();
-        if address.is_none() {
-            let mistake =
-                Mistake::new(format!("{} is not an IPv6 address", quote(text)), &text.span, "not an address");
-            self.mistake(mistake.help("write it as `fd00:1::2`"));
-        }
-        address
+        self.address_of(text, "IPv6", "write it as `fd00:1::2`")
     }
 
     /// An IPv4 address.
     pub(crate) fn address(&mut self, text: &At<String>) -> Option<Ipv4Addr> {
+        self.address_of(text, "IPv4", "write four numbers from 0 to 255, such as `192.168.0.100`")
+    }
+
+    fn address_of<T: FromStr>(&mut self, text: &At<String>, family: &str, help: &str) -> Option<T> {
         let address = text.parse().ok();
         if address.is_none() {
-            let mistake =
-                Mistake::new(format!("{} is not an IPv4 address", quote(text)), &text.span, "not an address");
-            self.mistake(mistake.help("write four numbers from 0 to 255, such as `192.168.0.100`"));
+            let wrong = format!("{} is not an {family} address", quote(text));
+            self.mistake(Mistake::new(wrong, &text.span, "not an address").help(help));
         }
         address
     }

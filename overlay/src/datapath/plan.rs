@@ -1,8 +1,9 @@
 //! What to change in a sandbox's tables so that they say what the store says.
 
-use kernel::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
+
+use kernel::Snapshot;
 
 use crate::model::{Mac, Peers};
 
