@@ -214,6 +214,52 @@ fn an_ipv6_peer_is_known_when_it_is_missed_and_the_first_packet_is_not_lost() {
     );
 }
 
+/// An IPv6 address goes to a container with another MAC, and those who have talked to the one before reach it.
+fn an_address_changes_hands(resolution: Resolution) {
+    lab::run_with(
+        resolution,
+        |mut lab| async move {
+            v6net(&lab).await;
+            let near = lab.joined(0, "near", "v6net", None).await;
+            let far = lab.joined(1, "far", "v6net", None).await;
+            lab.converged().await;
+            let ip: IpAddr = "fd00:1::99".parse().unwrap();
+            // On the host of one of the two each time; the next one has another IPv4 address, and so another MAC.
+            for (number, host) in [0, 1, 1, 0].into_iter().enumerate() {
+                let next = lab.container(&format!("C{number}"));
+                let last = 10 + u8::try_from(number).unwrap();
+                let ip4 = Some([10, 73, 0, last].into());
+                let IpAddr::V6(ip6) = ip else { unreachable!() };
+                let options = JoinOptions { ip: ip4, ip6: Some(ip6), ..JoinOptions::default() };
+                lab.engine(host).join(&next, "v6net", options).await.unwrap();
+                lab.converged().await;
+                for from in [&near, &far] {
+                    let what = format!("{} reaches C{number}", from.name);
+                    match resolution {
+                        Resolution::Store => assert!(reaches(&from.netns, ip).await, "not so: {what}"),
+                        // What is sent to a MAC that is missed is lost. Without a word the kernel trusts the MAC it knows for at
+                        // least 15 s (RFC 4861 §6.3.2), which is longer than this waits.
+                        Resolution::OnMiss => holds(&what, || reaches(&from.netns, ip)).await,
+                    }
+                }
+                lab.engine(host).leave(&next, "v6net").await.unwrap();
+                lab.converged().await;
+            }
+        },
+        2,
+    );
+}
+
+#[kernel::isolate]
+fn an_ipv6_address_that_goes_to_another_container_is_reached_at_once() {
+    an_address_changes_hands(Resolution::Store);
+}
+
+#[kernel::isolate]
+fn an_ipv6_address_that_goes_to_another_container_is_missed_anew() {
+    an_address_changes_hands(Resolution::OnMiss);
+}
+
 #[kernel::isolate]
 fn names_lead_to_ipv6_addresses_and_back() {
     lab::run(

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kernel::{Batch, Error, Mac, Result, Rtnl};
 
+use super::announce::{self, Macs};
 use super::converge::Datapath;
 use super::gwbridge::Outside;
 use super::ports::BadPort;
@@ -175,6 +176,11 @@ impl Datapath {
         inside.wait_running(pair.inner, &pair.inner_name, PATIENCE)?;
         if let Some(address) = endpoint.address6 {
             inside.wait_local(address.addr(), PATIENCE)?;
+            // The others here may have talked to who had it before.
+            let its = Macs::from([(address.addr().into(), endpoint.mac)]);
+            if let Err(error) = announce::say(&container.netns, pair.inner, &pair.inner_name, &its) {
+                tracing::debug!(host = self.host.name(), %error, "not announced: who wants to know has to ask");
+            }
         }
         if let Some(outside) = &built.outside {
             self.rtnl.wait_running(outside.outer, &outside.outer_name, PATIENCE)?;

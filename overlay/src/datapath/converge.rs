@@ -7,6 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 use kernel::rtnl::Link;
 use kernel::{Batch, Netns, Result, Rtnl, Snapshot};
 
+use super::announce::Macs;
 use super::attach::{Attached, Refused};
 use super::counters::Counters;
 use super::gwbridge::{Gateway, Outside};
@@ -162,6 +163,9 @@ impl Datapath {
     /// it is here that packets to them are routed.
     pub(super) fn program(&mut self, view: &View, network: &Network, report: &mut Report) {
         let mut peers = view.peers(network.id, self.vtep);
+        // Also of those that were not missed here: who has talked to the one before sends to its MAC, and asks for none.
+        let v6 = peers.iter().filter(|(ip, _)| ip.is_ipv6());
+        let macs: Macs = v6.map(|(ip, peer)| (*ip, peer.mac)).collect();
         if self.resolution == Resolution::OnMiss {
             let resolved = self.resolved.entry(network.id).or_default();
             // One that goes is missed again when it comes back.
@@ -177,6 +181,7 @@ impl Datapath {
             let want = Tables::of(&within.map(|(ip, peer)| (*ip, *peer)).collect());
             report.take("program the peers", segment.program(&overlay.netns, &overlay.rtnl, want));
         }
+        self.announce_moved(network, macs);
     }
 
     /// The endpoints that are to leave this kernel: they are not in the store any more, unless it has lost their network, or their

@@ -3,6 +3,7 @@
 //! - [`plan`]: what to change in a sandbox's tables, pure
 //! - `sandbox`: an overlay's namespace; `segment`: a subnet in it, `br0` and `vxlan1`
 //! - `veth`: an endpoint's pair
+//! - `announce`: telling those here which MAC an address has
 //! - `miss`: what vxlan devices miss, and what is done about it
 //! - `gwbridge`: `docker_gwbridge`, the way outside; `rules`: what it lets through, pure; `ports`: those of the host that containers
 //!   have published; `flows`: which flows to them go astray, pure
@@ -13,6 +14,7 @@
 //! - `converge`: all of it, from the store's documents
 
 mod adopt;
+mod announce;
 mod attach;
 mod converge;
 mod counters;

@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use kernel::rtnl::Misses;
 use kernel::{Batch, Context, Netns, Result, Rtnl, Snapshot};
 
+use super::announce::Macs;
 use super::miss::{Listener, Tell};
 use super::segment::Segment;
 use crate::docker;
@@ -40,6 +41,8 @@ pub(super) struct Overlay {
     pub(super) segments: BTreeMap<Ipv4Net, Segment>,
     /// When the store's documents began that had the network last: [`View::begun`](crate::ledger::View::begun).
     pub(super) known_in: Option<Moment>,
+    /// The MACs of peers' IPv6 addresses, as last announced. None: nobody here has heard of any.
+    pub(super) announced: Option<Macs>,
     /// The number of the next name: one counter for `br0`, `vxlan1`, `veth2` (article).
     next_name: u32,
     ears: Ears,
@@ -64,8 +67,8 @@ impl Overlay {
         netns.set_sysctl("ipv4/ip_forward", "1")?;
         let rtnl = Rtnl::new(&netns)?;
         let ears = Ears::Open(Some(Misses::new(&netns)?));
-        let (segments, known_in) = (BTreeMap::new(), None);
-        Ok(Overlay { name: name.to_owned(), netns, rtnl, segments, known_in, next_name: 0, ears })
+        let (segments, name) = (BTreeMap::new(), name.to_owned());
+        Ok(Overlay { name, netns, rtnl, segments, known_in: None, announced: None, next_name: 0, ears })
     }
 
     /// Tells what is missed here from now on.
@@ -109,7 +112,9 @@ impl Overlay {
         let next_name = numbers.max().map_or(0, |last| last + 1);
         let ears = Ears::Open(Some(Misses::new(netns)?));
         let (name, netns) = (name.to_owned(), netns.clone());
-        let overlay = Overlay { name, netns, rtnl, segments, known_in: None, next_name, ears };
+        // What its containers have heard, nobody knows any more.
+        let announced = Some(Macs::new());
+        let overlay = Overlay { name, netns, rtnl, segments, known_in: None, announced, next_name, ears };
         Ok(Some((overlay, have)))
     }
 
