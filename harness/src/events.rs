@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::consul::Traced;
 use crate::ring::{Item, Ring};
 
 /// For how many attributes an event takes memory: as many as a node of the map has room for.
@@ -18,10 +19,13 @@ pub type Events = Ring<Event>;
 pub struct Event {
     /// When, RFC 3339 in UTC with milliseconds.
     pub at: String,
-    /// What, as a word: `up`, `crash`, `fault`, `network`, `container`.
+    /// What, as a word: `up`, `crash`, `fault`, `network`, `container`, `store`.
     pub what: String,
     /// In a sentence.
     pub text: String,
+    /// What the store was asked, if it is that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Box<Traced>>,
     /// What `docker events` would say, of what it says anything of.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     pub docker: Option<Box<DockerEvent>>,
@@ -76,6 +80,14 @@ impl DockerEvent {
     }
 }
 
+/// What the store was asked, as an event: made for who reads it, and kept in the trace alone.
+impl From<Traced> for Event {
+    fn from(traced: Traced) -> Event {
+        let (at, text) = (traced.at.clone(), traced.to_string());
+        Event { at, what: "store".to_owned(), text, request: Some(Box::new(traced)), docker: None }
+    }
+}
+
 impl Item for Event {
     fn size(&self) -> usize {
         let docker = self.docker.as_ref().map_or(0, |docker| {
@@ -95,12 +107,19 @@ pub(crate) fn now() -> String {
 
 impl Events {
     pub(crate) fn say(&self, what: &str, text: impl fmt::Display) {
-        self.push(Event { at: now(), what: what.to_owned(), text: text.to_string(), docker: None });
+        self.push(Event {
+            at: now(),
+            what: what.to_owned(),
+            text: text.to_string(),
+            request: None,
+            docker: None,
+        });
     }
 
     /// Says what Docker would say, and where: `more` follows the action.
     pub(crate) fn tell(&self, docker: DockerEvent, more: impl fmt::Display) {
         let text = format!("{} {more}", docker.action);
-        self.push(Event { at: now(), what: docker.kind.clone(), text, docker: Some(Box::new(docker)) });
+        let (what, docker) = (docker.kind.clone(), Some(Box::new(docker)));
+        self.push(Event { at: now(), what, text, request: None, docker });
     }
 }

@@ -188,6 +188,11 @@ impl Alive {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What the harness serves there, for whoever ends it.
+    pub(crate) fn take_services(&self) -> JoinSet<()> {
+        std::mem::take(&mut *self.services.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The engine that runs there, if one does.
     pub(crate) fn engine(&self) -> Option<Engine> {
         self.engine_slot().clone()

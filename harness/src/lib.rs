@@ -18,11 +18,11 @@
 //! | a lab that is up | [`Lab`] |
 //! | hosts and containers: their sockets, closures and processes, and when those are ready | [`handle`] |
 //! | what is expected, now, soon, or never | [`expect`](mod@expect) |
-//! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks; a nemesis | [`fault`] |
+//! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks, a store that serves badly; a nemesis | [`fault`] |
 //! | steps in a file, played by `lab run` | [`scenario`], [`stage`] |
 //! | what is shown and kept of a failure | [`report`] |
 //! | what a test has left behind | [`leak`] |
-//! | the store, as Consul's clients and a browser see it | [`consul`] |
+//! | the store, as Consul's clients and a browser see it; what it was asked, by whom | [`consul`] |
 //!
 //! # The map
 //!
@@ -36,7 +36,8 @@
 //! - `host`, `container`: what a lab is made of; `process`: what runs on them.
 //! - `probe`: what a step can try on it; [`report`]: what people and programs are shown of it.
 //! - [`stage`]: a scenario played in a lab of its own; [`trial`]: a Rust test in one; [`leak`]: what is left of either.
-//! - [`consul`]: the HTTP face of the store, its key browser, and the way there from the loopback.
+//! - [`consul`]: the HTTP face of the store: who asks, what is wrong with it, what it was asked; its key browser, and the way
+//!   there from the loopback.
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
 //! - [`handle`]: typed handles of hosts, containers, networks and processes; [`expect`](mod@expect): what is expected of them.
 //! - [`fault`]: what goes wrong in a lab, and how it is put right again.

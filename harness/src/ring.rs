@@ -70,6 +70,11 @@ impl<T: Item> Ring<T> {
         self.0.more.notify_waiters();
     }
 
+    /// The number of the next item to come.
+    pub fn next(&self) -> u64 {
+        self.items(|items| items.first + items.kept.len() as u64)
+    }
+
     /// The items from number `from` on that are still kept, and the number of the next one to come.
     pub fn since(&self, from: u64) -> (Vec<T>, u64) {
         self.items(|items| {

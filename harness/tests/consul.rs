@@ -17,26 +17,31 @@ mod docker;
 mod door;
 #[path = "consul/fuzz.rs"]
 mod fuzz;
+#[path = "consul/ills.rs"]
+mod ills;
 #[path = "consul/linear.rs"]
 mod linear;
 #[path = "consul/rude.rs"]
 mod rude;
 #[path = "consul/script.rs"]
 mod script;
+#[path = "consul/trace.rs"]
+mod trace;
 #[path = "consul/ui.rs"]
 mod ui;
 #[path = "consul/wire.rs"]
 mod wire;
 
-use harness::consul::{Config, Limits, serve};
+use harness::consul::{Clients, Config, Ill, Ills, Limits, Past, Trace, serve};
+use harness::fault::Ailment;
 use overlay::kv::consul::{Client, Dial};
 use overlay::kv::memory::Shared;
 use overlay::kv::{Kv, store};
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 use wire::ask;
 
@@ -45,10 +50,15 @@ const SOON: Duration = Duration::from_secs(5);
 /// Short enough to wait for, long enough to tell from at once.
 const A_WHILE: Duration = Duration::from_secs(1);
 
+/// From where host a asks. Whoever asks from elsewhere on the loopback is on the store's own host.
+const HOST_A: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
 /// A store on a port of its own, until it is dropped.
 struct Stub {
     addr: SocketAddr,
     store: Shared,
+    ills: Ills,
+    trace: Trace,
     server: JoinHandle<std::io::Result<()>>,
 }
 
@@ -81,8 +91,32 @@ impl Stub {
         socket.bind(addr).unwrap();
         let listener: TcpListener = socket.listen(1024).unwrap();
         let addr = listener.local_addr().unwrap();
+        let hosts = [(HOST_A.into(), "a".parse().unwrap())].into();
+        let clients = Clients { hosts, own: Some("consul".parse().unwrap()) };
+        let config = Config { clients, ..config };
+        let (ills, trace) = (config.ills.clone(), config.trace.clone());
         let server = tokio::spawn(serve(listener, store.clone(), config, overlay::Gate::default()));
-        Stub { addr, store, server }
+        Stub { addr, store, ills, trace, server }
+    }
+
+    /// Makes this wrong with it, each for everybody or for a host, and nothing else.
+    fn ail(&self, all: &[(Ailment, Option<&str>)]) {
+        self.store.with(|store| {
+            let ill = |(how, host): &(Ailment, Option<&str>)| Ill {
+                id: 0,
+                how: *how,
+                host: host.map(|host| host.parse().unwrap()),
+                past: Some(Past::of(store)),
+            };
+            self.ills.set(all.iter().map(ill).collect());
+        });
+    }
+
+    /// A connection from there.
+    async fn connection(&self, from: Ipv4Addr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        socket.connect(self.addr).await.unwrap()
     }
 
     fn client(&self) -> Kv {

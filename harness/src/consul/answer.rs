@@ -1,12 +1,14 @@
 //! What is answered: a status, headers, JSON.
 
 use super::request::{Consistency, Query};
+use super::trace::Operation;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Response;
 use hyper::header::{self, HeaderName, HeaderValue};
 use serde::Serialize;
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// Media type of errors and raw text.
 const PLAIN: &str = "text/plain; charset=utf-8";
@@ -14,9 +16,12 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 /// An answer, complete.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Answer {
+    /// 0: none at all.
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Bytes,
+    /// What a transaction consisted of, for the trace.
+    operations: Vec<Operation>,
 }
 
 /// What a finished handler gives, or an answer that cut it short.
@@ -26,6 +31,16 @@ impl Answer {
     /// A status and nothing else.
     pub(super) fn empty(status: u16) -> Answer {
         Answer { status, ..Answer::default() }
+    }
+
+    /// No answer: the connection is closed.
+    pub(super) fn none() -> Answer {
+        Answer::default()
+    }
+
+    /// What a Consul says that has no leader (`structs.ErrNoLeader`).
+    pub(super) fn leaderless() -> Answer {
+        Answer::error(500, "No cluster leader")
     }
 
     /// A bare message, as all of Consul's errors are.
@@ -69,8 +84,18 @@ impl Answer {
 
     /// The same as an answer to a read: `index` is what to block on next.
     pub(super) fn read_at(self, index: u64, consistency: Consistency) -> Answer {
+        self.by_leader().of_read(index, consistency)
+    }
+
+    /// The same as an answer to a read of a server that lost its leader so long ago.
+    pub(super) fn read_stale(self, index: u64, age: Duration) -> Answer {
+        self.with("x-consul-knownleader", "false")
+            .with("x-consul-lastcontact", age.as_millis().to_string())
+            .of_read(index, Consistency::Stale)
+    }
+
+    fn of_read(self, index: u64, consistency: Consistency) -> Answer {
         self.with("x-consul-index", index.to_string())
-            .by_leader()
             .with("x-consul-query-backend", "blocking-query")
             .with("x-consul-effective-consistency", consistency.as_str())
     }
@@ -80,9 +105,20 @@ impl Answer {
         self.with("x-consul-knownleader", "true").with("x-consul-lastcontact", "0")
     }
 
-    #[cfg(test)]
-    pub(super) fn status(&self) -> u16 {
-        self.status
+    /// The same as an answer to a transaction of these.
+    pub(super) fn to(mut self, operations: Vec<Operation>) -> Answer {
+        self.operations = operations;
+        self
+    }
+
+    /// What a transaction consisted of.
+    pub(super) fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// None, if there is no answer.
+    pub(super) fn status(&self) -> Option<u16> {
+        (self.status != 0).then_some(self.status)
     }
 
     #[cfg(test)]
@@ -90,7 +126,9 @@ impl Answer {
         &self.body
     }
 
-    pub(super) fn into_response(self) -> Response<Full<Bytes>> {
+    /// What is sent, if anything is.
+    pub(super) fn into_response(self) -> Option<Response<Full<Bytes>>> {
+        self.status()?;
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = hyper::StatusCode::from_u16(self.status).unwrap_or_default();
         let headers = response.headers_mut();
@@ -100,7 +138,7 @@ impl Answer {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
-        response
+        Some(response)
     }
 }
 

@@ -115,7 +115,9 @@ where
 }
 
 fn refuse(status: u16, why: String) -> Response<Body> {
-    Answer::error(status, why).with("cache-control", "no-store").into_response().map(Either::Right)
+    // What has a status is a response.
+    let response = Answer::error(status, why).with("cache-control", "no-store").into_response();
+    response.unwrap_or_default().map(Either::Right)
 }
 
 /// Asks the store, as if the browser were beside it.

@@ -1,8 +1,10 @@
 //! Which path and method means what.
 
 use super::answer::{Answer, Answered};
+use super::ills::{Fate, Watches};
 use super::request::{Query, ReadOptions, clean, decode, encode_path};
 use super::{agent, catalog, event, kv, serve::Config, session, txn, ui};
+use crate::topology::HostName;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
@@ -10,18 +12,21 @@ use hyper::header::HOST;
 use hyper::{HeaderMap, Method, Request, Version};
 use overlay::kv::memory::Shared;
 use overlay::kv::store::{Health, Store, Watch};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// The largest value, and the largest transaction (Consul, `kv_max_value_size` and `txn_max_req_len`).
 pub(super) const BODY_MAX: u64 = 524_288;
 
-/// A store, and what it says of itself.
-#[derive(Debug)]
+/// A store, what it says of itself, and to whom.
+#[derive(Clone, Debug)]
 pub(super) struct Face {
     pub(super) store: Shared,
-    pub(super) config: Config,
-    pub(super) events: event::Latest,
+    pub(super) config: Arc<Config>,
+    pub(super) events: Arc<event::Latest>,
+    /// The host that asks, if it is one of the lab's.
+    pub(super) host: Option<HostName>,
 }
 
 /// A request whose path and query were understood.
@@ -140,13 +145,38 @@ impl Face {
     /// Answers one request, however long that takes.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Answer {
         let is_api = request.uri().path().starts_with("/v1/");
-        let answer = self.route(request).await.unwrap_or_else(|early| early);
+        let answer = if self.fate().fails {
+            Answer::leaderless()
+        } else {
+            self.route(request).await.unwrap_or_else(|early| early)
+        };
         // Also a read must not tell of what a power failure could still undo.
         let answer = match self.store.durable().await {
             Ok(()) => answer,
             Err(error) => Answer::error(500, error.to_string()),
         };
+        self.tarry().await;
         if is_api { answer.with("x-consul-default-acl-policy", "allow") } else { answer }
+    }
+
+    /// What is wrong for who asks.
+    fn fate(&self) -> Fate {
+        self.config.ills.fate(self.host.as_ref())
+    }
+
+    /// Keeps an answer back for as long as answers are late: not longer, if that is healed meanwhile.
+    async fn tarry(&self) {
+        let (begun, mut ills) = (Instant::now(), self.config.ills.follow());
+        loop {
+            let delay = Fate::of(&ills.borrow_and_update(), self.host.as_ref()).delay;
+            if delay.is_zero() {
+                return;
+            }
+            tokio::select! {
+                () = sleep_until(begun + delay) => return,
+                Ok(()) = ills.changed() => {}
+            }
+        }
     }
 
     async fn route(&self, request: Request<Incoming>) -> Answered {
@@ -225,9 +255,42 @@ impl Face {
         read: impl FnOnce(&Store) -> Answer,
     ) -> Answered {
         let options = ReadOptions::parse(&asked.query, &asked.headers)?;
-        self.store.changed(watch, options.index, options.wait).await;
-        let (index, answer) = self.store.with(|store| (store.index_of(watch), read(store)));
-        Ok(answer.read_at(index, options.consistency))
+        if options.index != 0 {
+            self.block(watch, &options).await?;
+        }
+        // While the store is held: what is read is either of now or of then, and then comes after no now.
+        Ok(self.store.with(|store| match self.fate().past {
+            None => read(store).read_at(store.index_of(watch), options.consistency),
+            Some(past) => {
+                let age = past.since.elapsed();
+                past.store.with(|then| read(then).read_stale(then.index_of(watch), age))
+            }
+        }))
+    }
+
+    /// Returns when the watched thing has changed, or the query has waited long enough.
+    async fn block(&self, watch: &Watch, options: &ReadOptions) -> Result<(), Answer> {
+        let deadline = Instant::now() + self.store.patience(options.wait);
+        let mut ills = self.config.ills.follow();
+        loop {
+            let fate = Fate::of(&ills.borrow_and_update(), self.host.as_ref());
+            if fate.fails {
+                return Err(Answer::leaderless());
+            }
+            let store = fate.past.as_ref().map_or(&self.store, |past| &past.store);
+            let wake = async {
+                match fate.watches {
+                    Watches::Wake => store.changed_by(watch, options.index, deadline).await,
+                    Watches::Sleep => sleep_until(deadline).await,
+                    Watches::Drop => return Err(Answer::none()),
+                }
+                Ok(())
+            };
+            tokio::select! {
+                woken = wake => return woken,
+                Ok(()) = ills.changed() => {}
+            }
+        }
     }
 }
 

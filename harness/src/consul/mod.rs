@@ -4,6 +4,9 @@
 //!
 //! - `serve`: connections, and what one client may have of the store
 //! - `peers`: who is connected
+//! - `clients`: who asks
+//! - `ills`: what is wrong with the store, and what that is to a request
+//! - `trace`: what it was asked, and what came of it; `sought`: which of that is meant
 //! - `face`: which path and method means what
 //! - `request`: paths, queries, and the parameters that all reads share
 //! - `answer`: statuses, headers, JSON
@@ -21,18 +24,26 @@
 mod agent;
 mod answer;
 mod catalog;
+mod clients;
 mod door;
 mod event;
 mod face;
 mod fields;
 mod filter;
+mod ills;
 mod kv;
 mod peers;
 mod request;
 mod serve;
 mod session;
+mod sought;
+mod trace;
 mod txn;
 mod ui;
 
+pub use clients::Clients;
 pub use door::Door;
+pub use ills::{Ill, Ills, Past};
 pub use serve::{Config, Limits, serve};
+pub use sought::Sought;
+pub use trace::{CONTAINER, Operation, Trace, Traced};

@@ -267,7 +267,10 @@ mod tests {
             let answer = Query::parse(query).unwrap().number("flags").unwrap_err();
             (answer.status(), String::from_utf8(answer.body().to_vec()).unwrap())
         };
-        assert_eq!(text("flags=abc"), (500, "strconv.ParseUint: parsing \"abc\": invalid syntax".to_owned()));
+        assert_eq!(
+            text("flags=abc"),
+            (Some(500), "strconv.ParseUint: parsing \"abc\": invalid syntax".to_owned())
+        );
         assert_eq!(text("flags=+1").1, "strconv.ParseUint: parsing \" 1\": invalid syntax");
         let out = "strconv.ParseUint: parsing \"18446744073709551616\": value out of range";
         assert_eq!(text("flags=18446744073709551616").1, out);

@@ -1,19 +1,17 @@
 //! Connections: accepted, served, and cut when the server is dropped.
 
-use super::answer::Answer;
+use super::clients::Clients;
 use super::face::Face;
+use super::ills::{Fate, Ills};
 use super::peers::{Peer, Peers};
-use crate::events::Events;
-use bytes::Bytes;
-use http_body_util::Full;
+use super::trace::{Trace, UnderWay};
+use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use overlay::Gate;
 use overlay::kv::memory::Shared;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
@@ -33,20 +31,30 @@ const LINGER: Duration = Duration::from_millis(500);
 const TOO_MANY: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 82\r\n\r\n\
 Your IP is issuing too many concurrent connections, please rate limit your calls\r\n";
 
-/// What the store says of itself, and what it bears.
+/// What the store says of itself, what it is told of the lab around it, and what it bears.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Its datacenter, the only one there is.
     pub datacenter: String,
-    /// Where it says what it was asked, and what it answered.
-    pub journal: Events,
+    /// Who its clients are.
+    pub clients: Clients,
     /// How much of it one client may have.
     pub limits: Limits,
+    /// What is wrong with it.
+    pub ills: Ills,
+    /// Where it writes down what it was asked, and what it answered.
+    pub trace: Trace,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        Config { datacenter: "dc1".to_owned(), journal: Events::default(), limits: Limits::default() }
+        Config {
+            datacenter: "dc1".to_owned(),
+            clients: Clients::default(),
+            limits: Limits::default(),
+            ills: Ills::default(),
+            trace: Trace::default(),
+        }
     }
 }
 
@@ -76,14 +84,17 @@ impl Default for Limits {
 /// of a Consul would.
 pub async fn serve(listener: TcpListener, store: Shared, config: Config, gate: Gate) -> io::Result<()> {
     let peers = Peers::new(config.limits.connections);
-    let face = Arc::new(Face { store, config, events: super::event::Latest::default() });
+    let (config, events) = (Arc::new(config), Arc::default());
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => match peers.admit(from.ip()) {
                     Some(peer) => {
-                        let (gate, face) = (gate.clone(), Arc::clone(&face));
+                        let host = config.clients.host(peer.ip()).cloned();
+                        let (config, events) = (Arc::clone(&config), Arc::clone(&events));
+                        let face = Face { store: store.clone(), config, events, host };
+                        let gate = gate.clone();
                         connections.spawn(async move { gate.run(connection(stream, peer, face)).await });
                     }
                     // Nobody waits for one who does not listen.
@@ -112,29 +123,52 @@ pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(23 | 24))
 }
 
-async fn connection(stream: TcpStream, peer: Peer, face: Arc<Face>) {
+/// There is no answer, on purpose.
+#[derive(Debug, thiserror::Error)]
+#[error("the store gives no answer")]
+struct Silence;
+
+/// Serves one connection to its end, or until its client is refused.
+async fn connection(stream: TcpStream, peer: Peer, face: Face) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a client of the store went away");
         return;
     }
-    let (from, limits) = (peer.ip(), face.config.limits);
+    let (limits, host) = (face.config.limits, face.host.clone());
+    let mut ills = face.config.ills.follow();
+    let (face, from) = (Arc::new(face), peer.ip());
     let answer = service_fn(|request: Request<Incoming>| {
         let face = Arc::clone(&face);
         Box::pin(async move {
-            let asked = format!("{from} {} {}", request.method(), request.uri());
-            let answer = Answer::into_response(face.answer(request).await);
-            face.config.journal.say("store", format_args!("{asked} {}", answer.status().as_u16()));
-            Ok::<Response<Full<Bytes>>, Infallible>(answer)
+            let under_way = UnderWay::new(&face.config.trace, &request, from, face.host.as_ref());
+            let answer = face.answer(request).await;
+            under_way.answered(&answer);
+            answer.into_response().ok_or(Silence)
         })
     });
     let mut server = http1::Builder::new();
     server.timer(TokioTimer::new()).header_read_timeout(limits.head_within);
     server.max_header_size(HEAD_MAX);
-    let mut connection = server.serve_connection(TokioIo::new(stream), answer);
-    if let Err(error) = poll_fn(|context| connection.poll_without_shutdown(context)).await {
-        tracing::debug!(%error, "a connection to the store broke");
+    let mut served = server.serve_connection(TokioIo::new(stream), answer);
+    tokio::select! {
+        biased;
+        true = async { ills.wait_for(|ills| Fate::of(ills, host.as_ref()).refused).await.is_ok() } => {
+            reset(&served.into_parts().io.into_inner());
+        }
+        done = poll_fn(|context| served.poll_without_shutdown(context)) => {
+            if let Err(error) = done {
+                tracing::debug!(%error, "a connection to the store broke");
+            }
+            linger(served.into_parts().io.into_inner()).await;
+        }
     }
-    linger(connection.into_parts().io.into_inner()).await;
+}
+
+/// Has a connection end with a reset, as one that was refused.
+fn reset(stream: &TcpStream) {
+    if let Err(error) = stream.set_zero_linger() {
+        tracing::debug!(%error, "a client of the store went away");
+    }
 }
 
 /// Ends a connection so that the last answer is read: closed while something unread comes in, it would be reset, and the answer

@@ -3,6 +3,8 @@
 use super::answer::{Answer, Answered};
 use super::face::{Asked, Face};
 use super::kv::Row;
+use super::request::Query;
+use super::trace::Operation;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use overlay::kv::store::{Failure, MAX_OPS, Op, Refusal, Shown, Verb, reads_only};
@@ -58,11 +60,15 @@ pub(super) async fn run(face: &Face, asked: Asked) -> Answered {
     if ops.len() > MAX_OPS {
         return Err(Answer::error(413, Refusal::TooManyOps(ops.len()).to_string()));
     }
-    match face.store.with(|store| store.txn(&ops)) {
+    Ok(answer(face, &query, &ops).to(ops.iter().map(traced).collect()))
+}
+
+fn answer(face: &Face, query: &Query, ops: &[Op]) -> Answer {
+    match face.store.with(|store| store.txn(ops)) {
         Ok(shown) => {
             let results: Vec<Done> = shown.iter().map(Done::new).collect();
-            if ops.is_empty() || !reads_only(&ops) {
-                return Ok(Answer::json(&query, &Outcome { results: Some(results), errors: None }));
+            if ops.is_empty() || !reads_only(ops) {
+                return Answer::json(query, &Outcome { results: Some(results), errors: None });
             }
             let reading = Reading {
                 results,
@@ -74,14 +80,20 @@ pub(super) async fn run(face: &Face, asked: Asked) -> Answered {
                 not_modified: false,
                 backend: 0,
             };
-            Ok(Answer::json(&query, &reading).by_leader())
+            Answer::json(query, &reading).by_leader()
         }
         Err(failures) => {
             let failed = |Failure { op, what }| Failed { op_index: op, what };
             let errors = Some(failures.into_iter().map(failed).collect());
-            Ok(Answer::json(&query, &Outcome { results: None, errors }).status_as(409))
+            Answer::json(query, &Outcome { results: None, errors }).status_as(409)
         }
     }
+}
+
+/// An operation, for the trace.
+fn traced(op: &Op) -> Operation {
+    let key = String::from_utf8_lossy(&op.key).into_owned();
+    Operation { verb: op.verb.as_str().to_owned(), key, writes: !reads_only(std::slice::from_ref(op)) }
 }
 
 /// Reads the body. Names match without case; elements that say nothing are dropped.

@@ -9,6 +9,7 @@ use overlay::CreateNetwork;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::consul::Sought;
 use crate::error::Error;
 use crate::fault::{Fault, Nemesis, Schedule};
 use crate::lab::{Connect, Run};
@@ -203,10 +204,19 @@ pub enum Request {
         /// And what they will print.
         follow: bool,
     },
+    /// What the store was asked; an item each.
+    Trace {
+        /// Which requests.
+        sought: Sought,
+        /// And what it will be.
+        follow: bool,
+    },
     /// What happened; an item each.
     Events {
         /// And what will.
         follow: bool,
+        /// And what the store was asked.
+        store: bool,
     },
     /// Ends the lab. With `wait`, a canary comes with the answer.
     Down {

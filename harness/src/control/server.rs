@@ -1,5 +1,6 @@
 //! The supervisor's side: every connection a task, every request an answer.
 
+use std::future::pending;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener as StdListener;
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
 use super::{LONGEST, Reply, Request};
+use crate::consul::Sought;
 use crate::error::{Error, Kind, Result};
+use crate::events::Event;
 use crate::lab::Lab;
 
 /// Serves a lab until somebody asks for its end.
@@ -193,20 +196,8 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
             Ok(End { fds: vec![stream.into()], ..End::default() })
         }
         Request::Logs { target, follow } => logs(lab, target.as_deref(), follow, way).await,
-        Request::Events { follow } => {
-            let mut from = 0;
-            loop {
-                let (events, next) =
-                    if follow { lab.events().follow(from).await } else { lab.events().since(from) };
-                for event in &events {
-                    way.item(event).await?;
-                }
-                if !follow || events.is_empty() {
-                    return Ok(End::default());
-                }
-                from = next;
-            }
-        }
+        Request::Trace { sought, follow } => trace(lab, &sought, follow, way).await,
+        Request::Events { follow, store } => events(lab, follow, store, way).await,
         Request::Down { wait } => {
             let mut fds = Vec::new();
             if wait {
@@ -236,6 +227,50 @@ async fn watch(lab: &Lab, prefix: &str, way: &Way<'_>) -> Result<End> {
             way.item(json!({ "key": old.key, "index": now.index, "value": null })).await?;
         }
         seen = now;
+    }
+}
+
+/// Says what the store was asked; following, as it is.
+async fn trace(lab: &Lab, sought: &Sought, follow: bool, way: &Way<'_>) -> Result<End> {
+    let mut from = 0;
+    loop {
+        let (asked, next) = if follow { lab.trace().follow(from).await } else { lab.trace().since(from) };
+        for traced in asked.iter().filter(|traced| sought.fits(traced)) {
+            way.item(traced).await?;
+        }
+        if !follow || asked.is_empty() {
+            return Ok(End::default());
+        }
+        from = next;
+    }
+}
+
+/// Says what happened, with `store` also what that was asked; following, as it happens.
+async fn events(lab: &Lab, follow: bool, store: bool, way: &Way<'_>) -> Result<End> {
+    let (mut from, mut asked_from) = (0, 0);
+    loop {
+        if follow {
+            let asked =
+                async { if store { drop(lab.trace().follow(asked_from).await) } else { pending().await } };
+            tokio::select! {
+                (more, _) = lab.events().follow(from) => if more.is_empty() { return Ok(End::default()) },
+                () = asked => {}
+            }
+        }
+        let mut all;
+        (all, from) = lab.events().since(from);
+        if store {
+            let asked;
+            (asked, asked_from) = lab.trace().since(asked_from);
+            all.extend(asked.into_iter().map(Event::from));
+            all.sort_by(|one, other| one.at.cmp(&other.at));
+        }
+        for event in &all {
+            way.item(event).await?;
+        }
+        if !follow {
+            return Ok(End::default());
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! - `guard`: [`Guard`], which heals when it is dropped.
 //! - `impairment`: [`Impairment`], what a wire does to the frames of one direction.
 //! - `pick`: [`Pick`], which frames something happens to.
+//! - `kv`: [`KvFault`], what can be wrong with the store.
 //! - `filter`: [`Filter`], frames by what they carry, seen through VXLAN.
 //! - `nemesis`: [`Nemesis`], faults that come and go by a seed, and their [`Schedule`].
 //! - `partition`: [`Partition`], who does not hear whom.
@@ -19,6 +20,7 @@
 mod filter;
 mod guard;
 mod impairment;
+mod kv;
 mod nemesis;
 mod partition;
 mod phrase;
@@ -32,6 +34,7 @@ pub(crate) use filter::Contradiction;
 pub use filter::{Filter, Protocol, Tunnel};
 pub use guard::{Active, FaultId, Guard};
 pub use impairment::{Distribution, Impairment, Jitter, Queue, Rate};
+pub use kv::{Ailment, Comeback, KvFault};
 pub use nemesis::{Menace, Nemesis, Schedule, Strike};
 pub use partition::{Cut, Partition};
 pub use pick::Pick;

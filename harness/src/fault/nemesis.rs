@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Impairment, Jitter, Partition, Pick, Process, Rate, Way};
+use super::{Ailment, Fault, Impairment, Jitter, Partition, Pick, Process, Rate, Way};
 use crate::error::{Error, Kind, Result};
 use crate::topology::{self, HostName, Topology, show_duration};
 
@@ -41,6 +41,8 @@ pub enum Menace {
     Engine,
     /// A container's command is killed; healed, it is started again.
     Kill,
+    /// The store is late, errs, forgets watches, is stale or refuses, for one host with an engine.
+    Kv,
 }
 
 /// Which fault is there, and when. One at a time.
@@ -151,6 +153,7 @@ impl Victims {
             Menace::Wire | Menace::Crash | Menace::Pause => !self.hosts.is_empty(),
             Menace::Engine => !self.engines.is_empty(),
             Menace::Kill => !self.processes.is_empty(),
+            Menace::Kv => !self.engines.is_empty() && topology.kv.is_some(),
         }
     }
 
@@ -165,6 +168,7 @@ impl Victims {
             Menace::Pause => Fault::Pause(one(&self.hosts, rng)),
             Menace::Engine => Fault::Engine(one(&self.engines, rng)),
             Menace::Kill => Fault::Kill(one(&self.processes, rng)),
+            Menace::Kv => Fault::kv_for(one(&self.engines, rng), ailment(rng)),
         }
     }
 
@@ -211,10 +215,22 @@ fn impairment(rng: &mut fastrand::Rng) -> Impairment {
     }
 }
 
+/// Something that a store may do.
+fn ailment(rng: &mut fastrand::Rng) -> Ailment {
+    match rng.u8(..6) {
+        0 => Ailment::Delay(Duration::from_millis(rng.u64(20..=400))),
+        1 => Ailment::Error,
+        2 => Ailment::DropWatches,
+        3 => Ailment::StallWatches,
+        4 => Ailment::Stale,
+        _ => Ailment::Refuse,
+    }
+}
+
 impl Menace {
     /// All that there is.
-    pub const ALL: [Menace; 6] =
-        [Self::Partition, Self::Wire, Self::Crash, Self::Pause, Self::Engine, Self::Kill];
+    pub const ALL: [Menace; 7] =
+        [Self::Partition, Self::Wire, Self::Crash, Self::Pause, Self::Engine, Self::Kill, Self::Kv];
 }
 
 /// As files write it.
@@ -227,6 +243,7 @@ impl fmt::Display for Menace {
             Self::Pause => "pause",
             Self::Engine => "engine",
             Self::Kill => "kill",
+            Self::Kv => "kv",
         })
     }
 }

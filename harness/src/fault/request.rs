@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Filter, Impairment, Partition, Tunnel};
+use super::{Ailment, Filter, Impairment, KvFault, Partition, Tunnel};
 use crate::topology::{HostName, NetworkName};
 
 /// Something that goes wrong until it is healed.
@@ -50,6 +50,8 @@ pub enum Fault {
         /// By how many milliseconds; negative is behind.
         offset: i64,
     },
+    /// Something is wrong with the store, while its host and the way there are well.
+    Kv(KvFault),
 }
 
 impl Fault {
@@ -71,6 +73,21 @@ impl Fault {
             Self::Wire { impairment, .. } => impairment.only.as_ref(),
             _ => None,
         }
+    }
+
+    /// The store ails so, for everybody.
+    pub fn kv(how: Ailment) -> Fault {
+        Self::Kv(KvFault::Ails { how, host: None })
+    }
+
+    /// The store ails so, for a host alone.
+    pub fn kv_for(host: HostName, how: Ailment) -> Fault {
+        Self::Kv(KvFault::Ails { how, host: Some(host) })
+    }
+
+    /// Whether it is over as soon as it was: nothing of it can be healed.
+    pub fn is_event(&self) -> bool {
+        matches!(self, Self::Kv(KvFault::Restart(_)))
     }
 
     /// The overlay network that it is about, if it names one.
@@ -132,6 +149,7 @@ impl fmt::Display for Fault {
             Self::Engine(host) => write!(f, "the engine of {host} is dead"),
             Self::Kill(process) => write!(f, "container {} got signal {}", process.container, process.signal),
             Self::Clock { host, offset } => write!(f, "the clocks of {host} are off by {offset} ms"),
+            Self::Kv(fault) => fault.fmt(f),
         }
     }
 }

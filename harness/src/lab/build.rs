@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::store::client;
 use super::{Inner, Lab, Slot, Timings};
+use crate::consul::{Ills, Trace};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
@@ -208,9 +209,10 @@ impl Lab {
         let hindered = !self.wanted_faults().is_empty();
         let settled = tokio::time::timeout(if hindered { HINDERED } else { READY }, agree(&engines)).await;
         match settled {
-            Ok(agreed) => agreed?,
-            Err(_) if hindered => self.events().say("fault", "not all engines know of it yet"),
-            Err(_) => {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if !hindered => return Err(error),
+            _ if hindered => self.events().say("fault", "not all engines know of it yet"),
+            _ => {
                 let late = format_args!("the engines did not agree within {} s", READY.as_secs());
                 return Err(Error::new(Kind::Machine, late));
             }
@@ -304,10 +306,13 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         outside,
         events: Events::default(),
         journal: Events::default(),
+        trace: Trace::default(),
+        marks: Mutex::default(),
         timings: Mutex::default(),
         left: Mutex::default(),
         started: AtomicU64::default(),
         store: Mutex::default(),
+        ills: Ills::default(),
         disk: OnceLock::new(),
         faults: Mutex::default(),
         injecting: tokio::sync::Mutex::default(),

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Lab;
 use crate::error::{Error, Kind, Result};
-use crate::fault::{self, Active, Contradiction, Fault, FaultId, Filter, Guard, Names};
+use crate::fault::{self, Active, Contradiction, Fault, FaultId, Filter, Guard, KvFault, Names};
 use crate::host::blocking;
 use crate::topology::{self, HostName, NetworkName};
 
@@ -47,7 +47,8 @@ pub struct Taken {
 }
 
 impl Lab {
-    /// Makes something go wrong, until the guard is dropped or somebody heals it. Returns when it has.
+    /// Makes something go wrong, until the guard is dropped or somebody heals it. Returns when it has. Of an event nothing can be
+    /// healed, and it is in no list.
     pub async fn inject(&self, fault: Fault) -> Result<Guard> {
         self.inject_named(None, fault).await
     }
@@ -70,6 +71,10 @@ impl Lab {
         {
             return Err(Error::new(Kind::Input, why));
         }
+        if let (Some(name), true) = (&name, fault.is_event()) {
+            let nothing = format_args!("there is nothing that `{name}` would heal: {fault}, and that is all");
+            return Err(Error::new(Kind::Input, nothing));
+        }
         let active = self.enlist(name, fault);
         // From now on, so that it is healed if nobody waits for it to the end.
         let guard = Guard::new(self.clone(), active.id);
@@ -81,7 +86,11 @@ impl Lab {
             guard.forget();
             return Err(error);
         }
-        self.enter(active.id, Stage::Is);
+        if active.fault.is_event() {
+            self.strike(active.id);
+        } else {
+            self.enter(active.id, Stage::Is);
+        }
         self.events().say("fault", format_args!("fault {}: {}", active.id, active.fault));
         Ok(guard)
     }
@@ -157,6 +166,8 @@ impl Lab {
             Fault::Engine(host) => self.stop_engine(host.as_str()),
             Fault::Kill(process) => self.kill(process).await,
             Fault::Clock { host, offset } => self.set_clocks(host.as_str(), *offset).await,
+            Fault::Kv(KvFault::Ails { .. }) => self.afflict(),
+            Fault::Kv(KvFault::Restart(comeback)) => self.restart_store(*comeback).await,
         }
     }
 
@@ -168,6 +179,10 @@ impl Lab {
             Fault::Engine(host) => self.revive_engine(host.as_str()).await,
             Fault::Kill(process) => self.run_again(process).await,
             Fault::Clock { host, .. } => self.set_clocks(host.as_str(), 0).await,
+            Fault::Kv(_) => {
+                self.relieve();
+                Ok(())
+            }
         }
     }
 
@@ -177,6 +192,7 @@ impl Lab {
         match fault {
             Fault::Wire { .. } | Fault::Drop { .. } | Fault::Partition(_) => 0,
             Fault::Crash(host) | Fault::Pause(host) if store == Some(host) => 1,
+            Fault::Kv(_) => 1,
             _ => 2,
         }
     }

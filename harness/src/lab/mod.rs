@@ -25,6 +25,7 @@ use std::time::Duration;
 use overlay::kv::Kv;
 use tempfile::TempDir;
 
+use crate::consul::{Ills, Trace, Traced};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
@@ -60,13 +61,19 @@ pub(crate) struct Inner {
     fabric: Fabric,
     outside: Option<Outside>,
     events: Events,
-    /// What engines and the store did of their own accord, kept for who asks why something failed.
+    /// What engines did of their own accord, kept for who asks why something failed.
     journal: Events,
+    /// What the store was asked.
+    trace: Trace,
+    /// Where in the trace steps began, by their names.
+    marks: Mutex<BTreeMap<String, u64>>,
     timings: Mutex<Timings>,
     /// Processes that nobody holds any more; they end with their host or with the lab.
     left: Mutex<Vec<Arc<crate::process::Process>>>,
     /// The embedded store, while its host is up.
     store: Mutex<Option<overlay::kv::memory::Shared>>,
+    /// What is wrong with it.
+    ills: Ills,
     /// Where that keeps what is to outlive its host.
     disk: OnceLock<TempDir>,
     /// How many containers have been started.
@@ -97,9 +104,40 @@ impl Lab {
         &self.0.topology
     }
 
-    /// What engines and the store did of their own accord so far: changes that engines applied, requests that the store answered.
+    /// What engines did of their own accord so far: changes that they applied.
     pub(crate) fn journal(&self) -> &Events {
         &self.0.journal
+    }
+
+    /// What the store was asked so far, and what it will be.
+    pub fn trace(&self) -> &Trace {
+        &self.0.trace
+    }
+
+    /// What of the trace is still known and was asked since a step of that name began, or since ever; and whether that is not all.
+    pub(crate) fn asked_since(&self, step: Option<&str>) -> Result<(Vec<Traced>, bool)> {
+        let from = match step {
+            None => 0,
+            Some(name) => {
+                let marks = self.marks();
+                let none = || Error::no_such("step", name, marks.keys().map(String::as_str));
+                *marks.get(name).ok_or_else(none)?
+            }
+        };
+        let (known, next) = self.0.trace.since(from);
+        let all = next - from;
+        let is_part = u64::try_from(known.len()).is_ok_and(|known| known < all);
+        Ok((known, is_part))
+    }
+
+    /// A step of that name begins.
+    pub(crate) fn mark(&self, step: &str) {
+        let next = self.0.trace.next();
+        self.marks().insert(step.to_owned(), next);
+    }
+
+    fn marks(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u64>> {
+        self.0.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What happened so far, and what will.

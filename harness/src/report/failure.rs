@@ -40,6 +40,7 @@ impl Bundle {
         bundle.add("run.jsonl", lines(history));
         bundle.add("timeline.txt", timeline(lab).await);
         bundle.add("events.jsonl", lines(&lab.events().since(0).0));
+        bundle.add("trace.jsonl", lines(&lab.trace().since(0).0));
         bundle.add("faults.jsonl", lines(&lab.faults()));
         bundle.ask("lab.json", async { pretty(&lab.report().await?) }).await;
         bundle.ask("inspect.json", async { pretty(&lab.inspect(None).await?) }).await;

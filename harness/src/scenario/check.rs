@@ -8,6 +8,7 @@ use super::fact::Check;
 use super::facts::check_fact;
 use super::faults::{check_fault, check_heal, check_nemesis};
 use super::file::{CheckTable, RepeatTable, StepTable};
+use super::requests::one_line;
 use super::step::{Repeat, Step, Verb, Wait};
 use super::verbs::{
     check_container_verb, check_exec, check_kv, check_network_verb, check_ping, check_resolve, check_tcp,
@@ -54,9 +55,10 @@ fn check_step(checker: &mut Checker, table: &At<StepTable>) -> Option<Step> {
     requires.extend(verb.steps().iter().flat_map(|step| step.requires.iter().cloned()));
     let expect = check_expect(checker, &verb, table.expect.as_ref());
     let name = match &table.name {
-        Some(name) => name.value.split_whitespace().collect::<Vec<_>>().join(" "),
+        Some(name) => one_line(name),
         None => verb.to_string(),
     };
+    checker.steps.insert(name.clone());
     Some(Step { name, requires, verb, expect, within, holds_for, timeout })
 }
 

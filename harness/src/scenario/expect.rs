@@ -47,6 +47,11 @@ pub enum Expect {
         /// None of these fits any.
         absent: Vec<String>,
     },
+    /// Of requests to the store that are looked for.
+    Requests {
+        /// How many there are.
+        count: Bound<u64>,
+    },
     /// Of a name that is looked up.
     Found {
         /// Exactly these addresses or names, in any order. `None`: any at all.
@@ -91,6 +96,13 @@ pub enum Outcome {
     Value(Option<String>),
     /// Keys of the store.
     Keys(Vec<String>),
+    /// Requests to the store.
+    Requests {
+        /// Each in a line.
+        found: Vec<String>,
+        /// There may have been more: the trace has forgotten some.
+        forgotten: bool,
+    },
     /// A name was looked up: what it has, or why that is not known.
     Found(Result<Vec<String>, String>),
     /// A request: what it shows, or why it was refused.
@@ -139,6 +151,9 @@ impl Expect {
                 judge_value(*exists, value, found.as_deref())
             }
             (Self::Keys { present, absent }, Outcome::Keys(keys)) => judge_keys(present, absent, keys),
+            (Self::Requests { count }, Outcome::Requests { found, forgotten }) => {
+                judge_requests(count, found, *forgotten)
+            }
             (Self::Done { output }, Outcome::Request(Ok(text))) => judge_text("output", output, text),
             (Self::Done { .. }, Outcome::Request(Err(why))) => {
                 mismatch("success", format!("the error: {why}"))
@@ -177,6 +192,7 @@ impl fmt::Display for Expect {
                 f.write_str(if all.is_empty() { "a list of keys" } else { "" })?;
                 f.write_str(&all.join(", "))
             }
+            Self::Requests { count } => write!(f, "{count} such requests"),
             Self::Found { records: Some(records) } => f.write_str(&listed(records)),
             Self::Done { .. } => f.write_str("success"),
             Self::Refused { .. } => f.write_str("an error"),
@@ -264,6 +280,26 @@ fn judge_keys(present: &[String], absent: &[String], keys: &[String]) -> Result<
     }
 }
 
+/// The latest of many requests that are shown.
+const REQUESTS: usize = 3;
+
+/// What was forgotten may have been any number: a count holds that holds for more, too.
+fn judge_requests(count: &Bound<u64>, found: &[String], forgotten: bool) -> Result<(), Mismatch> {
+    let seen = u64::try_from(found.len()).unwrap_or(u64::MAX);
+    if count.admits(&seen) && (!forgotten || count.admits(&u64::MAX)) {
+        return Ok(());
+    }
+    let latest = found[found.len().saturating_sub(REQUESTS)..].join("\n");
+    let mut got = format!("{seen}");
+    if forgotten {
+        got.push_str(", and the trace has forgotten older ones");
+    }
+    if !latest.is_empty() {
+        got = format!("{got}, at last {}", shown(&latest));
+    }
+    mismatch(format!("{count} such requests"), got)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -302,6 +338,25 @@ mod tests {
         assert_eq!(
             said(echoes("100%", Some("<5ms")).judge(&of(0, 2))),
             "expected a median round trip of <5ms, got no answer"
+        );
+    }
+
+    #[test]
+    fn requests_are_counted_and_what_is_forgotten_may_have_been_some() {
+        let count = |text: &str| Expect::Requests { count: text.parse().expect("a limit") };
+        let of = |number: usize, forgotten| Outcome::Requests {
+            found: (0..number).map(|number| format!("r{number}")).collect(),
+            forgotten,
+        };
+        assert_eq!(said(count("0").judge(&of(0, false))), "ok");
+        assert_eq!(
+            said(count("0").judge(&of(4, false))),
+            "expected 0 such requests, got 4, at last \"r1\\nr2\\nr3\""
+        );
+        assert_eq!(said(count(">=1").judge(&of(1, true))), "ok");
+        assert_eq!(
+            said(count("0").judge(&of(0, true))),
+            "expected 0 such requests, got 0, and the trace has forgotten older ones"
         );
     }
 

@@ -62,6 +62,9 @@ pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At
             present: table.keys.as_ref().map(|keys| keys.value.clone()).unwrap_or_default(),
             absent: table.no_keys.as_ref().map(|keys| keys.value.clone()).unwrap_or_default(),
         },
+        Verb::Kv(KvVerb::Trace { .. }) => Expect::Requests {
+            count: check_bound(checker, table.count.as_ref()).unwrap_or(Bound::at_least(1)),
+        },
         Verb::Kv(_) | Verb::Network(_) | Verb::Container(_) | Verb::Fault(_) | Verb::Heal(_) => {
             match &table.error {
                 Some(error) => Expect::Refused { error: check_error(checker, error) },
@@ -87,6 +90,7 @@ fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
         Verb::Resolve(_) => ("resolve", &["addresses", "error"]),
         Verb::Kv(KvVerb::Get { .. }) => ("kv.get", &["exists", "value"]),
         Verb::Kv(KvVerb::Ls { .. }) => ("kv.ls", &["keys", "no_keys"]),
+        Verb::Kv(KvVerb::Trace { .. }) => ("kv.trace", &["count"]),
         Verb::Kv(KvVerb::Put { .. }) => ("kv.put", &["error"]),
         Verb::Kv(KvVerb::Rm { .. }) => ("kv.rm", &["error"]),
         Verb::Network(NetworkVerb::Ls { .. }) => ("network.ls", &["output", "error"]),
@@ -124,6 +128,7 @@ fn given(table: &ExpectTable) -> Vec<(&'static str, Range<usize>)> {
         of("value", table.value.as_ref()),
         of("keys", table.keys.as_ref()),
         of("no_keys", table.no_keys.as_ref()),
+        of("count", table.count.as_ref()),
         of("output", table.output.as_ref()),
         of("addresses", table.addresses.as_ref()),
         of("names", table.names.as_ref()),

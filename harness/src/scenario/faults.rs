@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ailments::check_kv_fault;
 use super::file::{DropTable, FaultTable, NemesisTable, PartitionTable};
 use super::step::{FaultVerb, HealVerb, NemesisVerb};
 use crate::fault::{Fault, Nemesis, Partition, Process, Way, parse_offset, parse_signal};
@@ -26,6 +27,10 @@ pub(super) fn check_fault(
             checker.mistake(Mistake::new(title, &name.span, "means something else, or nothing"));
         }
         checker.faults.push(name.clone());
+        if fault.as_ref().is_some_and(Fault::is_event) {
+            let mistake = Mistake::new("of a restart there is nothing to heal", &name.span, "heals nothing");
+            checker.mistake(mistake.help("leave `as` out"));
+        }
     }
     Some(FaultVerb { fault: fault?, name: name.map(|name| name.value.clone()) })
 }
@@ -76,10 +81,12 @@ fn check(checker: &mut Checker, table: &FaultTable) -> Option<Fault> {
             let host = checker.host(&clock.host)?.name;
             Fault::Clock { host, offset: word(checker, &clock.offset, "time", parse_offset)? }
         }
+        FaultTable::Kv(kv) => Fault::Kv(check_kv_fault(checker, kv)?),
     })
 }
 
-fn word<T>(
+/// A word that is read as something else.
+pub(super) fn word<T>(
     checker: &mut Checker,
     text: &At<String>,
     what: &str,

@@ -1,4 +1,4 @@
-//! Limits on what is measured: shares and times, with `<`, `<=`, `>`, `>=` in front. Pure.
+//! Limits on what is measured: shares, times and counts, with `<`, `<=`, `>`, `>=` in front. Pure.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -57,6 +57,11 @@ impl<T> Bound<T> {
     /// Exactly this.
     pub const fn exactly(limit: T) -> Self {
         Self { sign: Sign::Equal, limit }
+    }
+
+    /// This or more.
+    pub const fn at_least(limit: T) -> Self {
+        Self { sign: Sign::AtLeast, limit }
     }
 }
 
@@ -134,6 +139,16 @@ impl FromStr for Bound<Duration> {
     }
 }
 
+impl FromStr for Bound<u64> {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (sign, rest) = Sign::split(text);
+        let digits = !rest.is_empty() && rest.bytes().all(|digit| digit.is_ascii_digit());
+        let limit = rest.parse().ok().filter(|_| digits);
+        Ok(Self { sign, limit: limit.ok_or("a count is a whole number, such as `0` or `>=1`")? })
+    }
+}
+
 impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -147,6 +162,12 @@ impl fmt::Display for Sign {
 }
 
 impl fmt::Display for Bound<Percent> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.sign, self.limit)
+    }
+}
+
+impl fmt::Display for Bound<u64> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.sign, self.limit)
     }
@@ -178,6 +199,7 @@ mod tests {
         fn no_text_makes_a_limit_panic(text in ".*") {
             let _ = text.parse::<Bound<Percent>>();
             let _ = text.parse::<Bound<Duration>>();
+            let _ = text.parse::<Bound<u64>>();
         }
 
         #[test]

@@ -7,11 +7,12 @@
 //! - `text`: conditions on a text, with globs and JSON.
 //! - `file`: the tables of a step as written.
 //! - `check`: from those tables to steps.
-//! - `verbs`, `facts`, `faults`, `expectations`: its parts, one family of tables each.
+//! - `verbs`, `facts`, `faults`, `ailments` and `requests` (the store's), `expectations`: its parts, one family of tables each.
 //! - `run`: the steps played on a lab; `patience`: when one is tried again; `perform`: a verb done once.
 //! - `look`: facts, looked up in kernel and store.
 //! - `event`: what happens meanwhile.
 
+mod ailments;
 mod check;
 mod event;
 mod expect;
@@ -24,6 +25,7 @@ mod limit;
 mod look;
 mod patience;
 mod perform;
+mod requests;
 mod run;
 mod step;
 mod text;
@@ -44,3 +46,4 @@ pub(crate) use check::check_scenario;
 pub(crate) use file::{CheckTable, StepTable};
 pub(crate) use look::findings;
 pub(crate) use patience::{Next, Patience};
+pub(crate) use text::fits;

@@ -209,22 +209,27 @@ async fn resolve(lab: &Lab, resolve: &Resolve) -> Result<Outcome> {
 }
 
 async fn kv(lab: &Lab, verb: &KvVerb) -> Result<Outcome> {
-    let kv = lab.kv()?;
+    let kv = || lab.kv();
     let done = |done: Result<(), overlay::kv::Error>| {
         Outcome::Request(done.map(|()| String::new()).map_err(|why| why.to_string()))
     };
     Ok(match verb {
         KvVerb::Get { key } => {
-            let pair = kv.get(key).await?;
+            let pair = kv()?.get(key).await?;
             Outcome::Value(pair.map(|pair| String::from_utf8_lossy(&pair.value).into_owned()))
         }
         KvVerb::Ls { prefix } => {
-            let pairs = kv.list(prefix).await?.pairs;
+            let pairs = kv()?.list(prefix).await?.pairs;
             Outcome::Keys(pairs.into_iter().map(|pair| pair.key).collect())
         }
-        KvVerb::Put { key, value } => done(kv.put(key, value.as_bytes()).await),
-        KvVerb::Rm { key, recurse: false } => done(kv.delete(key).await),
-        KvVerb::Rm { key, recurse: true } => done(kv.delete_tree(key).await),
+        KvVerb::Put { key, value } => done(kv()?.put(key, value.as_bytes()).await),
+        KvVerb::Rm { key, recurse: false } => done(kv()?.delete(key).await),
+        KvVerb::Rm { key, recurse: true } => done(kv()?.delete_tree(key).await),
+        KvVerb::Trace { sought, since } => {
+            let (asked, forgotten) = lab.asked_since(since.as_deref())?;
+            let found = asked.iter().filter(|traced| sought.fits(traced)).map(ToString::to_string).collect();
+            Outcome::Requests { found, forgotten }
+        }
     })
 }
 

@@ -111,6 +111,7 @@ fn lacking(tool: &str) -> Failure {
 /// Plays a step, and those within it.
 async fn play_step(lab: &Lab, step: &Step, begun: Instant, end: Limit, tries: &mut u32) -> StepEnd {
     let limit = Limit { at: begun + step.timeout, whose: "the step's", time: step.timeout }.sooner(end);
+    lab.mark(&step.name);
     match &step.verb {
         Verb::Repeat(repeat) => play_rounds(lab, repeat, limit, tries).await,
         Verb::Parallel(steps) => play_at_once(lab, steps, limit, tries).await,

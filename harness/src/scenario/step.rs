@@ -11,6 +11,7 @@ use overlay::dns::Question;
 
 use super::expect::Expect;
 use super::fact::Check;
+use crate::consul::Sought;
 use crate::fault::{Fault, Nemesis};
 use crate::lab::Connect;
 use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, show_duration};
@@ -158,6 +159,13 @@ pub enum KvVerb {
         key: String,
         /// Everything that starts with `key`.
         recurse: bool,
+    },
+    /// Looks for what the store was asked.
+    Trace {
+        /// Which requests.
+        sought: Sought,
+        /// Only since the latest step of that name began. `None`: since the lab is there.
+        since: Option<String>,
     },
 }
 
@@ -391,6 +399,8 @@ impl fmt::Display for Verb {
             Self::Kv(KvVerb::Ls { prefix }) => write!(f, "list {prefix} in the store"),
             Self::Kv(KvVerb::Put { key, .. }) => write!(f, "put {key} into the store"),
             Self::Kv(KvVerb::Rm { key, .. }) => write!(f, "remove {key} from the store"),
+            Self::Kv(KvVerb::Trace { sought, since: None }) => write!(f, "{sought}"),
+            Self::Kv(KvVerb::Trace { sought, since: Some(step) }) => write!(f, "{sought}, since `{step}`"),
             Self::Network(NetworkVerb::Create(network)) => {
                 write!(f, "create network {} on {}", network.name, network.on)
             }

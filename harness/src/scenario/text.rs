@@ -48,7 +48,7 @@ impl fmt::Display for Text {
 }
 
 /// Whether a text fits a glob: `*` is any run of characters, `?` is one, all else is itself.
-pub(super) fn fits(glob: &str, text: &str) -> bool {
+pub(crate) fn fits(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut g, mut t) = (0, 0);
     // Where to go on when a later character does not fit: after the last `*`, one character further.

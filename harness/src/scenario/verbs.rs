@@ -10,6 +10,7 @@ use super::file::{
     ConnectTable, ContainerVerbTable, ExecTable, KvTable, ListenEntry, NetworkVerbTable, PingTable,
     ResolveTable, TcpTable, UdpTable,
 };
+use super::requests::check_trace;
 use super::step::{
     ContainerVerb, DNS, Destination, Exec, GATEWAY_BRIDGE, INTERNET, IPV6, KvVerb, Listen, NetworkVerb, Ping,
     Resolve, Target, Tcp, Udp, Via,
@@ -146,7 +147,7 @@ fn check_listen(
 }
 
 pub(super) fn check_kv(checker: &mut Checker, table: &At<KvTable>) -> Option<KvVerb> {
-    if !checker.has_store() {
+    if checker.kv.is_none() {
         let mistake = Mistake::new("there is no store", &table.span, "asks one");
         checker.mistake(mistake.help("add a `[kv]` table, or a host that runs an engine"));
     }
@@ -155,6 +156,7 @@ pub(super) fn check_kv(checker: &mut Checker, table: &At<KvTable>) -> Option<KvV
         KvTable::Put(put) => KvVerb::Put { key: check_key(checker, &put.key)?, value: put.value.clone() },
         KvTable::Rm(rm) => KvVerb::Rm { key: check_key(checker, &rm.key)?, recurse: rm.recurse },
         KvTable::Ls(ls) => KvVerb::Ls { prefix: ls.prefix.clone().unwrap_or_default() },
+        KvTable::Trace(trace) => check_trace(checker, trace)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! From the tables of a file to what they mean, or to every mistake in them.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::str::FromStr;
@@ -16,7 +17,7 @@ use super::file::nearest;
 use super::file::{File, HostTable};
 use super::hosts::{check_hosts, check_kv};
 use super::impairments::check_wire;
-use super::model::{Attachment, Container, Host, Network, Topology, Underlay};
+use super::model::{Attachment, Container, Host, Kv, Network, Topology, Underlay};
 use super::name::{ContainerName, HostName, NameError, NetworkName};
 use super::networks::check_network;
 use super::report::{Mistake, list, quote};
@@ -42,9 +43,12 @@ pub(crate) struct Checker {
     /// What a step has removed: it can be named still, and its name can be given again.
     gone_networks: Vec<At<Network>>,
     gone_containers: Vec<At<Container>>,
-    store: bool,
+    /// The store, if there is one to ask.
+    pub(crate) kv: Option<Kv>,
     /// The names that steps have given to faults.
     pub(crate) faults: Vec<At<String>>,
+    /// The names of the steps so far.
+    pub(crate) steps: BTreeSet<String>,
 }
 
 /// Checks the tables of a file; `stem` is its name if it does not say. `None`: there are mistakes.
@@ -73,7 +77,7 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
         }
     }
     check_wires(checker, &file.host);
-    checker.store = kv.is_some();
+    checker.kv.clone_from(&kv);
     // Steps declare more as they go; what is built at first is what the tables say.
     let (networks, containers) = (checker.networks.clone(), checker.containers.clone());
     let (steps, always) = check_scenario(checker, &file.step, &file.always);
@@ -339,11 +343,6 @@ impl Checker {
     /// Whether the lab has an outside world.
     pub(crate) fn has_internet(&self) -> bool {
         self.underlay.as_ref().is_none_or(|underlay| !underlay.internet.is_empty())
-    }
-
-    /// Whether there is a store to ask.
-    pub(crate) fn has_store(&self) -> bool {
-        self.store
     }
 
     /// Whether hosts have a name server.

@@ -44,6 +44,46 @@ fn a_host_is_taken_away_and_brought_back() {
 }
 
 #[test]
+fn a_store_ails_for_one_host_and_begins_anew() {
+    let console = Console::with_two_hosts();
+    let listed = |on: &str| console.lab(["network", "ls", "--on", on]);
+    assert_eq!(
+        console.lab(["fault", "kv", "error", "--host", "docker1", "--as", "errs"]).done(),
+        "fault 1: the store answers errors, for docker1 alone; heal it with: lab heal errs\n"
+    );
+    assert!(listed("docker1").failed(1).contains("No cluster leader"));
+    listed("docker0").done();
+    assert_eq!(
+        console.lab(["fault", "kv", "delay", "5ms"]).done(),
+        "fault 2: the store answers 5ms late; heal it with: lab heal 2\n"
+    );
+    let faults: serde_json::Value =
+        serde_json::from_str(&console.lab(["fault", "ls", "--json"]).done()).unwrap();
+    assert_eq!(faults["faults"][0]["fault"]["kv"]["ails"]["how"], "error");
+    assert_eq!(console.lab(["heal", "--all"]).done(), "2 healed\n");
+    listed("docker1").done();
+    console.lab(["kv", "put", "mine", "1"]).done();
+    assert_eq!(
+        console.lab(["fault", "kv", "restart", "empty"]).done(),
+        "fault 3: the store began anew, empty; there is nothing to heal\n"
+    );
+    assert_eq!(console.lab(["kv", "get", "mine"]).failed(1), "lab: the store has no key mine\n");
+    assert_eq!(console.lab(["fault", "ls"]).done(), "FAULT   NAME   FRAMES   WHAT\n");
+    let wrong = |args: &[&str], said: &str| {
+        let complaint = console.lab([&["fault", "kv"], args].concat()).failed(2);
+        assert!(complaint.contains(said), "{complaint}");
+    };
+    wrong(&["restart", "disk"], "this store has no disk");
+    wrong(&["restart", "empty", "--host", "docker1"], "a store begins anew for everybody");
+    wrong(&["restart", "anew"], "it is `empty` or `disk`");
+    wrong(&["restart", "empty", "--as", "anew"], "there is nothing that `anew` would heal");
+    wrong(
+        &["stale", "--host", "docker9"],
+        "no host is named `docker9`; there is `consul`, `docker0`, `docker1`",
+    );
+}
+
+#[test]
 fn a_network_is_lost_inside_its_tunnel() {
     let console = Console::with_two_hosts();
     console.lab(["fault", "drop", "--network", "demonet", "--protocol", "icmp"]).done();
@@ -140,7 +180,7 @@ fn a_nemesis_says_what_comes_and_ends_with_its_client() {
         console
             .lab(nemesis(&["--for", "1s", "--faults", "flood"]))
             .failed(2)
-            .contains("it is one of `partition`, `wire`, `crash`, `pause`, `engine` and `kill`")
+            .contains("it is one of `partition`, `wire`, `crash`, `pause`, `engine`, `kill` and `kv`")
     );
     let nobody = console.lab(nemesis(&["--for", "1s", "--hosts", "consul", "--faults", "engine"])).failed(2);
     assert_eq!(nobody, "lab: a nemesis finds nobody here whom engine could befall\n");

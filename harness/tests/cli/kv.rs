@@ -63,3 +63,39 @@ fn watch_prints_each_change() {
     watch.see("lab two-host went down\n");
     assert_eq!(watch.end().0, 0);
 }
+
+#[test]
+fn a_trace_shows_who_asked_for_what_and_follows() {
+    let console = Console::with_two_hosts();
+    let trace = |args: &[&str]| console.lab([&["kv", "trace"], args].concat()).done();
+    console.lab(["kv", "put", "mine", "1"]).done();
+    let shown = trace(&["--key", "mine"]);
+    assert_eq!(shown.lines().count(), 1, "{shown}");
+    assert!(shown.contains("Z  consul PUT /v1/kv/mine?flags="), "{shown}");
+    assert!(shown.contains(" 200, ") && shown.ends_with(" ms\n"), "{shown}");
+    let by_docker1 = trace(&["--host", "docker1", "--writes"]);
+    assert!(by_docker1.contains("docker1 PUT /v1/txn 200, "), "{by_docker1}");
+    assert!(by_docker1.lines().all(|line| line.contains("  docker1 PUT ")), "{by_docker1}");
+    assert_eq!(trace(&["--not-key", "docker/*", "--writes", "--host", "docker0"]), "");
+    let json = trace(&["--key", "mine", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&line["version"], &line["host"], &line["method"]),
+        (&1.into(), &"consul".into(), &"PUT".into())
+    );
+    assert_eq!((&line["key"], &line["status"]), (&"mine".into(), &200.into()));
+    assert!(line["took_us"].is_u64() && line["at"].is_string());
+    assert!(!console.lab(["events"]).done().contains("/v1/kv/mine"));
+    assert!(console.lab(["events", "--kv"]).done().contains("store      consul PUT /v1/kv/mine?flags="));
+
+    let mut follow = Stream::start(console.command(["kv", "trace", "-f", "--key", "later"]));
+    let mut events = Stream::start(console.command(["events", "-f", "--kv"]));
+    console.lab(["kv", "put", "later", "1"]).done();
+    console.lab(["kv", "get", "later"]).done();
+    follow.see(" PUT /v1/kv/later?").see(" GET /v1/kv/later?");
+    events.see(" GET /v1/kv/later?");
+    console.lab(["fault", "kv", "delay", "1ms"]).done();
+    events.see("the store answers 1ms late");
+    console.lab(["down"]).done();
+    assert_eq!((follow.end().0, events.end().0), (0, 0));
+}

@@ -53,13 +53,18 @@ pub(crate) async fn ask_with(
     lines: &str,
     body: &[u8],
 ) -> Reply {
+    let mut replies = send(store, &request(method, target, lines, body)).await;
+    assert_eq!(replies.len(), 1, "{method} {target}");
+    replies.remove(0)
+}
+
+/// A request that is the only one of its connection, with more lines in its head.
+pub(crate) fn request(method: &str, target: &str, lines: &str, body: &[u8]) -> Vec<u8> {
     let length = if method == "PUT" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
     let head = format!(
         "{method} {target} HTTP/1.1\r\nHost: consul:8500\r\nConnection: close\r\n{lines}{length}\r\n"
     );
-    let mut replies = send(store, &[head.as_bytes(), body].concat()).await;
-    assert_eq!(replies.len(), 1, "{method} {target}");
-    replies.remove(0)
+    [head.as_bytes(), body].concat()
 }
 
 /// Reads on a connection of its own, from an address of this machine.
@@ -67,8 +72,7 @@ pub(crate) async fn ask_from(from: Ipv4Addr, store: SocketAddr, target: &str) ->
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(SocketAddr::new(from.into(), 0)).expect("an address of loopback");
     let stream = socket.connect(store).await.expect("the store listens");
-    let head = format!("GET {target} HTTP/1.1\r\nHost: consul:8500\r\nConnection: close\r\n\r\n");
-    exchange(stream, head.as_bytes()).await.remove(0)
+    exchange(stream, &request("GET", target, "", b"")).await.remove(0)
 }
 
 pub(crate) async fn modify_index(store: SocketAddr, key: &str) -> Option<u64> {
@@ -80,7 +84,8 @@ pub(crate) async fn send(store: SocketAddr, bytes: &[u8]) -> Vec<Reply> {
     exchange(TcpStream::connect(store).await.expect("the store listens"), bytes).await
 }
 
-async fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Vec<Reply> {
+/// The same on a connection that is there.
+pub(crate) async fn exchange(mut stream: TcpStream, bytes: &[u8]) -> Vec<Reply> {
     // A refused body may end in a reset while we still write.
     drop(stream.write_all(bytes).await);
     let mut received = Vec::new();

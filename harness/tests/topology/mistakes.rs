@@ -516,6 +516,43 @@ for = \"3\"
 [[step]]
 kv.get = { key = \"/docker\" }
 "
+    requests_that_are_looked_for_are_such_as_can_be: "
+[[host]]
+name = \"docker0\"
+[[step]]
+kv.trace = { host = \"docker1\", container = \"C0\", method = \"put\", since = \"later\" }
+expect = { count = \"some\" }
+[[step]]
+name = \"later\"
+kv.trace = { key = \"docker/*\" }
+expect = { keys = [\"docker/*\"] }
+"
+    a_fault_of_the_store_is_one_thing_and_befalls_one: "
+[[host]]
+name = \"docker0\"
+[[step]]
+fault = { kv = { delay = \"300\", host = \"docker0\" } }
+[[step]]
+fault = { kv = { error = true, stale = true } }
+[[step]]
+fault = { kv = { host = \"docker1\" } }
+[[step]]
+fault = { kv = { refuse = true, host = \"docker1\" } }
+[[step]]
+fault = { kv = { drop_watches = false } }
+[[step]]
+fault = { kv = { restart = \"disk\", host = \"docker0\" } }
+as = \"anew\"
+[[step]]
+fault = { kv = { restart = \"anew\" } }
+"
+    a_fault_of_the_store_needs_one: "
+[[host]]
+name = \"a\"
+engine = false
+[[step]]
+fault = { kv = { error = true } }
+"
     domains_and_options_are_such_as_a_resolver_takes: "
 [[host]]
 name = \"docker0\"

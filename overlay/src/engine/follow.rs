@@ -123,7 +123,13 @@ impl Core {
         }
         let seen = self.seen();
         let known = if then.moment() > seen.moment() { &then } else { &seen };
-        let view = View::since(known, self.kv.watch(keys::ALL, then.index, WAIT).await?);
+        let asked = Instant::now();
+        let listing = self.kv.watch(keys::ALL, then.index, WAIT).await?;
+        // A store that lets nobody wait, or breaks the connection, is asked again from time to time, and not as fast as it answers.
+        if listing.index == then.index && asked.elapsed() < RETRY {
+            sleep(RETRY).await;
+        }
+        let view = View::since(known, listing);
         for (key, why) in &view.unreadable {
             tracing::warn!(host = self.env.name, key, why, "a document in the store cannot be read");
             self.config.witness.say(format_args!("{key} in the store cannot be read: {why}"));

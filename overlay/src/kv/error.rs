@@ -50,14 +50,20 @@ impl Error {
         Error { op, object: object.into(), why: why.into() }
     }
 
-    /// The store could not be reached, or did not answer. Worth another try, later.
+    /// The store could not be reached, did not answer, or is not well (no leader). Worth another try, later.
     pub fn is_unreachable(&self) -> bool {
-        matches!(self.why, Why::Connect { .. } | Why::Broken { .. } | Why::Late { .. })
+        matches!(self.why, Why::Connect { .. } | Why::Broken { .. } | Why::Late { .. }) || self.is_unwell()
     }
 
-    /// The request may or may not have been done: read before trying again.
+    /// The request may or may not have been done: read before trying again. A leader that is lost in the midst of a write says 500,
+    /// too.
     pub fn is_uncertain(&self) -> bool {
-        matches!(self.why, Why::Broken { .. } | Why::Late { .. })
+        matches!(self.why, Why::Broken { .. } | Why::Late { .. }) || self.is_unwell()
+    }
+
+    /// The store says that it failed, and not that the request is wrong. Consul has one status for both.
+    fn is_unwell(&self) -> bool {
+        matches!(self.why, Why::Status { status: 500.., .. }) && !self.is_session_lost()
     }
 
     /// The store was asked in the name of a session that it does not know (any more).
@@ -66,6 +72,21 @@ impl Error {
             Why::Refused(refusal) => matches!(refusal, Refusal::InvalidSession(_)),
             Why::Status { text, .. } => text.contains("invalid session"),
             _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_without_a_leader_is_out_of_reach_and_a_lost_session_is_not() {
+        let said = |status, text: &str| Error::new("do", "it", Why::Status { status, text: text.to_owned() });
+        let leaderless = said(500, "No cluster leader");
+        assert!(leaderless.is_unreachable() && leaderless.is_uncertain());
+        for error in [said(500, "raft apply failed: invalid session \"x\""), said(404, "")] {
+            assert!(!error.is_unreachable() && !error.is_uncertain(), "{error:?}");
         }
     }
 }

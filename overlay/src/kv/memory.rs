@@ -59,6 +59,8 @@ enum Kept {
     OnDisk(Log),
     /// Nowhere any more.
     Closed,
+    /// Nowhere, and no time passes in it.
+    Still,
 }
 
 impl Shared {
@@ -96,11 +98,26 @@ impl Shared {
         Shared { inner: Arc::clone(&self.inner), line: line.clone() }
     }
 
+    /// The store as it is at this moment, by itself: nothing expires in it, and what becomes of the other one does not show. For reading
+    /// only.
+    pub fn still(store: &Store) -> Shared {
+        let state = State {
+            jitter: fastrand::Rng::with_seed(store.config().seed),
+            store: store.clone(),
+            waiters: Waiters::default(),
+            kept: Kept::Still,
+        };
+        let inner = Inner { born: Instant::now(), state: Mutex::new(state), next_expiry: Sender::new(None) };
+        Shared { inner: Arc::new(inner), line: Line::default() }
+    }
+
     /// Does something with the store as it is now, and wakes whoever waits for what that changed.
     pub fn with<R>(&self, act: impl FnOnce(&mut Store) -> R) -> R {
         let mut state = self.state();
         let State { store, waiters, kept, .. } = &mut *state;
-        store.advance(self.inner.born.elapsed());
+        if !matches!(kept, Kept::Still) {
+            store.advance(self.inner.born.elapsed());
+        }
         let result = act(store);
         let delta = store.take_delta();
         for change in delta.changes() {
@@ -120,7 +137,11 @@ impl Shared {
         if index == 0 || self.with(|store| store.index_of(watch)) > index {
             return;
         }
-        let deadline = Instant::now() + self.patience(wait);
+        self.changed_by(watch, index, Instant::now() + self.patience(wait)).await;
+    }
+
+    /// The same for who has said until when.
+    pub async fn changed_by(&self, watch: &Watch, index: u64, deadline: Instant) {
         let mut waiting = Waiting { shared: self, watch, signal: None };
         waiting.subscribe();
         while self.with(|store| store.index_of(watch)) <= index {
@@ -142,7 +163,7 @@ impl Shared {
         let synced = {
             let state = self.state();
             match &state.kept {
-                Kept::InMemory => return Ok(()),
+                Kept::InMemory | Kept::Still => return Ok(()),
                 Kept::OnDisk(log) => log.synced(),
                 Kept::Closed => return Err(Arc::new(log::Error::Closed)),
             }
@@ -340,6 +361,19 @@ mod tests {
         while tasks() > before {
             tokio::task::yield_now().await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_stands_still_shows_neither_writes_nor_time() {
+        let config = Config { session_ttl_min: Duration::from_millis(1), ..Config::default() };
+        let store = Shared::new(config);
+        let id = store.session_create(Duration::from_millis(20), Duration::ZERO).expect("a session");
+        assert!(store.acquire("k", b"1", 0, &id).expect("the session lives"));
+        let still = store.with(|store| Shared::still(store));
+        let then = still.list("k");
+        let gone = store.watch("k", then.index, Duration::from_mins(1)).await;
+        assert!(gone.pairs.is_empty() && gone.index > then.index, "the session has expired");
+        assert_eq!(still.list("k"), then);
     }
 
     #[tokio::test]

@@ -195,6 +195,9 @@ pub(crate) struct Events {
     /// Go on with what comes.
     #[arg(long, short)]
     pub(crate) follow: bool,
+    /// And what the store was asked.
+    #[arg(long)]
+    pub(crate) kv: bool,
 }
 
 /// The host whose engine is asked.
@@ -422,6 +425,8 @@ pub(crate) enum Kv {
         #[arg(default_value = "")]
         prefix: String,
     },
+    /// Show what the store was asked, by whom, and what it answered; the latest three thousand requests or so.
+    Trace(crate::trace::Trace),
     /// Show the keys as a tree.
     Tree {
         /// Their beginning (default: all).

@@ -12,6 +12,7 @@ use harness::topology::{ContainerName, HostName};
 use harness::{Error, Kind};
 use serde_json::json;
 
+use crate::ailment::Kv;
 use crate::choose::Scope;
 use crate::nemesis::{self, Nemesis};
 use crate::table::table;
@@ -68,6 +69,8 @@ enum What {
         #[arg(value_parser = parse_offset, allow_hyphen_values = true)]
         offset: i64,
     },
+    /// Make the store slow, deaf, forgetful, while its host is well.
+    Kv(Kv),
     /// Faults that come and go by a seed; returns when it is over.
     Nemesis(Nemesis),
     /// Bring a host back that is down.
@@ -171,9 +174,14 @@ pub(crate) fn fault(scope: &Scope, verb: Fault) -> anyhow::Result<ExitCode> {
         What::Engine { host } => Wrong::Engine(host),
         What::Kill { container, signal } => Wrong::Kill(Process { container, signal }),
         What::Clock { host, offset } => Wrong::Clock { host, offset },
+        What::Kv(kv) => Wrong::Kv(kv.fault()?),
     };
-    let said = fault.to_string();
+    let (said, is_event) = (fault.to_string(), fault.is_event());
     let id: FaultId = scope.client()?.get(&Request::Inject { name: verb.name.clone(), fault })?;
+    if is_event {
+        print::line(format_args!("fault {id}: {said}; there is nothing to heal"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let name = verb.name.unwrap_or_else(|| id.to_string());
     print::line(format_args!("fault {id}: {said}; heal it with: lab heal {name}"))?;
     Ok(ExitCode::SUCCESS)

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::args::Kv;
 use crate::choose::Scope;
-use crate::{VERSION, logs, print};
+use crate::{VERSION, logs, print, trace};
 
 pub(crate) fn main(scope: &Scope, verb: Kv) -> anyhow::Result<ExitCode> {
     let mut client = scope.client()?;
@@ -42,6 +42,7 @@ pub(crate) fn main(scope: &Scope, verb: Kv) -> anyhow::Result<ExitCode> {
                 }
             });
         }
+        Kv::Trace(verb) => return trace::main(scope, verb),
         Kv::Tree { prefix } => {
             let keys: Vec<String> = client.get(&Request::Keys { prefix })?;
             print::text(tree(&keys))?;

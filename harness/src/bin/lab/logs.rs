@@ -24,7 +24,7 @@ pub(crate) fn logs(scope: &Scope, args: &args::Logs) -> anyhow::Result<ExitCode>
 }
 
 pub(crate) fn events(scope: &Scope, args: &args::Events) -> anyhow::Result<ExitCode> {
-    each(scope, &Request::Events { follow: args.follow }, |item| {
+    each(scope, &Request::Events { follow: args.follow, store: args.kv }, |item| {
         let [at, what, text] = ["at", "what", "text"].map(|key| item[key].as_str().unwrap_or_default());
         format!("{at}  {what:<10} {text}")
     })

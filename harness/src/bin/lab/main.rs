@@ -3,6 +3,7 @@
 //! A command is a short-lived client; a lab that is up is a supervisor in namespaces of its own, spoken to over a
 //! socket. `args` says what can be typed; each verb has a file; `choose` finds the lab that is meant.
 
+mod ailment;
 mod args;
 mod check;
 mod choose;
@@ -27,6 +28,7 @@ mod run;
 mod schema;
 mod supervise;
 mod table;
+mod trace;
 mod ui;
 mod up;
 mod validate;

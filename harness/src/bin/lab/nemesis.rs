@@ -19,7 +19,7 @@ pub(crate) struct Nemesis {
     /// For how long, in all. By then everything is healed.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     lasts: Duration,
-    /// What may come: partition, wire, crash, pause, engine, kill (default: all of it).
+    /// What may come: partition, wire, crash, pause, engine, kill, kv (default: all of it).
     #[arg(long, value_name = "FAULT,FAULT", value_delimiter = ',')]
     faults: Vec<Menace>,
     /// To whom (default: to all hosts but the store's).

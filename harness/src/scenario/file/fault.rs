@@ -25,6 +25,8 @@ pub(crate) enum FaultTable {
     Kill(KillTable),
     /// A host's clocks are off, for new processes.
     Clock(ClockTable),
+    /// Something is wrong with the store.
+    Kv(Box<At<KvFaultTable>>),
 }
 
 /// A partition that names hosts.
@@ -87,6 +89,28 @@ pub(crate) struct ClockTable {
     pub(crate) offset: At<String>,
 }
 
+/// One thing that is wrong with the store.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KvFaultTable {
+    /// Every answer comes so much later.
+    pub(crate) delay: Option<At<String>>,
+    /// Every answer is an error.
+    pub(crate) error: Option<At<bool>>,
+    /// Connections on which a query blocks are closed.
+    pub(crate) drop_watches: Option<At<bool>>,
+    /// Queries that block do not wake.
+    pub(crate) stall_watches: Option<At<bool>>,
+    /// Reads are answered as of the moment of the fault.
+    pub(crate) stale: Option<At<bool>>,
+    /// Connections are reset.
+    pub(crate) refuse: Option<At<bool>>,
+    /// It begins anew: `empty`, or from its `disk`.
+    pub(crate) restart: Option<At<String>>,
+    /// Only for whoever asks from this host; for everybody unless said.
+    pub(crate) host: Option<At<String>>,
+}
+
 /// Faults that come and go by a seed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -94,7 +118,7 @@ pub(crate) struct NemesisTable {
     /// For how long, in all.
     #[serde(rename = "for")]
     pub(crate) lasts: At<String>,
-    /// `partition`, `wire`, `crash`, `pause`, `engine`, `kill`; all of them unless said.
+    /// `partition`, `wire`, `crash`, `pause`, `engine`, `kill`, `kv`; all of them unless said.
     #[serde(default)]
     pub(crate) faults: Vec<At<String>>,
     /// Whom; all hosts but the store's unless said.

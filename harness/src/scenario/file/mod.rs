@@ -17,10 +17,10 @@ pub(crate) use fact::CheckTable;
 pub(super) use fact::{
     AddressTable, InterfaceTable, MtuTable, PeerTable, RouteTable, SameNetworkTable, SandboxTable,
 };
-pub(super) use fault::{DropTable, FaultTable, NemesisTable, PartitionTable};
+pub(super) use fault::{DropTable, FaultTable, KvFaultTable, NemesisTable, PartitionTable};
 pub(super) use listen::ListenEntry;
 pub(crate) use step::StepTable;
 pub(super) use step::{
     ConnectTable, ContainerVerbTable, ExecTable, KvTable, NetworkVerbTable, PingTable, RepeatTable,
-    ResolveTable, TcpTable, UdpTable,
+    ResolveTable, TcpTable, TraceTable, UdpTable,
 };

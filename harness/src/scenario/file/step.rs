@@ -156,6 +156,31 @@ pub(crate) enum KvTable {
     Put(PutTable),
     /// Removes one key, or all below it.
     Rm(RmKeyTable),
+    /// Looks for what the store was asked.
+    Trace(Box<TraceTable>),
+}
+
+/// Requests to the store by who made them, how, and of what.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TraceTable {
+    /// From this host.
+    pub(crate) host: Option<At<String>>,
+    /// From this container, as it says itself by the header `X-Lab-Container`.
+    pub(crate) container: Option<At<String>>,
+    /// By this method: `GET`, `PUT` or `DELETE`.
+    pub(crate) method: Option<At<String>>,
+    /// Of a key that this glob fits.
+    pub(crate) key: Option<String>,
+    /// Of a key that this glob does not fit.
+    pub(crate) not_key: Option<String>,
+    /// Only those that write keys.
+    #[serde(default)]
+    pub(crate) writes: bool,
+    /// With this status.
+    pub(crate) status: Option<u16>,
+    /// Only since the step of that name began; since the lab is there unless said.
+    pub(crate) since: Option<At<String>>,
 }
 
 /// One key.

@@ -60,6 +60,26 @@ impl Verb {
         }
     }
 
+    /// The word of the API.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Verb::Set => "set",
+            Verb::Cas => "cas",
+            Verb::Lock => "lock",
+            Verb::Unlock => "unlock",
+            Verb::Get => "get",
+            Verb::GetOrEmpty => "get-or-empty",
+            Verb::GetTree => "get-tree",
+            Verb::CheckIndex => "check-index",
+            Verb::CheckSession => "check-session",
+            Verb::CheckNotExists => "check-not-exists",
+            Verb::Delete => "delete",
+            Verb::DeleteTree => "delete-tree",
+            Verb::DeleteCas => "delete-cas",
+            Verb::Unknown(word) => word,
+        }
+    }
+
     fn is_read(&self) -> bool {
         use Verb::{CheckIndex, CheckNotExists, CheckSession, Get, GetOrEmpty, GetTree};
         matches!(self, Get | GetOrEmpty | GetTree | CheckIndex | CheckSession | CheckNotExists)
