@@ -175,7 +175,7 @@ impl Container {
         } else {
             self.spec.dns.text()
         };
-        Setup { hostname: self.hostname.clone(), hosts, resolv }
+        Setup { hostname: self.hostname.clone(), hosts, resolv, ..Setup::default() }
     }
 
     /// Starts its command, if it has one; `tell` is told when it runs and when it has ended.

@@ -67,7 +67,8 @@ impl Host {
             || "# Names are in /etc/hosts.\n".to_owned(),
             |server| format!("# The names of this lab are in /etc/hosts.\nnameserver {server}\n"),
         );
-        let setup = Setup { hostname, hosts, resolv };
+        let (volatile, cgroups) = (spec.volatile.clone(), spec.cgroups);
+        let setup = Setup { hostname, hosts, resolv, volatile, cgroups };
         Host { spec, setup, died, alive: Mutex::new(Some(Alive::new(netns))) }
     }
 
@@ -161,6 +162,14 @@ impl Host {
         }
         killed?;
         Ok(true)
+    }
+
+    /// The network namespaces that its own programs have named: those of an engine that runs there, and of its containers.
+    pub(crate) fn named(&self) -> Result<Vec<(String, Netns)>> {
+        match self.alive()?.machine.get() {
+            Some(machine) => Ok(machine.named()?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// The pid of its machine's init, as the supervisor sees it.

@@ -5,6 +5,8 @@
 //! [`kernel::entry`]): so a test may bind port 80, change sysctls and be killed, as any user, beside any number of others. What
 //! it prints, where it panics and how it ends come through.
 //!
+//! A test whose lab requires what the machine lacks is not run: it passes, and prints that and why, unless `LAB_REQUIRE` is set.
+//!
 //! When its body has ended, the lab is dropped, and what is left then fails the test: a process, a thread, a descriptor. When
 //! it has failed, or its time is over, what there was to see is kept in a directory, and the line that plays it again is
 //! printed.
@@ -23,11 +25,14 @@ use tokio::runtime::{Builder, Runtime};
 use crate::error::{Error, Kind, Result};
 use crate::lab::Lab;
 use crate::leak::Leaks;
+use crate::probe::lacking;
 use crate::report::{Bundle, in_short};
 use crate::topology::{self, Topology, parse_duration};
 
 /// Overrides every lab's seed.
 const SEED: &str = "LAB_SEED";
+/// Makes a test fail whose lab requires what the machine lacks.
+const REQUIRE: &str = "LAB_REQUIRE";
 /// How long what a test has left behind may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a runtime may take to end; what blocks longer is left, and found.
@@ -117,8 +122,15 @@ impl Trial {
 
     fn in_lab<R: Outcome>(self, body: impl FnOnce(&Runtime, Lab) -> R) {
         self.run(|runtime, trial, stand| {
-            let built = trial.build().and_then(|topology| runtime.block_on(Lab::up(topology)));
-            let lab = match built {
+            let topology = match trial.build() {
+                Ok(topology) => topology,
+                Err(why) => return Some(format!("the lab could not be built: {why}")),
+            };
+            if let Some(reason) = lacking(&topology.requires).filter(|_| !required()) {
+                eprintln!("skipped: {}: {reason}", trial.entry.path());
+                return None;
+            }
+            let lab = match runtime.block_on(Lab::up(topology)) {
                 Ok(lab) => lab,
                 Err(why) => return Some(format!("the lab could not be built: {why}")),
             };
@@ -208,6 +220,11 @@ impl std::fmt::Debug for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether what is missing fails a test.
+fn required() -> bool {
+    env::var(REQUIRE).is_ok_and(|value| !value.is_empty() && value != "0")
 }
 
 fn runtime() -> Runtime {

@@ -6,6 +6,8 @@
 
 #[path = "kill/ground.rs"]
 mod ground;
+#[path = "kill/groups.rs"]
+mod groups;
 #[path = "kill/process.rs"]
 mod process;
 

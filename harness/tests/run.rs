@@ -53,6 +53,40 @@ fn the_exit_code_says_who_is_at_fault() {
 }
 
 #[test]
+fn what_the_machine_lacks_something_for_is_skipped_before_anything_is_built() {
+    let needs = "[requires]\nprograms = [\"sh\", \"no-such-tool\"]\n";
+    let folder = folder(&[("holds.toml", HOLDS)]);
+    fs::write(folder.path().join("needs.toml"), format!("{needs}{HOST}{FAILS}")).unwrap();
+    let run = |args: &[&str], require: &str| {
+        let output = lab(folder.path()).arg("run").args(args).env("LAB_REQUIRE", require).output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    let (code, said) = run(&["needs.toml"], "");
+    assert_eq!(
+        (code, said.as_str()),
+        (Some(0), "needs.toml\n  skip  this machine has no `no-such-tool`\n  skipped, in 0us\n")
+    );
+    let (code, said) = run(&["needs.toml", "holds.toml", "--junit", "report.xml"], "");
+    assert_eq!(code, Some(0));
+    assert!(said.contains("skipped     needs.toml\n2 files: 1 held, 1 skipped, in "), "{said}");
+    let xml = fs::read_to_string(folder.path().join("report.xml")).unwrap();
+    assert!(xml.contains("<skipped message=\"this machine has no `no-such-tool`\"/>"), "{xml}");
+    let (_, said) = run(&["--json", "needs.toml"], "");
+    let end: Value = serde_json::from_str(said.lines().last().unwrap()).unwrap();
+    assert_eq!((end["verdict"].as_str(), end["counts"]["left"].as_u64()), (Some("skipped"), Some(1)));
+    let (code, said) = run(&["needs.toml"], "1");
+    assert_eq!(code, Some(2));
+    assert!(said.contains("this machine has no `no-such-tool` (LAB_REQUIRE is set"), "{said}");
+    let up = lab(folder.path())
+        .args(["up", "needs.toml"])
+        .env("LAB_STATE", folder.path().join("labs"))
+        .output()
+        .unwrap();
+    assert_ne!(up.status.code(), Some(0));
+    assert!(text(&up).contains("this machine has no `no-such-tool`"), "{}", text(&up));
+}
+
+#[test]
 fn json_is_a_line_an_event_and_says_the_seed() {
     let folder = folder(&[("holds.toml", HOLDS)]);
     let output =

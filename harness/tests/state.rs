@@ -2,7 +2,8 @@
 //! all of it held against what a real Docker Engine 20.10 with a Consul was seen to make, field by field, where it was seen.
 //!
 //! A topology is a line below and a file. What is in `overlay/tests/fixtures/observed` was printed by `ip`, `bridge`, `sysctl`,
-//! `iptables-save` and a key browser on a Docker's hosts.
+//! `iptables-save` and a key browser on a Docker's hosts. Where the machine has one, a real Docker is run and looked at as well: see
+//! `live`.
 #![cfg(feature = "netns")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
@@ -10,6 +11,10 @@
 mod compare;
 #[path = "state/differences.rs"]
 mod differences;
+#[path = "state/etcd.rs"]
+mod etcd;
+#[path = "state/live.rs"]
+mod live;
 #[path = "state/objects.rs"]
 mod objects;
 #[path = "state/observed.rs"]

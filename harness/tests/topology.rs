@@ -47,6 +47,39 @@ fn good(source: &str) -> Topology {
     parse("lab.toml", source).unwrap_or_else(|report| panic!("{report}"))
 }
 
+#[test]
+fn what_is_required_and_what_runs_is_read_and_written() {
+    let text = r#"
+[requires]
+root = true
+programs = ["busybox", { name = "/usr/bin/dockerd", version = " 20.10." }]
+[[host]]
+name = "h0"
+engine = false
+volatile = ["/var/lib", "/etc/docker"]
+cgroups = true
+[[process]]
+name = "dockerd"
+on = "h0"
+command = ["dockerd", "--debug"]
+env = { A = "b" }
+ready = { line = "API listen on" }
+within = "30s"
+[[process]]
+name = "other"
+on = "h0"
+command = ["true"]
+ready = { notify = true }
+"#;
+    let topology = good(text);
+    assert!(topology.requires.root && topology.hosts[0].cgroups);
+    assert_eq!(topology.requires.programs[1].version.as_deref(), Some(" 20.10."));
+    assert_eq!(topology.processes[0].ready, Some(harness::Ready::line("API listen on")));
+    assert_eq!(topology.processes[1].within, Duration::from_secs(10));
+    let topology = topology.with_digest();
+    assert_eq!(good(&topology.to_toml()), topology);
+}
+
 mod shipped_files {
     use super::*;
 

@@ -91,6 +91,22 @@ fn a_failed_test_shows_its_lab_and_how_to_run_it_again() {
 }
 
 #[test]
+fn a_test_whose_lab_requires_what_is_missing_is_skipped() {
+    let (passed, text) = misbehave("needs_what_nobody_has", &[("LAB_REQUIRE", "")]);
+    assert!(
+        passed
+            && text
+                .contains("skipped: misbehaving::needs_what_nobody_has: this machine has no `no-such-tool`"),
+        "{text}"
+    );
+    let (passed, text) = misbehave("needs_what_nobody_has", &[("LAB_REQUIRE", "1")]);
+    assert!(
+        !passed && text.contains("the lab could not be built: this machine has no `no-such-tool`"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_panic_comes_through_with_its_place() {
     let (passed, text) = misbehave("panics", &[]);
     assert!(!passed);

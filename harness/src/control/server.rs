@@ -124,9 +124,13 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
         Request::Enter { target } => {
             let place = lab.place(&target)?;
             let machine = place.machine().await?;
-            let init = crate::host::duplicate(&machine.init())?;
+            // Where the client is, the tree of control groups may be mounted nowhere.
+            let mut fds = vec![crate::host::duplicate(&machine.init())?];
+            if let Some(door) = machine.admission().door() {
+                fds.push(crate::host::duplicate(&door)?);
+            }
             let value = json!({ "hostname": place.name(), "rootless": kernel::entry::rootless() });
-            Ok(End { value, fds: vec![init], last: false })
+            Ok(End { value, fds, last: false })
         }
         Request::Ping { from, to, count, interval } => {
             let to = lab.find(&from, &to).await?;
@@ -274,16 +278,15 @@ async fn events(lab: &Lab, follow: bool, store: bool, way: &Way<'_>) -> Result<E
     }
 }
 
-/// Says what processes printed, container by container; following, as it comes.
+/// Says what was printed, container by container, process by process; following, as it comes.
 async fn logs(lab: &Lab, target: Option<&str>, follow: bool, way: &Way<'_>) -> Result<End> {
-    let containers = match target {
-        Some(name) => vec![lab.known_container(name.strip_prefix("container:").unwrap_or(name))?],
-        None => lab.containers(),
+    let logs = match target {
+        Some(name) => lab.logs_of(name).await?,
+        None => lab.logs().await,
     };
     let (said, mut hear) = tokio::sync::mpsc::channel(64);
-    for container in containers {
-        let Some(process) = container.process().await else { continue };
-        let (log, said, name) = (process.log.clone(), said.clone(), container.name().to_owned());
+    for (name, log) in logs {
+        let said = said.clone();
         tokio::spawn(async move {
             let mut from = 0;
             loop {

@@ -85,6 +85,11 @@ impl Process {
         self.lab.keep(self.started);
     }
 
+    /// What was started, for whoever keeps it otherwise.
+    pub(crate) fn into_started(self) -> Arc<process::Process> {
+        self.started
+    }
+
     /// Its last lines, for an error; begins with a line break, unless there are none.
     pub(super) fn last_words(&self) -> String {
         let lines = self.lines();

@@ -20,6 +20,7 @@ use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::host::{Death, Host, blocking};
+use crate::probe::lacking;
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Plug, Port};
 
@@ -45,9 +46,12 @@ impl Clock {
 }
 
 impl Lab {
-    /// Builds the lab and returns when its containers can reach each other. If anything fails, nothing is left: what was
-    /// built so far is dropped.
+    /// Builds the lab and returns when its containers can reach each other and its processes are ready. If anything fails, nothing
+    /// is left: what was built so far is dropped. That the machine lacks what the topology requires is an error before that.
     pub async fn up(topology: Topology) -> Result<Lab> {
+        if let Some(why) = lacking(&topology.requires) {
+            return Err(Error::new(Kind::Machine, why));
+        }
         let mut clock = Clock { last: Instant::now(), parts: Timings::default() };
         let (died, deaths) = mpsc::unbounded_channel();
         let lab = lay_out(topology, died, &mut clock).await?;
@@ -67,6 +71,10 @@ impl Lab {
         clock.lap("containers");
         lab.settle().await?;
         clock.lap("settled");
+        if !lab.topology().processes.is_empty() {
+            lab.start_processes(None).await?;
+            clock.lap("processes");
+        }
         // Only now: a wire that loses frames would make a fact of readiness a matter of luck.
         if lab.topology().hosts.iter().any(|host| host.wire != topology::Wire::default()) {
             lab.conform().await?;
@@ -309,6 +317,7 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         trace: Trace::default(),
         marks: Mutex::default(),
         timings: Mutex::default(),
+        processes: Mutex::default(),
         left: Mutex::default(),
         started: AtomicU64::default(),
         store: Mutex::default(),

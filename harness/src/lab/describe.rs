@@ -38,6 +38,20 @@ pub struct HostReport {
     pub role: String,
     /// Its init, in the lab's PID namespace; none before its first process.
     pub pid: Option<i32>,
+    /// What the topology has run on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<ProcessReport>,
+}
+
+/// What runs on a host for as long as that is up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessReport {
+    /// What it is called.
+    pub name: String,
+    /// `running` or `exited (N)`.
+    pub state: String,
+    /// Its pid, in the lab's PID namespace.
+    pub pid: u32,
 }
 
 /// A network.
@@ -121,6 +135,7 @@ impl Lab {
             }
             .to_owned(),
             pid: host.pid(),
+            processes: self.report_processes(host.name()),
         });
         let hosts = hosts.collect();
         let mut containers = Vec::new();
@@ -147,6 +162,17 @@ impl Lab {
         };
         let name = self.0.topology.name.clone();
         Ok(Report { version: VERSION, name, hosts, networks, networks_unknown, containers })
+    }
+
+    fn report_processes(&self, host: &str) -> Vec<ProcessReport> {
+        let started = self.started();
+        let its = started.iter().filter(|started| *started.spec.on.as_str() == *host);
+        let report = |started: &super::processes::Started| ProcessReport {
+            name: started.spec.name.to_string(),
+            state: started.state(),
+            pid: started.process.pid,
+        };
+        its.map(report).collect()
     }
 
     async fn report_networks(&self) -> Result<Vec<NetworkReport>> {

@@ -115,7 +115,7 @@ impl Lab {
         all
     }
 
-    /// The namespaces of a host (its own and its overlays') or of a container; all of them, the switch's and the outside
+    /// The namespaces of a host (its own, its overlays', and those that its own programs have named) or of a container; all of them, the switch's and the outside
     /// world's, if none is named.
     pub(crate) fn rooms(&self, target: Option<&str>) -> Result<Vec<(String, Netns)>> {
         let mut wanted: Vec<(String, Netns)> = Vec::new();
@@ -124,6 +124,7 @@ impl Lab {
             wanted.push((place.name().to_owned(), place.netns()?));
             if place.container().is_none() {
                 wanted.extend(self.overlays(place.name())?);
+                wanted.extend(self.named(place.name())?);
             }
         } else {
             wanted.push(("switch".to_owned(), self.0.fabric.netns().clone()));
@@ -132,10 +133,17 @@ impl Lab {
                 let Ok(alive) = host.alive() else { continue };
                 wanted.push((host.name().to_owned(), alive.netns.clone()));
                 wanted.extend(self.overlays(host.name())?);
+                wanted.extend(self.named(host.name())?);
             }
             wanted.extend(self.containers().iter().map(|c| (c.name().to_owned(), c.this.netns.clone())));
         }
         Ok(wanted)
+    }
+
+    /// The namespaces that a host's own programs have named.
+    fn named(&self, host: &str) -> Result<Vec<(String, Netns)>> {
+        let named = self.known_host(host)?.named()?;
+        Ok(named.into_iter().map(|(name, netns)| (format!("{host}/{name}"), netns)).collect())
     }
 
     /// The overlays' namespaces of a host.

@@ -6,11 +6,13 @@ mod crash;
 mod describe;
 mod fault;
 mod inspect;
+mod logs;
 mod names;
 mod nemesis;
 mod pause;
 mod ping;
 mod place;
+mod processes;
 mod restart;
 mod store;
 mod tell;
@@ -36,7 +38,7 @@ use crate::underlay::{Fabric, Outside, Port};
 pub use crate::underlay::{Backend, Direction};
 pub(crate) use build::request;
 pub use check::Checked;
-pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, Report};
+pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, ProcessReport, Report};
 pub use fault::Taken;
 pub use inspect::{Held, Inspection, MissReport};
 pub use ping::Echoed;
@@ -68,6 +70,8 @@ pub(crate) struct Inner {
     /// Where in the trace steps began, by their names.
     marks: Mutex<BTreeMap<String, u64>>,
     timings: Mutex<Timings>,
+    /// The topology's processes, as far as they were started.
+    processes: Mutex<Vec<processes::Started>>,
     /// Processes that nobody holds any more; they end with their host or with the lab.
     left: Mutex<Vec<Arc<crate::process::Process>>>,
     /// The embedded store, while its host is up.

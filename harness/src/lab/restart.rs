@@ -16,8 +16,8 @@ use crate::underlay::Plug;
 
 impl Lab {
     /// Brings a host back that is down: new namespaces, with its name, address and MAC, on its port of the switch. The store holds
-    /// what it has on disk, or nothing. A new engine registers, crosses out what the host's earlier life has left in the store, and the
-    /// containers that were lost are run again, with the addresses they had. Returns when the lab is ready again.
+    /// what it has on disk, or nothing. A new engine registers, crosses out what the host's earlier life has left in the store, its
+    /// processes are started again, and the containers that were lost are run again, with the addresses they had. Returns when the lab is ready again.
     ///
     /// Of a container that cannot come back, since another one has its address, the error says so, and there is an event; the
     /// others are back all the same. On a host that is up, only its lost containers are tried again.
@@ -34,6 +34,7 @@ impl Lab {
                 self.start_engine(&host)?;
             }
             self.events().say("restart", format_args!("host {} is up again", host.name()));
+            self.start_processes(Some(host.name())).await?;
         }
         if let Ok(engine) = host.engine() {
             within(READY, engine.ready(), "its engine did not reach the store").await?;

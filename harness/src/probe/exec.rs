@@ -1,7 +1,7 @@
 //! A command on a host or in a container.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::lab::Place;
@@ -39,10 +39,17 @@ pub(crate) async fn exec(at: &Place, command: &[String], stdin: Option<&str>) ->
 
 /// The first of these programs that the machine has not, where programs are looked for.
 pub(crate) fn missing_tool(tools: &[String]) -> Option<&str> {
-    let runs =
-        |path: &Path| path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0);
-    let there = |tool: &str| PATH.split(':').any(|folder| runs(&Path::new(folder).join(tool)));
-    tools.iter().map(String::as_str).find(|tool| !there(tool))
+    tools.iter().map(String::as_str).find(|tool| lookup(tool).is_none())
+}
+
+/// Where a program is, where programs are looked for.
+pub(super) fn lookup(tool: &str) -> Option<PathBuf> {
+    PATH.split(':').map(|folder| Path::new(folder).join(tool)).find(|path| runs(path))
+}
+
+/// Whether a file can be run.
+pub(super) fn runs(path: &Path) -> bool {
+    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

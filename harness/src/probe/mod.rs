@@ -1,7 +1,8 @@
-//! What a step can try on a lab beside echo requests: connections, datagrams, commands.
+//! What a step can try on a lab beside echo requests: connections, datagrams, commands; and what the machine lacks for it.
 
 mod echo;
 mod exec;
+mod lacking;
 mod tcp;
 mod udp;
 
@@ -9,6 +10,7 @@ use std::io;
 
 pub(crate) use echo::Echo;
 pub(crate) use exec::{exec, missing_tool};
+pub(crate) use lacking::lacking;
 pub(crate) use tcp::tcp;
 pub(crate) use udp::udp;
 

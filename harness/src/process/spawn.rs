@@ -55,11 +55,13 @@ impl Process {
     ) -> Result<Process> {
         let runtime = Handle::current();
         let command = program.command.clone();
-        let stdin = program.stdin.clone();
+        let (stdin, admission) = (program.stdin.clone(), machine.admission());
         let started = machine.spawn(move || {
             // Tokio registers the child with its runtime; nothing is started on this thread but the process.
             let _runtime = runtime.enter();
-            build(&program).spawn()
+            let mut command = build(&program);
+            admission.admit(command.as_std_mut());
+            command.spawn()
         })?;
         let mut child = started.map_err(|e| refused(&command, &e))?;
         let pid = child.id().unwrap_or_default();

@@ -54,15 +54,14 @@ impl Bundle {
             Err(_) => bundle.add("counters.txt", late()),
         }
         bundle.add("summary.txt", in_short(lab).await);
-        for container in lab.containers() {
-            let Some(process) = container.process().await else { continue };
+        for (name, log) in lab.logs().await {
             let mut text = String::new();
-            for line in process.log.since(0).0 {
+            for line in log.since(0).0 {
                 text.push_str(if line.stream == Stream::Stdout { "out  " } else { "err  " });
                 text.push_str(&line.text);
                 text.push('\n');
             }
-            bundle.add(&format!("logs/{}.log", container.name()), text);
+            bundle.add(&format!("logs/{name}.log"), text);
         }
         bundle
     }

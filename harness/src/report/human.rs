@@ -109,6 +109,9 @@ impl Human {
     fn end(&self, verdict: &Verdict, counts: Counts, took: Duration) -> String {
         let (text, what) = match verdict {
             Verdict::Held | Verdict::Failed => (String::new(), self.tally(counts)),
+            Verdict::Skipped { reason } => {
+                (self.line(YELLOW, "skip", reason, None), self.painted(YELLOW, "skipped"))
+            }
             Verdict::Broken { why } => {
                 let head = if self.begun { String::new() } else { self.head("") };
                 (head + &self.complaint(why), self.painted(RED, "not played to its end"))
@@ -144,14 +147,19 @@ pub fn summary(verdicts: &[(String, Verdict)], took: Duration, paint: Paint) -> 
     let count = |is: fn(&Verdict) -> bool| verdicts.iter().filter(|(_, verdict)| is(verdict)).count();
     let held = count(|verdict| *verdict == Verdict::Held);
     let failed = count(|verdict| *verdict == Verdict::Failed);
-    let broken = verdicts.len() - held - failed;
+    let skipped = count(|verdict| matches!(verdict, Verdict::Skipped { .. }));
+    let broken = verdicts.len() - held - failed - skipped;
     let painter = Human::new("", paint);
     let mut text = String::new();
     for (file, verdict) in verdicts.iter().filter(|(_, verdict)| *verdict != Verdict::Held) {
-        let word = if *verdict == Verdict::Failed { "failed" } else { "not played" };
-        let _ = writeln!(text, "{}  {file}", painter.painted(RED, &format!("{word:<10}")));
+        let (word, colour) = match verdict {
+            Verdict::Failed => ("failed", RED),
+            Verdict::Skipped { .. } => ("skipped", YELLOW),
+            _ => ("not played", RED),
+        };
+        let _ = writeln!(text, "{}  {file}", painter.painted(colour, &format!("{word:<10}")));
     }
-    let all = [(held, "held"), (failed, "failed"), (broken, "not played")];
+    let all = [(held, "held"), (failed, "failed"), (skipped, "skipped"), (broken, "not played")];
     let all: Vec<String> =
         all.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
     let files = counted(verdicts.len(), "file");
@@ -252,11 +260,12 @@ mod tests {
     #[test]
     fn several_files_are_summed_up() {
         let broken = Verdict::Broken { why: "no namespaces".into() };
-        let verdicts = [("a", Verdict::Held), ("b", Verdict::Failed), ("c", broken)];
+        let skipped = Verdict::Skipped { reason: "no root".into() };
+        let verdicts = [("a", Verdict::Held), ("b", Verdict::Failed), ("c", broken), ("d", skipped)];
         let verdicts = verdicts.map(|(file, verdict)| (file.to_owned(), verdict));
         assert_eq!(
             summary(&verdicts, ms(61_000), Paint::Plain),
-            "failed      b\nnot played  c\n3 files: 1 held, 1 failed, 1 not played, in 1m01s\n"
+            "failed      b\nnot played  c\nskipped     d\n4 files: 1 held, 1 failed, 1 skipped, 1 not played, in 1m01s\n"
         );
     }
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::scenario::{Failure, RunEvent, StepEnd, Verdict};
 
+/// What a case is called that is about no step.
+const LAB: &str = "the lab";
+
 /// The suites of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Junit {
@@ -45,8 +48,14 @@ impl Junit {
             RunEvent::Bundle { path } => suite.bundle = Some(path.clone()),
             RunEvent::End { verdict, took, .. } => {
                 suite.took = *took;
-                if let Verdict::Broken { why } = verdict {
-                    suite.broken = Some(why.clone());
+                match verdict {
+                    Verdict::Broken { why } => suite.broken = Some(why.clone()),
+                    Verdict::Skipped { reason } => suite.cases.push(Case {
+                        name: LAB.to_owned(),
+                        took: *took,
+                        end: StepEnd::Skipped { reason: reason.clone() },
+                    }),
+                    Verdict::Held | Verdict::Failed => {}
                 }
             }
             RunEvent::Up { .. } | RunEvent::Step { .. } | RunEvent::Kept { .. } => {}
@@ -112,7 +121,7 @@ impl Suite {
             let first = escaped(why.lines().next().unwrap_or_default());
             let _ = writeln!(
                 xml,
-                "    <testcase name=\"the lab\" classname=\"{file}\"><error message=\"{first}\">{}</error></testcase>",
+                "    <testcase name=\"{LAB}\" classname=\"{file}\"><error message=\"{first}\">{}</error></testcase>",
                 escaped(why)
             );
         }

@@ -41,11 +41,10 @@ pub async fn in_short(lab: &Lab) -> String {
     for event in events.iter().skip(events.len().saturating_sub(EVENTS)) {
         say("event", format!("{} {}", event.at, event.text));
     }
-    for container in lab.containers() {
-        let Some(process) = container.process().await else { continue };
-        let (lines, _) = process.log.since(0);
+    for (name, log) in lab.logs().await {
+        let (lines, _) = log.since(0);
         for line in lines.iter().skip(lines.len().saturating_sub(LINES)) {
-            say(container.name(), line.text.clone());
+            say(&name, line.text.clone());
         }
     }
     text

@@ -13,11 +13,10 @@ pub(super) async fn timeline(lab: &Lab) -> String {
         all.push((event.at.clone(), format!("{:<9} {}", event.what, lines.next().unwrap_or_default())));
         all.extend(lines.map(|more| (event.at.clone(), format!("{:<9} {more}", ""))));
     }
-    for container in lab.containers() {
-        let Some(process) = container.process().await else { continue };
-        for line in process.log.since(0).0 {
+    for (name, log) in lab.logs().await {
+        for line in log.since(0).0 {
             let stream = if line.stream == Stream::Stdout { "out" } else { "err" };
-            all.push((line.at, format!("{stream:<9} {}: {}", container.name(), line.text)));
+            all.push((line.at, format!("{stream:<9} {name}: {}", line.text)));
         }
     }
     // Stable: what came in one millisecond from one source stays in order.

@@ -127,6 +127,11 @@ pub enum Verdict {
     Held,
     /// An expectation failed.
     Failed,
+    /// It was not played, since the machine lacks what it requires.
+    Skipped {
+        /// What that is.
+        reason: String,
+    },
     /// It could not be played: the file or the machine is at fault.
     Broken {
         /// Why.
@@ -138,7 +143,7 @@ impl Verdict {
     /// The exit code that says so.
     pub fn code(&self) -> u8 {
         match self {
-            Verdict::Held => 0,
+            Verdict::Held | Verdict::Skipped { .. } => 0,
             Verdict::Failed => 1,
             Verdict::Broken { .. } => 2,
         }

@@ -1,5 +1,6 @@
 //! The outer's half: starts the inner, tells it what to play, hears what happens.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
@@ -12,8 +13,10 @@ use kernel::entry::{Inner, Life, Remains};
 
 use super::{Order, Said};
 use crate::error::{Error, Kind, Result};
+use crate::probe::lacking;
 use crate::report::Bundle;
 use crate::scenario::{Counts, RunEvent, Verdict};
+use crate::topology::Topology;
 
 /// What a scenario may take beyond its own time limit: construction, and the evidence of a failure.
 const BEYOND: Duration = Duration::from_secs(90);
@@ -29,6 +32,8 @@ pub struct Stage {
     deadline: Option<Instant>,
     name: String,
     bundles: PathBuf,
+    /// What is to be said before anything is heard.
+    ahead: VecDeque<RunEvent>,
     over: bool,
 }
 
@@ -59,6 +64,9 @@ impl Stage {
     pub fn open(command: Command, order: &Order, bundles: PathBuf, keep: Option<&Keep>) -> Result<Stage> {
         // The file's mistakes are seen before anything is started.
         let topology = order.topology()?;
+        if let Some(reason) = lacking(&topology.requires) {
+            return Stage::unplayed(topology, order, reason);
+        }
         let broken = |why: &dyn std::fmt::Display| {
             Error::new(Kind::Machine, format_args!("cannot start a lab for {}: {why}", order.path))
         };
@@ -76,6 +84,36 @@ impl Stage {
             deadline: Some(begun + topology.timeout + BEYOND),
             name: topology.name,
             bundles,
+            ahead: VecDeque::new(),
+            over: false,
+        })
+    }
+
+    /// Nothing is started: the machine lacks what is required.
+    fn unplayed(topology: Topology, order: &Order, reason: String) -> Result<Stage> {
+        let (nobody, lines) = UnixStream::pair().map_err(|e| Error::new(Kind::Machine, e))?;
+        drop(nobody);
+        let verdict = if order.require {
+            Verdict::Broken { why: format!("{reason} (LAB_REQUIRE is set; without it this file is skipped)") }
+        } else {
+            Verdict::Skipped { reason }
+        };
+        let counts = Counts { left: topology.steps.len(), ..Counts::default() };
+        let begin = RunEvent::Begin {
+            name: topology.name.clone(),
+            description: topology.description,
+            seed: topology.seed,
+            steps: topology.steps.len(),
+        };
+        let end = RunEvent::End { verdict, counts, took: Duration::ZERO };
+        Ok(Stage {
+            inner: None,
+            lines: BufReader::new(lines),
+            begun: Instant::now(),
+            deadline: None,
+            name: topology.name,
+            bundles: PathBuf::new(),
+            ahead: VecDeque::from([begin, end]),
             over: false,
         })
     }
@@ -148,6 +186,10 @@ impl Iterator for Stage {
     fn next(&mut self) -> Option<RunEvent> {
         if self.over {
             return None;
+        }
+        if let Some(event) = self.ahead.pop_front() {
+            self.over = matches!(event, RunEvent::End { .. });
+            return Some(event);
         }
         Some(match self.hear() {
             Ok(Some(line)) => match serde_json::from_str(&line) {

@@ -8,7 +8,7 @@ use ipnet::Ipv4Net;
 use overlay::Resolution;
 use overlay::dns::Resolv;
 
-use super::model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
+use super::model::{Attachment, Container, Host, Kv, Network, Requires, Subnet, Topology, Underlay, Wire};
 use super::name::{ContainerName, HostName, NetworkName};
 
 impl Topology {
@@ -20,6 +20,8 @@ impl Topology {
             engine,
             wire: Wire::default(),
             resolution: Resolution::Store,
+            volatile: Vec::new(),
+            cgroups: false,
         };
         let subnet = Ipv4Net::new_assert(Ipv4Addr::new(192, 168, 0, 0), 24).into();
         let container = |name, on, ip| Container {
@@ -42,6 +44,7 @@ impl Topology {
             name: "two-host".into(),
             description: "The article: a store, two Docker hosts, one overlay, one container on each.".into(),
             seed: 7,
+            requires: Requires::default(),
             underlay: Underlay {
                 subnet: Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 24),
                 mtu: 1500,
@@ -69,6 +72,7 @@ impl Topology {
                 container("C0", "docker0", Some(Ipv4Addr::new(192, 168, 0, 100))),
                 Container { command: Vec::new(), ..container("C1", "docker1", None) },
             ],
+            processes: Vec::new(),
             steps: Vec::new(),
             always: Vec::new(),
             timeout: Duration::from_mins(1),

@@ -20,7 +20,9 @@ use super::impairments::check_wire;
 use super::model::{Attachment, Container, Host, Kv, Network, Topology, Underlay};
 use super::name::{ContainerName, HostName, NameError, NetworkName};
 use super::networks::check_network;
+use super::processes::check_processes;
 use super::report::{Mistake, list, quote};
+use super::requires::{check_requires, check_root};
 use crate::scenario::check_scenario;
 
 /// Version of the format that this program reads.
@@ -62,6 +64,7 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
     }
     let name = file.name.map_or_else(|| Some(stem.to_owned()), |name| checker.lab_name(&name));
     let timeout = checker.duration_or(file.timeout.as_ref(), TIMEOUT);
+    let requires = check_requires(checker, file.requires.as_deref());
     let resolution = file.resolution.map_or(Resolution::Store, Into::into);
     let underlay = check_hosts(checker, file.underlay.as_deref(), &file.host, resolution);
     checker.underlay.clone_from(&underlay);
@@ -77,6 +80,8 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
         }
     }
     check_wires(checker, &file.host);
+    check_root(checker, &file.host, &requires);
+    let processes = check_processes(checker, &file.process);
     checker.kv.clone_from(&kv);
     // Steps declare more as they go; what is built at first is what the tables say.
     let (networks, containers) = (checker.networks.clone(), checker.containers.clone());
@@ -88,11 +93,13 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
         name: name?,
         description: file.description.map(|text| text.value).unwrap_or_default(),
         seed: file.seed.map_or(0, |seed| seed.value),
+        requires,
         underlay: underlay?,
         kv,
         hosts: checker.hosts.drain(..).map(|host| host.value).collect(),
         networks: networks.into_iter().map(|network| network.value).collect(),
         containers: containers.into_iter().map(|container| container.value).collect(),
+        processes,
         steps,
         always,
         timeout,

@@ -125,7 +125,7 @@ pub(crate) fn check_command(checker: &mut Checker, command: &At<Vec<String>>) ->
     command.value.clone()
 }
 
-fn check_env(checker: &mut Checker, key: &str, value: &At<String>) -> String {
+pub(super) fn check_env(checker: &mut Checker, key: &str, value: &At<String>) -> String {
     if key.is_empty() || key.contains(['=', '\0']) || value.contains('\0') {
         let title = format!("{} cannot be in an environment", quote(key));
         checker.mistake(Mistake::new(title, &value.span, "this variable"));

@@ -34,6 +34,9 @@ pub(super) const GATEWAY_BRIDGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172
 /// Consul's shortest session (`session_ttl_min`).
 const SESSION_TTL_MIN: Duration = Duration::from_secs(10);
 
+/// What every host has of its own already, and the machine's devices.
+const OWN: [&str; 4] = ["run", "proc", "sys", "dev"];
+
 /// What the store's host is called if the file has none.
 const STORE: &str = "consul";
 
@@ -259,8 +262,32 @@ fn declare(checker: &mut Checker, used: &mut Used, table: &HostTable, resolution
         engine: table.engine.unwrap_or(true),
         wire: Wire::default(),
         resolution: table.resolution.map_or(resolution, Into::into),
+        volatile: check_volatile(checker, &table.volatile),
+        cgroups: table.cgroups.as_deref().copied().unwrap_or(false),
     };
     checker.hosts.push(table.name.with(host));
+}
+
+/// Directories that a host sees empty: absolute paths, and none below what is the same on every host.
+fn check_volatile(checker: &mut Checker, texts: &[At<String>]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for text in texts {
+        let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains('\0');
+        let parts = text.strip_prefix('/').filter(|rest| rest.split('/').all(plain));
+        let own = parts.and_then(|rest| OWN.into_iter().find(|own| rest.split('/').next() == Some(own)));
+        let why = match (parts, own) {
+            (None, _) => "not an absolute path such as `/var/lib`".to_owned(),
+            (_, Some(own)) => format!("`/{own}` is as it is on every host"),
+            _ if all.contains(text) => "said twice".to_owned(),
+            _ => {
+                all.push(text.value.clone());
+                continue;
+            }
+        };
+        let title = format!("{} cannot be volatile", quote(text));
+        checker.mistake(Mistake::new(title, &text.span, why));
+    }
+    all
 }
 
 /// Finds the store's host, or adds one.
@@ -313,6 +340,8 @@ fn add_store(checker: &mut Checker) -> Option<HostName> {
             engine: false,
             wire: Wire::default(),
             resolution: Resolution::Store,
+            volatile: Vec::new(),
+            cgroups: false,
         },
         span: 0..0,
     });

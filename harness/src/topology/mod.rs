@@ -3,7 +3,7 @@
 //! - `name`: names of hosts, containers and networks, each checked once.
 //! - `file`: a file as written, read past its mistakes.
 //! - `model`: [`Topology`], what the file means; nothing in it is left open.
-//! - `check`, `hosts`, `networks`, `containers`, `impairments`: from the tables to the model.
+//! - `check`, `requires`, `hosts`, `networks`, `containers`, `processes`, `impairments`: from the tables to the model.
 //! - `duration`: times as people write them, `5s` and `100ms`.
 //! - `report`: mistakes shown in the file's own text.
 //! - `write`: a topology written as TOML; `article`: the article's, as a value; `builder`: others in Rust.
@@ -22,15 +22,19 @@ mod load;
 mod model;
 mod name;
 mod networks;
+mod processes;
 mod report;
+mod requires;
 mod schema;
 mod write;
 
 pub use builder::Builder;
 pub use duration::{parse_duration, show_duration};
 pub use load::{Error, load, parse};
-pub use model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
-pub use name::{ContainerName, HostName, NameError, NetworkName};
+pub use model::{
+    Attachment, Container, Host, Kv, Needed, Network, Process, Requires, Subnet, Topology, Underlay, Wire,
+};
+pub use name::{ContainerName, HostName, NameError, NetworkName, ProcessName};
 pub use overlay::Resolution;
 pub use report::{Mistake, Report};
 pub use schema::schema;

@@ -9,8 +9,9 @@ use overlay::Resolution;
 use overlay::dns::Resolv;
 use overlay::model::{Mac, Publish};
 
-use super::name::{ContainerName, HostName, NetworkName};
+use super::name::{ContainerName, HostName, NetworkName, ProcessName};
 use crate::fault::Impairment;
+use crate::handle::Ready;
 use crate::scenario::{Check, Step};
 
 /// A lab before it is built: hosts on an underlay, networks, containers, and the scenario played on them.
@@ -25,6 +26,8 @@ pub struct Topology {
     pub description: String,
     /// Where everything random starts from.
     pub seed: u64,
+    /// What the machine has to have; without it, it is not built.
+    pub requires: Requires,
     /// The physical network.
     pub underlay: Underlay,
     /// The store. `None` when no host runs an engine and no store was asked for.
@@ -35,6 +38,8 @@ pub struct Topology {
     pub networks: Vec<Network>,
     /// The containers to run, in order.
     pub containers: Vec<Container>,
+    /// What runs on hosts for as long as they are up, in the order in which it is started.
+    pub processes: Vec<Process>,
     /// What happens then.
     pub steps: Vec<Step>,
     /// What holds after every step.
@@ -43,6 +48,24 @@ pub struct Topology {
     pub timeout: Duration,
     /// FNV-1a, 64 bits, in hex, of the text it was read from: to tell whether a file has changed.
     pub digest: String,
+}
+
+/// What a machine has to have for a lab.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Requires {
+    /// Root, and not only in a user namespace.
+    pub root: bool,
+    /// Programs, in this order.
+    pub programs: Vec<Needed>,
+}
+
+/// A program that a machine has to have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// A name that is looked for where programs are, or an absolute path.
+    pub name: String,
+    /// A part of what `--version` makes it print. `None`: any version will do.
+    pub version: Option<String>,
 }
 
 /// The network that joins the hosts.
@@ -95,6 +118,27 @@ pub struct Host {
     pub wire: Wire,
     /// How its engine's kernel gets to know peers.
     pub resolution: Resolution,
+    /// Directories of the machine's that it sees empty, and has to itself while it is up: absolute paths.
+    pub volatile: Vec<String>,
+    /// Whether it has control groups of its own. It takes root.
+    pub cgroups: bool,
+}
+
+/// What runs on a host for as long as that is up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Process {
+    /// What it is called.
+    pub name: ProcessName,
+    /// Where it runs.
+    pub on: HostName,
+    /// The program and its arguments; never empty.
+    pub command: Vec<String>,
+    /// Its environment, on top of the default one.
+    pub env: BTreeMap<String, String>,
+    /// The fact that it is ready by. `None`: it is as soon as it is started.
+    pub ready: Option<Ready>,
+    /// How long it may take to be ready.
+    pub within: Duration,
 }
 
 /// Both directions of a host's wire; `None` is bare.

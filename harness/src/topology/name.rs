@@ -1,4 +1,4 @@
-//! Names of hosts, containers and networks, each checked once, where it enters.
+//! Names of hosts, containers, networks and processes, each checked once, where it enters.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -112,6 +112,16 @@ name!(
     NetworkName,
     check_network
 );
+
+name!(
+    /// The name of a long-running process of a host, by the same rule as a network's.
+    ProcessName,
+    check_process
+);
+
+fn check_process(text: &str) -> Result<(), String> {
+    check_docker(text, "a process", 1)
+}
 
 fn check_host(text: &str) -> Result<(), String> {
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';

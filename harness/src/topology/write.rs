@@ -7,8 +7,11 @@ use overlay::Resolution;
 
 use super::duration::show_duration;
 use super::load::digest;
-use super::model::{Attachment, Container, Host, Kv, Network, Subnet, Topology, Underlay, Wire};
+use super::model::{
+    Attachment, Container, Host, Kv, Needed, Network, Process, Requires, Subnet, Topology, Underlay, Wire,
+};
 use crate::fault::{Filter, Impairment, Tunnel};
+use crate::handle::Ready;
 
 impl Topology {
     /// The hosts, networks and containers as a file that [`parse`](super::parse) reads back.
@@ -20,6 +23,7 @@ impl Topology {
         page.text("description", &self.description);
         page.key("seed", self.seed);
         page.text("timeout", &show_duration(self.timeout));
+        page.requires(&self.requires);
         page.underlay(&self.underlay);
         if let Some(Kv::Stub { host, session_ttl_min, persist }) = &self.kv {
             page.table("[kv]");
@@ -32,6 +36,7 @@ impl Topology {
         self.hosts.iter().for_each(|host| page.host(host));
         self.networks.iter().for_each(|network| page.network(network));
         self.containers.iter().for_each(|container| page.container(container));
+        self.processes.iter().for_each(|process| page.process(process));
         page.0
     }
 
@@ -72,6 +77,30 @@ impl Page {
         }
     }
 
+    fn requires(&mut self, requires: &Requires) {
+        if *requires == Requires::default() {
+            return;
+        }
+        self.table("[requires]");
+        self.key("root", requires.root);
+        if !requires.programs.is_empty() {
+            let programs: Vec<String> = requires.programs.iter().map(needed).collect();
+            self.key("programs", format!("[{}]", programs.join(", ")));
+        }
+    }
+
+    fn process(&mut self, process: &Process) {
+        self.table("[[process]]");
+        self.text("name", process.name.as_str());
+        self.text("on", process.on.as_str());
+        self.key("command", texts(&process.command));
+        self.map("env", &process.env);
+        if let Some(ready) = &process.ready {
+            self.key("ready", inline([fact(ready)].into_iter()));
+        }
+        self.text("within", &show_duration(process.within));
+    }
+
     fn underlay(&mut self, underlay: &Underlay) {
         self.table("[underlay]");
         self.text("subnet", &underlay.subnet.to_string());
@@ -88,6 +117,12 @@ impl Page {
         self.key("engine", host.engine);
         if host.resolution != Resolution::default() {
             self.text("resolution", resolution_word(host.resolution));
+        }
+        if !host.volatile.is_empty() {
+            self.key("volatile", texts(&host.volatile));
+        }
+        if host.cgroups {
+            self.key("cgroups", true);
         }
         let wire = wire(&host.wire);
         if !wire.is_empty() {
@@ -141,6 +176,27 @@ pub(super) fn resolution_word(resolution: Resolution) -> &'static str {
     match resolution {
         Resolution::Store => "store",
         Resolution::OnMiss => "on-miss",
+    }
+}
+
+/// A program that has to be there, as a word or a table.
+fn needed(program: &Needed) -> String {
+    let name = quoted(&program.name);
+    match &program.version {
+        None => name,
+        Some(version) => {
+            inline([format!("name = {name}"), format!("version = {}", quoted(version))].into_iter())
+        }
+    }
+}
+
+/// The fact that a process is ready by, as a key.
+fn fact(ready: &Ready) -> String {
+    match ready {
+        Ready::Port(port) => format!("port = {port}"),
+        Ready::File(path) => format!("file = {}", quoted(&path.display().to_string())),
+        Ready::Line(text) => format!("line = {}", quoted(text)),
+        Ready::Notify => "notify = true".to_owned(),
     }
 }
 

@@ -140,3 +140,21 @@ fn output_that_nobody_reads_ends_the_command_as_it_would_at_home() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(128 + 13));
 }
+
+#[test]
+fn a_command_is_in_the_control_groups_of_its_host() {
+    let console = Console::new();
+    let file = console.place("groups.toml");
+    fs::write(&file, "[requires]\nroot = true\n[[host]]\nname = \"h0\"\nengine = false\ncgroups = true\n")
+        .unwrap();
+    let up = console.lab(["up", file.to_str().unwrap()]);
+    if up.code != 0 {
+        assert!(up.err.contains("takes root") || up.err.contains("no cgroup v2"), "{up:?}");
+        eprintln!("skipped: {}", up.err);
+        return;
+    }
+    let seen = console
+        .lab(["exec", "h0", "--", "sh", "-c", "grep ^0: /proc/self/cgroup; ls -d /sys/fs/cgroup/*/"])
+        .done();
+    assert_eq!(seen, "0::/init\n/sys/fs/cgroup/init/\n");
+}

@@ -1,5 +1,7 @@
 //! What was seen of a real Docker in the same situation, and how a lab compares with it.
 
+use std::collections::BTreeMap;
+
 use kernel::Snapshot;
 
 use super::compare::{differences, explain};
@@ -8,7 +10,7 @@ use super::objects::{Fields, Kind, Objects, Room};
 use super::observed;
 use super::rules::{CONTAINER, HOST, PUBLISHED, same_sense};
 use super::shot::Shot;
-use super::store::{self, Names};
+use super::store::{self, Names, Tree};
 
 macro_rules! seen {
     ($file:literal) => {
@@ -16,19 +18,19 @@ macro_rules! seen {
     };
 }
 
-/// What `ip` and `bridge` printed in a namespace.
-struct Seen {
-    room: &'static str,
-    host: &'static str,
-    holds: Snapshot,
+/// What was seen of a Docker in a namespace.
+pub(crate) struct Seen {
+    pub(crate) room: String,
+    pub(crate) host: String,
+    pub(crate) holds: Snapshot,
     /// What was asked about.
-    kinds: &'static [Kind],
+    pub(crate) kinds: &'static [Kind],
     /// Fields that were not printed, or that tell how many there had been before.
-    without: &'static [&'static str],
+    pub(crate) without: &'static [&'static str],
 }
 
 const LINKS: &[Kind] = &[Kind::Link, Kind::Address, Kind::Route];
-const TABLES: &[Kind] = &[Kind::Link, Kind::Address, Kind::Route, Kind::Neighbour, Kind::Fdb];
+pub(crate) const TABLES: &[Kind] = &[Kind::Link, Kind::Address, Kind::Route, Kind::Neighbour, Kind::Fdb];
 
 /// Compares a lab with what was seen of a Docker in the same situation; nothing, if there is no such observation.
 pub(crate) fn compare(topology: &str, shot: &Shot) {
@@ -45,17 +47,21 @@ pub(crate) fn compare(topology: &str, shot: &Shot) {
     let mut found = Vec::new();
     let rooms = match topology {
         "two-host" => {
-            found.extend(of_store(shot));
-            found.extend(of_settings(shot, "docker0/1-<demonet>", seen!("overlay-netns-sysctl.txt")));
-            of_rules(shot, "docker0", seen!("host-iptables.txt"), &[HOST]);
-            of_rules(shot, "C0", seen!("container-netns-C0.txt"), &[CONTAINER]);
+            found.extend(of_store(shot, &observed::tree(seen!("kv.txt"), seen!("kv-keys.txt"))));
+            found.extend(of_settings(
+                shot,
+                "docker0/1-<demonet>",
+                &observed::settings(seen!("overlay-netns-sysctl.txt")),
+            ));
+            of_rules(shot, "docker0", &observed::rules(seen!("host-iptables.txt")), &[HOST]);
+            of_rules(shot, "C0", &observed::rules(seen!("container-netns-C0.txt")), &[CONTAINER]);
             article()
         }
         "two-networks" => {
             let title = "container on demonet published 8080:80, then connected to mtunet";
             let seen = observed::part(seen!("publish-and-two-networks.txt"), title);
             let seen = first_outside(seen, 8);
-            of_rules(shot, "docker0", &seen, &[HOST, PUBLISHED]);
+            of_rules(shot, "docker0", &observed::rules(&seen), &[HOST, PUBLISHED]);
             vec![plain("web", &seen)]
         }
         "internal" => by_network("intnet", 2),
@@ -81,30 +87,30 @@ fn article() -> Vec<Seen> {
     };
     vec![
         Seen {
-            room: "docker0/1-<demonet>",
-            host: "docker0",
+            room: "docker0/1-<demonet>".to_owned(),
+            host: "docker0".to_owned(),
             holds: holds(seen!("overlay-netns-docker0.txt")),
             kinds: TABLES,
             without: &[],
         },
         Seen {
-            room: "docker1/1-<demonet>",
-            host: "docker1",
+            room: "docker1/1-<demonet>".to_owned(),
+            host: "docker1".to_owned(),
             holds: holds(seen!("overlay-netns-docker1.txt")),
             kinds: TABLES,
             // Its daemon had had an endpoint before.
             without: &["index"],
         },
         Seen {
-            room: "C0",
-            host: "docker0",
+            room: "C0".to_owned(),
+            host: "docker0".to_owned(),
             holds: observed::holds(seen!("container-netns-C0.txt")),
             kinds: TABLES,
             without: &[],
         },
         Seen {
-            room: "docker0",
-            host: "docker0",
+            room: "docker0".to_owned(),
+            host: "docker0".to_owned(),
             holds: observed::holds(seen!("host-interfaces.txt")),
             kinds: LINKS,
             without: &[],
@@ -115,7 +121,13 @@ fn article() -> Vec<Seen> {
 /// A container that was looked at with a small `ip`, which does not print all; others had been made on its host before.
 fn plain(room: &'static str, text: &str) -> Seen {
     let holds = observed::holds(text);
-    Seen { room, host: "docker0", holds, kinds: LINKS, without: &["index", "peer", "proto"] }
+    Seen {
+        room: room.to_owned(),
+        host: "docker0".to_owned(),
+        holds,
+        kinds: LINKS,
+        without: &["index", "peer", "proto"],
+    }
 }
 
 /// As if the container had been the first one on its gateway bridge, and not one of so many.
@@ -124,12 +136,9 @@ fn first_outside(text: &str, last: u8) -> String {
     first.replace(&format!("02:42:ac:12:00:{last:02x}"), "02:42:ac:12:00:02")
 }
 
-fn of_rooms(shot: &Shot, seen: &[Seen]) -> Vec<String> {
-    let theirs = seen.iter().map(|seen| Room {
-        name: seen.room.to_owned(),
-        host: seen.host.to_owned(),
-        holds: &seen.holds,
-    });
+pub(crate) fn of_rooms(shot: &Shot, seen: &[Seen]) -> Vec<String> {
+    let theirs =
+        seen.iter().map(|seen| Room { name: seen.room.clone(), host: seen.host.clone(), holds: &seen.holds });
     let theirs: Vec<Room<'_>> = theirs.collect();
     // What is elsewhere was not looked at there.
     let mut ours = shot.named();
@@ -155,29 +164,28 @@ fn limited(mut objects: Objects, seen: &Seen) -> Objects {
 }
 
 /// The settings that Docker makes; others are the machine's.
-fn of_settings(shot: &Shot, room: &str, text: &str) -> Vec<String> {
+pub(crate) fn of_settings(shot: &Shot, room: &str, docker: &BTreeMap<String, String>) -> Vec<String> {
     let (_, held) = shot.rooms.iter().find(|(_, held)| shot.names.in_text(&held.name) == room).unwrap();
     let (mut theirs, mut ours) = (Objects::default(), Objects::default());
-    for (key, value) in observed::settings(text) {
-        let Some(our) = held.settings.get(&key) else { continue };
+    for (key, value) in docker {
+        let Some(our) = held.settings.get(key) else { continue };
         let field = |value: &str| Fields::from([("is".to_owned(), value.to_owned())]);
-        theirs.put(Kind::Setting, key.clone(), field(&value));
-        ours.put(Kind::Setting, key, field(our));
+        theirs.put(Kind::Setting, key.clone(), field(value));
+        ours.put(Kind::Setting, key.clone(), field(our));
     }
     assert!(!theirs.0.is_empty());
     differences(&theirs, &ours).iter().map(|differ| format!("{room}: {differ}")).collect()
 }
 
-fn of_store(shot: &Shot) -> Vec<String> {
-    let theirs = observed::tree(seen!("kv.txt"), seen!("kv-keys.txt"));
-    let theirs = store::objects(&theirs, &Names::of(&theirs));
+pub(crate) fn of_store(shot: &Shot, docker: &Tree) -> Vec<String> {
+    let theirs = store::objects(docker, &Names::of(docker));
     let differ = differences(&theirs, &store::objects(&shot.tree, &shot.names));
     differ.iter().map(|differ| format!("store: {differ}")).collect()
 }
 
-fn of_rules(shot: &Shot, room: &str, text: &str, table: &[&[(&str, super::rules::Sense)]]) {
+pub(crate) fn of_rules(shot: &Shot, room: &str, docker: &[String], table: &[&[(&str, super::rules::Sense)]]) {
     let (_, held) = shot.rooms.iter().find(|(_, held)| held.name == room).unwrap();
-    same_sense(&observed::rules(text), &held.rules, table);
+    same_sense(docker, &held.rules, table);
 }
 
 /// On gateway bridges containers do not reach one another: by a rule, which bridged frames have to see, or else by their ports.

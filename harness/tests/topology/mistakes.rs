@@ -512,6 +512,58 @@ wait = \"1s\"
 within = \"2m\"
 for = \"3\"
 "
+    what_is_required_and_what_runs_is_checked: "
+[requires]
+programs = [\"\", \"a b\", \"bin/x\", { name = \"dockerd\", version = \" \" }]
+
+[[host]]
+name = \"h0\"
+engine = false
+volatile = [\"/var/lib\", \"/var/lib\", \"var\", \"/\", \"/run/x\", \"/a/../b\"]
+cgroups = true
+
+[[container]]
+name = \"C0\"
+on = \"h0\"
+
+[[process]]
+name = \"C0\"
+on = \"h0\"
+command = [\"true\"]
+
+[[process]]
+name = \"p\"
+on = \"h1\"
+command = []
+ready = { port = 0 }
+
+[[process]]
+name = \"q\"
+on = \"h0\"
+command = [\"true\"]
+ready = { file = \"there\" }
+within = \"soon\"
+
+[[process]]
+name = \"q\"
+on = \"h0\"
+command = [\"true\"]
+ready = { line = \"\" }
+"
+    a_program_has_a_version_and_a_process_one_fact: "
+[requires]
+programs = [{ name = \"etcd\" }]
+
+[[host]]
+name = \"h0\"
+engine = false
+
+[[process]]
+name = \"q\"
+on = \"h0\"
+command = [\"true\"]
+ready = { port = 80, line = \"x\" }
+"
     the_store_is_asked_only_where_one_is: "
 [[step]]
 kv.get = { key = \"/docker\" }

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use harness::Lab;
-use harness::topology::Topology;
+use harness::topology::{Needed, Requires, Topology};
 
 #[harness::test(topology = Topology::two_hosts())]
 #[ignore = "it fails"]
@@ -55,4 +55,16 @@ fn leaves_a_descriptor() {
 #[ignore = "it leaks"]
 async fn leaves_a_lab(lab: Lab) {
     std::mem::forget(lab);
+}
+
+fn demanding() -> Topology {
+    let needed = Needed { name: "no-such-tool".into(), version: None };
+    let requires = Requires { root: false, programs: vec![needed] };
+    Topology { requires, ..Topology::two_hosts() }
+}
+
+#[harness::test(topology = demanding())]
+#[ignore = "others run it"]
+async fn needs_what_nobody_has(_lab: Lab) {
+    panic!("it was run");
 }

@@ -11,10 +11,14 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
+use crate::cgroup::MYSELF;
+
 /// One step of the birth.
 pub(crate) enum Step {
     /// `sethostname`.
     Hostname(CString),
+    /// Enters a control group, which is then the root of those that can be seen.
+    Cgroup { door: OwnedFd },
     /// Nothing that is mounted from here on shows elsewhere.
     PrivateMounts,
     /// A file system without a device.
@@ -33,6 +37,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Step::Hostname(_) => f.write_str("setting its hostname"),
+            Step::Cgroup { .. } => f.write_str("entering its control group"),
             Step::PrivateMounts => f.write_str("making its mounts private"),
             Step::Mount { at, .. } | Step::Bind { at, .. } => write!(f, "mounting {}", at.to_string_lossy()),
             Step::Directory(at) | Step::Link { at, .. } | Step::File { at, .. } => {
@@ -174,6 +179,14 @@ impl Step {
                 // SAFETY: pointer and length of a live string.
                 let set = unsafe { libc::sethostname(name.as_ptr(), name.as_bytes().len()) };
                 Errno::result(set).map(drop)
+            }
+            Step::Cgroup { door } => {
+                #[expect(unsafe_code, reason = "only system calls are allowed here")]
+                // SAFETY: a live buffer of that length, and plain numbers. This process has one thread.
+                unsafe {
+                    Errno::result(libc::write(door.as_raw_fd(), MYSELF.as_ptr().cast(), MYSELF.len()))?;
+                    Errno::result(libc::unshare(libc::CLONE_NEWCGROUP)).map(drop)
+                }
             }
             Step::PrivateMounts => mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None),
             Step::Mount { kind, at, data } => mount(Some(kind), at, Some(kind), libc::MS_NOSUID, Some(data)),

@@ -19,6 +19,7 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Gid, Pid, Uid, getpgrp, getpid, setgid, setuid, tcgetpgrp, tcsetpgrp};
 
+use crate::cgroup::Admission;
 use crate::error::{Context, Error, Result};
 
 /// Passed on to the command, when somebody sends them to us alone.
@@ -34,9 +35,9 @@ pub const NOT_EXECUTABLE: i32 = 126;
 /// See [`NOT_EXECUTABLE`].
 pub const NOT_FOUND: i32 = 127;
 
-/// Joins the machine whose init `init` is; `user` says that it has a user namespace of its own. The working directory
-/// stays, where the machine has it.
-pub fn join(init: BorrowedFd<'_>, user: bool) -> Result<()> {
+/// Joins the machine whose init `init` is; `user` says that it has a user namespace of its own, `admission` what lets the
+/// command into its control group. The working directory stays, where the machine has it.
+pub fn join(init: BorrowedFd<'_>, user: bool, admission: &Admission) -> Result<()> {
     let here = env::current_dir();
     let mut namespaces = CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWNS
@@ -45,6 +46,9 @@ pub fn join(init: BorrowedFd<'_>, user: bool) -> Result<()> {
         | CloneFlags::CLONE_NEWPID;
     if user {
         namespaces |= CloneFlags::CLONE_NEWUSER;
+    }
+    if admission.door().is_some() {
+        namespaces |= CloneFlags::CLONE_NEWCGROUP;
     }
     setns(init, namespaces).map_err(|errno| match errno {
         Errno::ESRCH => Error::other("enter", "the machine", "it is down"),

@@ -13,6 +13,7 @@
 //! - [`nft`]: nftables tables as values, replaced whole.
 //! - [`conntrack`]: flows that the kernel tracks.
 //! - [`machine`]: PID, mount and UTS namespaces around a network namespace; [`enter`]: a command run on one.
+//! - [`cgroup`]: control groups of a machine's own.
 //! - [`pidfd`]: processes held by descriptor.
 //! - [`pty`]: programs on terminals of our own.
 //! - [`canary`]: waiting until the kernel has freed a namespace.
@@ -39,6 +40,7 @@
 mod birth;
 pub mod canary;
 pub mod caps;
+pub mod cgroup;
 pub mod conntrack;
 pub mod enter;
 pub mod entry;
@@ -61,6 +63,7 @@ pub mod vnet;
 pub mod wire;
 
 pub use canary::Canary;
+pub use cgroup::Admission;
 pub use error::{Context, Error, Result};
 pub use kernel_macros::isolate;
 pub use mac::Mac;

@@ -8,9 +8,9 @@
 
 use std::collections::BTreeSet;
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
@@ -23,12 +23,22 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, UnixAddr, recvmsg, setsockopt, sockopt};
 
 use crate::birth::{self, Report, Step};
+use crate::cgroup::{Admission, Cgroup, MYSELF};
 use crate::error::{Context, Error, Result};
 use crate::netns::Netns;
 use crate::pidfd::Pidfd;
 
 /// Where a machine's network namespaces are pinned. `ip netns` looks in `/run/netns`, which is a link to it.
 pub const PINS: &str = "/run/docker/netns";
+
+/// `_IO(0xb7, 0x3)`, `linux/nsfs.h`.
+const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+
+/// The control group of what runs on a machine, below the machine's.
+const CGROUP: &str = "init";
+
+/// How long a machine may take to die.
+const DYING: Duration = Duration::from_secs(2);
 
 /// `CLONE_NEWTIME`, `linux/sched.h`.
 const CLONE_NEWTIME: libc::c_int = 0x80;
@@ -42,6 +52,11 @@ pub struct Setup {
     pub hosts: String,
     /// The content of `/etc/resolv.conf`.
     pub resolv: String,
+    /// Directories of the computer's that the machine sees empty, and has to itself: absolute paths that exist. What it writes
+    /// there is in memory, and gone with it.
+    pub volatile: Vec<String>,
+    /// Whether it has control groups of its own, at `/sys/fs/cgroup`: version 2. It takes root.
+    pub cgroups: bool,
 }
 
 /// A machine: pid 1, and the thread that spawns its processes.
@@ -52,6 +67,8 @@ pub struct Machine {
     pid: i32,
     jobs: Mutex<mpsc::Sender<Job>>,
     pins: Mutex<BTreeSet<String>>,
+    admission: Admission,
+    cgroup: Option<Cgroup>,
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -60,7 +77,9 @@ impl Machine {
     /// Starts a machine on `netns`; nested in `parent`, if there is one.
     pub fn start(netns: &Netns, parent: Option<&Machine>, setup: &Setup) -> Result<Machine> {
         let name = netns.name().to_owned();
-        let steps = steps(setup).doing("describe", format_args!("the machine {name}"))?;
+        let cgroup = if setup.cgroups { Some(Cgroup::new(&name)?) } else { None };
+        let door = cgroup.as_ref().map(|cgroup| cgroup.door("")).transpose()?;
+        let steps = steps(setup, door).doing("describe", format_args!("the machine {name}"))?;
         let netns = netns.as_fd().try_clone_to_owned().doing("duplicate the descriptor of", &name)?;
         let parent = parent
             .map(|m| m.init.as_fd().try_clone_to_owned())
@@ -77,18 +96,24 @@ impl Machine {
                 setns(parent, CloneFlags::CLONE_NEWNS | CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWPID)?;
             }
             setns(netns, CloneFlags::CLONE_NEWNET)?;
-            birth::fork(&steps, theirs.as_fd())
+            birth::fork(&steps, theirs.as_fd()).map(|()| steps)
         });
         let born = born.doing("start a thread for", &name)?.join().map_err(|_| panicked(&name))?;
-        born.map_err(|errno| down(errno, "start", &name))?;
+        let steps = born.map_err(|errno| down(errno, "start", &name))?;
         let (report, pid) = hear(&ours).doing("start", format_args!("the machine {name}"))?;
         if let Err((step, errno)) = report.result() {
-            let what = steps_text(setup, step);
+            let what = steps.get(step).map_or_else(|| "its namespaces".to_owned(), ToString::to_string);
             return Err(Error::new("start", format_args!("the machine {name}: {what}"), errno));
         }
         let init = Pidfd::open(pid).doing("open", format_args!("the init of {name}"))?;
-        let jobs = Mutex::new(spawner(&name, &init)?);
-        Ok(Machine { name, init, pid, jobs, pins: Mutex::default() })
+        let jobs = Mutex::new(spawner(&name, &init, cgroup.is_some())?);
+        let admission = Admission::by(cgroup.as_ref().map(|cgroup| cgroup.door(CGROUP)).transpose()?);
+        Ok(Machine { name, init, pid, jobs, pins: Mutex::default(), admission, cgroup })
+    }
+
+    /// What lets programs into its control group that are spawned on it.
+    pub fn admission(&self) -> Admission {
+        self.admission.clone()
     }
 
     /// The pid of its init, as this process sees it.
@@ -194,6 +219,27 @@ impl Machine {
         Ok(())
     }
 
+    /// The network namespaces that its programs have given a name, as it is done with [`Machine::pin`]: those of containers
+    /// of an engine that runs there. What has a name by `pin` is left out.
+    pub fn named(&self) -> Result<Vec<(String, Netns)>> {
+        let ours = self.pins();
+        // Its files, as seen from here.
+        let directory = format!("/proc/{}/root{PINS}", self.pid);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&directory).doing("read", &directory)? {
+            let entry = entry.doing("read", &directory)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // A name may go at any time; what is left then is a plain file.
+            let Ok(file) = File::open(entry.path()) else { continue };
+            if !ours.contains(&name) && is_netns(&file) {
+                let label = format!("{} on {}", name, self.name);
+                found.push((name, Netns::from_fd(&label, file.into())));
+            }
+        }
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(found)
+    }
+
     /// The names given.
     pub fn pins(&self) -> BTreeSet<String> {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -203,7 +249,19 @@ impl Machine {
 impl Drop for Machine {
     fn drop(&mut self) {
         let _ = self.kill();
+        if self.cgroup.is_some() {
+            // Its control group, which is dropped next, cannot be removed before.
+            let _ = self.wait_down(DYING);
+        }
     }
+}
+
+/// Whether a file is a network namespace (`NS_GET_NSTYPE`, ioctl_nsfs(2)).
+fn is_netns(file: &File) -> bool {
+    #[expect(unsafe_code, reason = "nix has no such ioctl")]
+    // SAFETY: an open descriptor and a request that takes no argument.
+    let kind = unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_NSTYPE) };
+    kind == libc::CLONE_NEWNET
 }
 
 fn panicked(name: &str) -> Error {
@@ -218,12 +276,17 @@ fn down(errno: Errno, op: &'static str, name: &str) -> Error {
     }
 }
 
-/// The birth of a machine, step by step; run where nothing may be allocated.
-fn steps(setup: &Setup) -> io::Result<Vec<Step>> {
+/// The birth of a machine, step by step; run where nothing may be allocated. `door` leads into its control group.
+fn steps(setup: &Setup, door: Option<OwnedFd>) -> io::Result<Vec<Step>> {
     let path = |text: &str| CString::new(text).map_err(io::Error::other);
-    let mut steps = vec![
-        Step::Hostname(path(&setup.hostname)?),
-        Step::PrivateMounts,
+    let cgroups = door.is_some();
+    let mut steps = vec![Step::Hostname(path(&setup.hostname)?)];
+    steps.extend(door.map(|door| Step::Cgroup { door }));
+    steps.push(Step::PrivateMounts);
+    for directory in &setup.volatile {
+        steps.push(Step::Mount { kind: path("tmpfs")?, at: path(directory)?, data: path("mode=755")? });
+    }
+    steps.extend([
         Step::Mount { kind: path("tmpfs")?, at: path("/run")?, data: path("mode=755")? },
         Step::Mount { kind: path("proc")?, at: path("/proc")?, data: path("")? },
         Step::Mount { kind: path("sysfs")?, at: path("/sys")?, data: path("")? },
@@ -231,7 +294,15 @@ fn steps(setup: &Setup) -> io::Result<Vec<Step>> {
         Step::Directory(path(PINS)?),
         Step::Link { to: path("docker/netns")?, at: path("/run/netns")? },
         Step::Directory(path("/run/etc")?),
-    ];
+    ]);
+    if cgroups {
+        let root = "/sys/fs/cgroup";
+        steps.push(Step::Mount { kind: path("cgroup2")?, at: path(root)?, data: path("")? });
+        // Controllers can be handed down only from a group that no process is in.
+        steps.push(Step::Directory(path(&format!("{root}/{CGROUP}"))?));
+        let content = MYSELF.to_vec();
+        steps.push(Step::File { at: path(&format!("{root}/{CGROUP}/cgroup.procs"))?, content });
+    }
     let files = [
         ("hostname", format!("{}\n", setup.hostname)),
         ("hosts", setup.hosts.clone()),
@@ -243,11 +314,6 @@ fn steps(setup: &Setup) -> io::Result<Vec<Step>> {
         steps.push(Step::Bind { from: ours, at: theirs });
     }
     Ok(steps)
-}
-
-fn steps_text(setup: &Setup, step: usize) -> String {
-    let steps = steps(setup).unwrap_or_default();
-    steps.get(step).map_or_else(|| "its namespaces".to_owned(), ToString::to_string)
 }
 
 /// Reads the birth report and the pid of the process that wrote it.
@@ -268,15 +334,18 @@ fn hear(socket: &UnixStream) -> io::Result<(Report, i32)> {
     }
 }
 
-fn spawner(name: &str, init: &Pidfd) -> Result<mpsc::Sender<Job>> {
+fn spawner(name: &str, init: &Pidfd, cgroups: bool) -> Result<mpsc::Sender<Job>> {
     let (jobs, inbox) = mpsc::channel::<Job>();
     let init = init.as_fd().try_clone_to_owned().doing("duplicate the descriptor of", name)?;
     let (joined, joining) = mpsc::channel();
     let body = move || {
-        let namespaces = CloneFlags::CLONE_NEWNET
+        let mut namespaces = CloneFlags::CLONE_NEWNET
             | CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWUTS
             | CloneFlags::CLONE_NEWPID;
+        if cgroups {
+            namespaces |= CloneFlags::CLONE_NEWCGROUP;
+        }
         // A mount namespace can be joined only by a thread that shares its root and working directory with no other.
         let entered = unshare(CloneFlags::CLONE_FS).and_then(|()| setns(init, namespaces));
         let ok = entered.is_ok();

@@ -13,6 +13,7 @@ fn setup(hostname: &str) -> Setup {
         hostname: hostname.into(),
         hosts: "10.0.0.5\tconsul\n".into(),
         resolv: "nameserver 10.0.0.1\n".into(),
+        ..Setup::default()
     }
 }
 
@@ -115,4 +116,88 @@ fn a_crowd_of_machines_is_born_while_threads_allocate() {
     for thread in busy {
         thread.join().unwrap();
     }
+}
+
+#[kernel::isolate]
+fn a_volatile_directory_is_empty_and_its_machines_own() {
+    let volatile = vec!["/var/lib".to_owned()];
+    let start = |volatile: &Vec<String>| {
+        let setup = Setup { volatile: volatile.clone(), ..setup("docker0") };
+        Machine::start(&Netns::new("docker0").unwrap(), None, &setup)
+    };
+    let (machine, other) = (start(&volatile).unwrap(), start(&volatile).unwrap());
+    assert_eq!(
+        say(&machine, "ls -A /var/lib; mkdir /var/lib/only-on-docker0; ls /var/lib"),
+        "only-on-docker0"
+    );
+    assert_eq!(say(&other, "ls -A /var/lib"), "");
+    assert!(!fs::exists("/var/lib/only-on-docker0").unwrap());
+    let why = start(&vec!["/var/lib/nowhere".to_owned()]).unwrap_err();
+    assert!(why.to_string().contains("the machine docker0: mounting /var/lib/nowhere"), "{why}");
+}
+
+/// Where control groups of the second version can be seen here, if they can be had at all.
+fn control_groups() -> Option<String> {
+    if kernel::entry::rootless() {
+        eprintln!("skipped: control groups of a machine's own take root");
+        return None;
+    }
+    let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = mounts.lines().find_map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        (words[2] == "cgroup2").then(|| words[1].to_owned())
+    });
+    if mount.is_none() {
+        eprintln!("skipped: control groups of version 2 are mounted nowhere");
+    }
+    mount
+}
+
+/// The directories of that name anywhere below.
+fn find(below: &std::path::Path, name: &str) -> usize {
+    let entries = fs::read_dir(below).into_iter().flatten().flatten();
+    let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    directories.map(|entry| usize::from(entry.file_name() == name) + find(&entry.path(), name)).sum()
+}
+
+#[kernel::isolate]
+fn a_machine_can_have_control_groups_of_its_own() {
+    let Some(mount) = control_groups() else { return };
+    let of = |name: &str| {
+        let setup = Setup { cgroups: true, ..setup(name) };
+        Machine::start(&Netns::new(name).unwrap(), None, &setup).unwrap()
+    };
+    let (machine, other) = (of("docker0"), of("docker1"));
+    // A shell that is let in, makes a group as an engine does, and puts a process there that stays.
+    let script = "cat /proc/self/cgroup | grep ^0: && mkdir -p /sys/fs/cgroup/engine/made-by-docker0 && \
+                  { sleep 1000 >/dev/null & echo $! > /sys/fs/cgroup/engine/made-by-docker0/cgroup.procs; } && \
+                  cat /sys/fs/cgroup/engine/made-by-docker0/cgroup.procs | wc -l && cat /proc/1/cgroup | grep ^0:";
+    let admission = machine.admission();
+    let spawned = machine.spawn(move || {
+        let mut command = Command::new("/bin/sh");
+        admission.admit(&mut command);
+        command.args(["-c", script]).stdout(Stdio::piped()).spawn()
+    });
+    let output = spawned.unwrap().unwrap().wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "0::/init\n1\n0::/init\n");
+    assert_eq!(say(&other, "ls -d /sys/fs/cgroup/*/"), "/sys/fs/cgroup/init/");
+    let mount = std::path::Path::new(&mount);
+    assert_eq!(find(mount, "made-by-docker0"), 1, "seen from outside");
+    kernel::cgroup::gc().unwrap();
+    assert_eq!(find(mount, "made-by-docker0"), 1, "its lab lives");
+    drop(machine);
+    assert_eq!(find(mount, "made-by-docker0"), 0, "gone with their machine");
+    assert_eq!(say(&other, "ls -d /sys/fs/cgroup/*/"), "/sys/fs/cgroup/init/");
+}
+
+#[kernel::isolate]
+fn what_programs_of_a_machine_name_is_found() {
+    let machine = Machine::start(&Netns::new("docker0").unwrap(), None, &setup("docker0")).unwrap();
+    machine.pin("1-ours", &Netns::new("sandbox").unwrap()).unwrap();
+    assert!(machine.named().unwrap().is_empty());
+    // As `ip netns add` does it. A plain file of that kind is what an engine leaves behind.
+    say(&machine, "cd /run/docker/netns && touch theirs left && mount --bind /proc/self/ns/net theirs");
+    let named = machine.named().unwrap();
+    assert_eq!(named.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["theirs"]);
+    assert_eq!(named[0].1.inode().unwrap().to_string(), say(&machine, "stat -L -c %i /proc/self/ns/net"));
 }

@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 
 use harness::control::Request;
 use harness::{Error, Kind};
+use kernel::Admission;
 use kernel::enter::Group;
 use nix::unistd::{getpgrp, getpid};
 
@@ -13,33 +14,37 @@ use crate::args;
 use crate::choose::Scope;
 
 pub(crate) fn exec(scope: &Scope, args: &args::Exec) -> anyhow::Result<ExitCode> {
-    let hostname = enter(scope, &args.target)?;
+    let (hostname, admission) = enter(scope, &args.target)?;
     let mut command = Command::new(&args.command[0]);
     command.args(&args.command[1..]).env("HOSTNAME", hostname);
+    admission.admit(&mut command);
     // Started by a shell with jobs, and nothing beside it: as a shell would, so that it may be one with jobs itself.
     let alone = getpgrp() == getpid() && io::stdin().is_terminal() && io::stdout().is_terminal();
     run(command, if alone || args.tty { Group::Own } else { Group::Shared })
 }
 
 pub(crate) fn shell(scope: &Scope, args: &args::Shell) -> anyhow::Result<ExitCode> {
-    let hostname = enter(scope, &args.target)?;
+    let (hostname, admission) = enter(scope, &args.target)?;
     let shell = std::env::var_os("SHELL").filter(|shell| std::path::Path::new(shell).exists());
     let mut command = Command::new(shell.unwrap_or_else(|| "/bin/sh".into()));
     // Shells that do not read it from their own files show it as it is.
     command.env("HOSTNAME", &hostname).env("PS1", format!("{hostname}:\\w# "));
+    admission.admit(&mut command);
     run(command, Group::Own)
 }
 
-/// Joins the target's machine; its hostname.
-fn enter(scope: &Scope, target: &str) -> anyhow::Result<String> {
+/// Joins the target's machine; its hostname, and what lets programs into its control group.
+fn enter(scope: &Scope, target: &str) -> anyhow::Result<(String, Admission)> {
     let answer = scope.client()?.ask(&Request::Enter { target: target.to_owned() })?;
     let broken =
         || Error::new(Kind::Machine, format_args!("cannot enter {target}: the lab's answer lacks something"));
-    let init = answer.fds.first().ok_or_else(broken)?;
+    let mut fds = answer.fds.into_iter();
+    let init = fds.next().ok_or_else(broken)?;
+    let admission = Admission::by(fds.next());
     let hostname = answer.value["hostname"].as_str().ok_or_else(broken)?;
     let rootless = answer.value["rootless"].as_bool().ok_or_else(broken)?;
-    kernel::enter::join(init.as_fd(), rootless).map_err(Error::from)?;
-    Ok(hostname.to_owned())
+    kernel::enter::join(init.as_fd(), rootless, &admission).map_err(Error::from)?;
+    Ok((hostname.to_owned(), admission))
 }
 
 fn run(command: Command, group: Group) -> anyhow::Result<ExitCode> {

@@ -1,4 +1,5 @@
-//! `lab gc`: removes what is left of labs that were killed. That is a directory each; the kernel has freed the rest.
+//! `lab gc`: removes what is left of labs that were killed. That is a directory each, and control
+//! groups; the kernel has freed the rest.
 
 use std::process::ExitCode;
 
@@ -24,6 +25,14 @@ pub(crate) fn main() -> anyhow::Result<ExitCode> {
                 code = ExitCode::from(EXIT_FAULT);
             }
         }
+    }
+    // Where there may be any: they take root, and a kernel that has them.
+    match kernel::cgroup::gc() {
+        Err(error) if !(error.is_forbidden() || error.is_unsupported() || error.is_missing()) => {
+            print::error(&error.into());
+            code = ExitCode::from(EXIT_FAULT);
+        }
+        _ => {}
     }
     if removed == 0 {
         print::line("nothing to remove")?;

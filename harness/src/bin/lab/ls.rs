@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use harness::control::Request;
-use harness::lab::Report;
+use harness::lab::{HostReport, Report};
 use harness::state::{Found, Root};
 use serde_json::json;
 
@@ -82,13 +82,23 @@ pub(crate) fn welcome(scope: &Scope) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What runs on a host: `engine`, `dockerd0`, `etcd (exited (1))`.
+fn runs(host: &HostReport) -> String {
+    let processes = host.processes.iter().map(|process| match process.state.as_str() {
+        "running" => process.name.clone(),
+        state => format!("{} ({state})", process.name),
+    });
+    let role = Some(host.role.clone()).filter(|role| !role.is_empty());
+    role.into_iter().chain(processes).collect::<Vec<_>>().join(", ")
+}
+
 /// A lab, as people want to see it.
 pub(crate) fn show(report: &Report) -> anyhow::Result<()> {
     let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
     let hosts: Vec<[String; 4]> = report
         .hosts
         .iter()
-        .map(|host| [host.name.clone(), host.ip.clone(), host.state.clone(), or_dash(host.role.clone())])
+        .map(|host| [host.name.clone(), host.ip.clone(), host.state.clone(), or_dash(runs(host))])
         .collect();
     print::text(table(["HOST", "ADDRESS", "STATE", "RUNS"], &hosts))?;
     if !report.networks.is_empty() {

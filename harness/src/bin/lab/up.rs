@@ -158,7 +158,11 @@ fn build(claim: &mut Claim, start: &Start, digest: &str) -> anyhow::Result<(Inne
     recorded?;
     let why = match (ready, inner) {
         (Some(Ok(Ready::Up { report, timings, .. })), Ok(inner)) => return Ok((inner, report, timings)),
-        (Some(Ok(Ready::Failed(error))), _) => return Err(error.into()),
+        (Some(Ok(Ready::Failed(error))), inner) => {
+            // In the foreground it waits to be ended.
+            let _ = inner.and_then(Inner::end);
+            return Err(error.into());
+        }
         (Some(Err(complaint)), _) => {
             let advice = format_args!("{complaint}; `lab doctor` says what to change");
             return Err(Error::new(Kind::Machine, advice).into());

@@ -18,6 +18,8 @@ pub(crate) use impairment::{FilterTable, ImpairmentTable};
 pub(super) use impairment::{JitterTable, PickTable, RateTable};
 pub(super) use near::nearest;
 pub(super) use read::read_tables;
-pub(super) use tables::{AttachmentEntry, File, HostTable, StoreTable, UnderlayTable};
+pub(super) use tables::{
+    AttachmentEntry, File, HostTable, ProcessTable, ReadyTable, RequiresTable, StoreTable, UnderlayTable,
+};
 pub(crate) use tables::{ContainerTable, NetworkTable, SubnetTable};
 pub(crate) use word_or::{Example, WordOr};

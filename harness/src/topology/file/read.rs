@@ -13,18 +13,20 @@ use crate::topology::report::{Mistake, list, quote};
 const NOT_YET: [(&str, &[&str]); 2] = [("kv", &["url"]), ("step", &["throughput"])];
 
 /// Keys at the top of a file.
-const TOP: [&str; 13] = [
+const TOP: [&str; 15] = [
     "schema",
     "name",
     "description",
     "seed",
     "timeout",
     "resolution",
+    "requires",
     "underlay",
     "kv",
     "host",
     "network",
     "container",
+    "process",
     "step",
     "always",
 ];
@@ -76,11 +78,13 @@ impl Reader {
                 "seed" => file.seed = self.read(key, value),
                 "timeout" => file.timeout = self.read(key, value),
                 "resolution" => file.resolution = self.read(key, value),
+                "requires" => file.requires = self.read(key, value),
                 "underlay" => file.underlay = self.read(key, value),
                 "kv" => file.kv = self.read(key, value),
                 "host" => file.host = self.read_all(key, value),
                 "network" => file.network = self.read_all(key, value),
                 "container" => file.container = self.read_all(key, value),
+                "process" => file.process = self.read_all(key, value),
                 "step" => file.step = self.read_all(key, value),
                 "always" => file.always = self.read_all(key, value),
                 _ if is_not_yet("", key) => self.mistakes.push(not_yet(key, &at)),

@@ -31,6 +31,8 @@ pub(crate) struct File {
     pub(crate) timeout: Option<At<String>>,
     /// How engines' kernels get to know peers; `store` unless said.
     pub(crate) resolution: Option<ResolutionWord>,
+    /// What the machine has to have; without it the file is not played.
+    pub(crate) requires: Option<At<RequiresTable>>,
     /// The physical network.
     pub(crate) underlay: Option<At<UnderlayTable>>,
     /// The store.
@@ -44,12 +46,42 @@ pub(crate) struct File {
     /// The containers.
     #[schemars(default)]
     pub(crate) container: Vec<At<ContainerTable>>,
+    /// What runs on hosts for as long as they are up.
+    #[schemars(default)]
+    pub(crate) process: Vec<At<ProcessTable>>,
     /// What happens.
     #[schemars(default)]
     pub(crate) step: Vec<At<StepTable>>,
     /// What holds after every step.
     #[schemars(default)]
     pub(crate) always: Vec<At<CheckTable>>,
+}
+
+/// What the machine has to have.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RequiresTable {
+    /// Root, and not only in a user namespace.
+    #[serde(default)]
+    pub(crate) root: bool,
+    /// Programs, by name or absolute path; or tables that say which version.
+    #[serde(default)]
+    pub(crate) programs: Vec<At<WordOr<ProgramTable>>>,
+}
+
+/// A program of a certain version.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProgramTable {
+    /// Its name, or an absolute path.
+    pub(crate) name: At<String>,
+    /// What `--version` makes it print, or a part of it.
+    pub(crate) version: At<String>,
+}
+
+impl Example for ProgramTable {
+    const EXAMPLE: &'static str =
+        "a program such as \"dockerd\", or a table such as { name = \"dockerd\", version = \" 20.10.\" }";
 }
 
 /// The physical network.
@@ -97,6 +129,44 @@ pub(crate) struct HostTable {
     pub(crate) wire: Option<At<ImpairmentTable>>,
     /// How its engine's kernel gets to know peers; as the file says for all, unless said.
     pub(crate) resolution: Option<ResolutionWord>,
+    /// Directories of the machine's that it sees empty, and has to itself while it is up.
+    #[serde(default)]
+    pub(crate) volatile: Vec<At<String>>,
+    /// Control groups of its own; false unless said.
+    pub(crate) cgroups: Option<At<bool>>,
+}
+
+/// What runs on a host for as long as that is up.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProcessTable {
+    /// What it is called.
+    pub(crate) name: At<String>,
+    /// The host that it runs on.
+    pub(crate) on: At<String>,
+    /// The program and its arguments.
+    pub(crate) command: At<Vec<String>>,
+    /// The program's environment.
+    #[serde(default)]
+    pub(crate) env: BTreeMap<String, At<String>>,
+    /// The fact that it is ready by; as soon as it is started, unless said.
+    pub(crate) ready: Option<At<ReadyTable>>,
+    /// How long it may take to be ready; 10s unless said.
+    pub(crate) within: Option<At<String>>,
+}
+
+/// The fact that a process is ready by.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ReadyTable {
+    /// Somebody listens on this TCP port of the host.
+    Port(u16),
+    /// This file is there, as the process sees the file system.
+    File(String),
+    /// It has printed a line with this in it.
+    Line(String),
+    /// It says so itself, as services of systemd do.
+    Notify(bool),
 }
 
 /// How a kernel gets to know peers.

@@ -11,18 +11,22 @@ use std::sync::OnceLock;
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitStatus, waitpid};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{ForkResult, Pid, fork, getgid, getpid, getuid, setsid};
 
 use super::init::{close_range, init};
 use super::{ASKED, BESIDE, ENTER, EXIT_ENTRY, GRANTED, LOCK, Life, Remains, report};
 use crate::caps::Caps;
+use crate::cgroup;
 use crate::error::{Context, Error, Result};
 use crate::pidfd::Pidfd;
 
 /// The inner's end of the life line.
 static LINE: OnceLock<UnixStream> = OnceLock::new();
+/// What ends the lab when its shepherd is sent it: what remains is tidied up all the same. The last is what it is
+/// sent when whoever started it has died.
+const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 /// Whether a user namespace was made.
 static ROOTLESS: OnceLock<bool> = OnceLock::new();
 
@@ -103,11 +107,12 @@ fn enter(life: Life, remains: Option<&Remains>) -> Result<()> {
     }
     match life {
         // After the change of credentials, which clears it.
-        Life::Attached => prctl::set_pdeathsig(Signal::SIGKILL).doing("set", "the parent-death signal")?,
+        Life::Attached => prctl::set_pdeathsig(Signal::SIGTERM).doing("set", "the parent-death signal")?,
         // Out of the terminal's reach: ^C there is for the client.
         Life::Detachable => drop(setsid()),
     }
     let _ = ROOTLESS.set(rootless);
+    cgroup::share().doing("map", "memory")?;
     let this = Pidfd::open(getpid().as_raw()).doing("open", "the shepherd")?;
     match split()? {
         ForkResult::Parent { child } => shepherd(child, remains),
@@ -130,19 +135,34 @@ fn shepherd(init: Pid, remains: Option<&Remains>) -> ! {
     unsafe {
         libc::close(0);
     }
-    let code = loop {
-        match waitpid(init, None) {
-            Ok(WaitStatus::Exited(_, code)) => break code,
-            Ok(WaitStatus::Signaled(_, signal, _)) => break 128 + signal as i32,
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => break EXIT_ENTRY,
-        }
-    };
+    let code = attend(init);
+    cgroup::sweep();
     if let Some(remains) = remains {
         let _ = remains.remove();
     }
     // Not `exit`: the destructors of the program's own statics are not ours to run.
     quit(code)
+}
+
+/// Waits for init's end, and brings it about when asked to end itself; init's exit code.
+fn attend(init: Pid) -> i32 {
+    let mut heeded: SigSet = ENDING.into_iter().collect();
+    heeded.add(Signal::SIGCHLD);
+    // What has come before was not blocked, and init ends with us.
+    if heeded.thread_block().is_err() {
+        return EXIT_ENTRY;
+    }
+    loop {
+        match waitpid(init, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, code)) => return code,
+            Ok(WaitStatus::Signaled(_, signal, _)) => return 128 + signal as i32,
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return EXIT_ENTRY,
+        }
+        if heeded.wait().is_ok_and(|signal| ENDING.contains(&signal)) {
+            let _ = kill(init, Signal::SIGKILL);
+        }
+    }
 }
 
 pub(super) fn quit(code: i32) -> ! {

@@ -103,7 +103,7 @@ impl Inner {
 
     /// Waits for the inner to call [`detach`], and grants it; after that the lab outlives this value, if it was started so.
     /// Lines that come before are handed to `each`.
-    pub fn wait_detached(self, mut each: impl FnMut(&str)) -> io::Result<Inner> {
+    pub fn wait_detached(mut self, mut each: impl FnMut(&str)) -> io::Result<Inner> {
         let mut lines = BufReader::new(&self.line).lines();
         for line in &mut lines {
             let line = line?;
@@ -116,6 +116,9 @@ impl Inner {
                 line => each(line),
             }
         }
+        drop(lines);
+        // The shepherd tidies up first.
+        self.child.wait()?;
         Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the lab ended before it was up"))
     }
 
