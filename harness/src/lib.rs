@@ -20,6 +20,7 @@
 //! | what is expected, now, soon, or never | [`expect`](mod@expect) |
 //! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks; a nemesis | [`fault`] |
 //! | steps in a file, played by `lab run` | [`scenario`], [`stage`] |
+//! | how fast it is, and what that costs: traffic of our own | [`traffic`] |
 //! | what is shown and kept of a failure | [`report`] |
 //! | what a test has left behind | [`leak`] |
 //! | the store, as Consul's clients and a browser see it | [`consul`] |
@@ -34,6 +35,7 @@
 //! - [`scenario`]: steps, and what is expected of them.
 //! - `underlay`: the switch, the wires, the outside world; `relay`: what an impaired wire does to each frame.
 //! - `host`, `container`: what a lab is made of; `process`: what runs on them.
+//! - [`traffic`]: streams, datagrams, round trips, connections, and what came of them.
 //! - `probe`: what a step can try on it; [`report`]: what people and programs are shown of it.
 //! - [`stage`]: a scenario played in a lab of its own; [`trial`]: a Rust test in one; [`leak`]: what is left of either.
 //! - [`consul`]: the HTTP face of the store, its key browser, and the way there from the loopback.
@@ -63,6 +65,7 @@ pub mod scenario;
 pub mod stage;
 pub mod state;
 pub mod topology;
+pub mod traffic;
 pub mod trial;
 mod underlay;
 

@@ -16,7 +16,7 @@ pub(crate) use udp::udp;
 pub(crate) type Answer = Result<String, String>;
 
 /// An error's text without its number, which says nothing more.
-fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
