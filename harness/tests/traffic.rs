@@ -2,37 +2,24 @@
 #![cfg(feature = "netns")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::fault::{Fault, Filter, Guard, Impairment, Partition, Pick, Protocol as Inner, Way as Direction};
 use harness::topology::Topology;
-use harness::traffic::{Connections, Datagrams, Path, Protocol, Span, Stop, Streams, Trips, Way};
+use harness::traffic::{Connections, Datagrams, Path, Protocol, Span, Stop, Streams, Traffic, Trips, Way};
 use harness::{Kind, Lab};
-use kernel::{Batch, Netns, NewLink, Rtnl};
+use kernel::Netns;
 
 /// Long enough to see what is meant.
 const SHORT: Span = Span { warm_up: Duration::from_millis(50), lasts: Duration::from_millis(250) };
 
-/// Two namespaces on one veth pair.
 fn veth() -> Path {
-    let (a, b) = (Netns::new("a").unwrap(), Netns::new("b").unwrap());
-    let link = || NewLink { index: 2, name: "eth0".into(), ..NewLink::default() };
-    Rtnl::new(&a).unwrap().apply(&Batch::new().veth(&link(), &link(), Some(b.as_fd()))).unwrap();
-    for (netns, address) in [(&a, "10.0.0.1/24"), (&b, "10.0.0.2/24")] {
-        let batch = Batch::new().up(1, "lo").up(2, "eth0").address(2, address.parse().unwrap());
-        let rtnl = Rtnl::new(netns).unwrap();
-        rtnl.apply(&batch).unwrap();
-        rtnl.wait_running(2, "eth0", Duration::from_secs(5)).unwrap();
-    }
-    Path::new(a, b, [10, 0, 0, 2])
+    Path::veth(1500).unwrap()
 }
 
 fn loopback() -> Path {
-    let netns = Netns::new("lo").unwrap();
-    Rtnl::new(&netns).unwrap().apply(&Batch::new().up(1, "lo")).unwrap();
-    Path::new(netns.clone(), netns, [127, 0, 0, 1])
+    Path::loopback().unwrap()
 }
 
 fn stop() -> Stop {

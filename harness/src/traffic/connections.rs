@@ -12,6 +12,7 @@ use super::cost::Cost;
 use super::latency::Latency;
 use super::path::{PATIENCE, Path, is_silence, prepare};
 use super::span::{Meter, Span, Stop, Window};
+use super::Traffic;
 use crate::error::{Error, Kind, Result};
 
 /// Most that are opened at once.
@@ -55,9 +56,11 @@ impl Connected {
     }
 }
 
-impl Connections {
+impl Traffic for Connections {
+    type Found = Connected;
+
     /// Opens and closes them. It blocks, for the whole span and two seconds at most.
-    pub fn run(&self, path: &Path, span: Span, stop: &Stop) -> Result<Connected> {
+    fn run(&self, path: &Path, span: Span, stop: &Stop) -> Result<Connected> {
         let (listener, to) = path.listen()?;
         let window = Window::new(span, stop);
         let done = Stop::default();
@@ -87,8 +90,8 @@ impl Connections {
                 }
             }
         }
-        let machine = window.watch();
-        let mut connected = Connected { lasted: span.lasts, ..Connected::default() };
+        let cost = window.watch();
+        let mut connected = Connected { lasted: span.lasts, cost, ..Connected::default() };
         let ended: Vec<_> = dialling.into_iter().map(thread::JoinHandle::join).collect();
         done.stop();
         for ended in ended {
@@ -98,7 +101,6 @@ impl Connections {
             connected.cost.from += ended.cost.from;
         }
         connected.cost.to = greeting.join().map_err(panicked)?;
-        connected.cost.machine = machine;
         Ok(connected)
     }
 }

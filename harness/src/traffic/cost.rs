@@ -16,6 +16,8 @@ pub struct Cost {
     pub from: Duration,
     /// Of the threads at the other end, likewise.
     pub to: Duration,
+    /// Of this process: of both ends, and of what else it does meanwhile, such as carrying the frames of an impaired wire.
+    pub process: Duration,
     /// Of the whole machine, all its processes and interrupts: what the kernel did in the name of nobody is only here, and so is
     /// what others did meanwhile. To 10 ms a CPU, so it says little of runs of less than a second.
     pub machine: Duration,
@@ -30,7 +32,12 @@ impl Cost {
     /// With that of another run, too.
     #[must_use]
     pub fn and(self, other: Cost) -> Cost {
-        Cost { from: self.from + other.from, to: self.to + other.to, machine: self.machine + other.machine }
+        Cost {
+            from: self.from + other.from,
+            to: self.to + other.to,
+            process: self.process + other.process,
+            machine: self.machine + other.machine,
+        }
     }
 }
 
@@ -39,8 +46,32 @@ pub(super) fn of_this_thread() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).unwrap_or_default()
 }
 
+/// The CPU time of this process and of the machine so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Busy {
+    process: Duration,
+    machine: Duration,
+}
+
+impl Busy {
+    pub(super) fn now() -> Busy {
+        let process = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from).unwrap_or_default();
+        Busy { process, machine: of_the_machine() }
+    }
+
+    /// What has been spent since then, by nobody in particular.
+    pub(super) fn since(self) -> Cost {
+        let now = Busy::now();
+        Cost {
+            process: now.process.saturating_sub(self.process),
+            machine: now.machine.saturating_sub(self.machine),
+            ..Cost::default()
+        }
+    }
+}
+
 /// For how long the CPUs of the machine have been busy so far, all together.
-pub(super) fn of_the_machine() -> Duration {
+fn of_the_machine() -> Duration {
     fs::read_to_string("/proc/stat").map(|text| busy(&text)).unwrap_or_default()
 }
 

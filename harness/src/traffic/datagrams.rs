@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use kernel::datagrams::{Inbox, MOST, Outbox};
+use kernel::datagrams::{Inbox, MOST, Outbox, dropped};
 use serde::{Deserialize, Serialize};
 
 use super::cost::Cost;
@@ -18,6 +18,7 @@ use super::path::{Path, is_silence};
 use super::sequence::{Arrivals, Sequence};
 use super::span::{LOOK, Meter, Span, Stop, Window};
 use super::streams::rate;
+use super::Traffic;
 use crate::error::{Error, Kind, Result};
 
 /// Shortest datagram: what it carries itself.
@@ -76,8 +77,8 @@ pub struct Delivered {
     pub sent: u64,
     /// What came of them.
     pub arrivals: Arrivals,
-    /// How many messages the receiver's socket had no room for, so that they were lost at the last step: the receiver was slower than
-    /// the path. Counted from the warm-up on. Where datagrams are coalesced, a message is many.
+    /// How many messages the receiver's socket had no room for, so that they were lost at the last step: the receiver was slower
+    /// than the path. Counted from about the end of the warm-up on. Where datagrams are coalesced, a message is many.
     pub overflowed: u64,
     /// How many went in one message at most.
     pub at_once: u32,
@@ -157,18 +158,19 @@ struct Sent {
 /// What the sink says in the end.
 struct Came {
     arrivals: Arrivals,
-    overflowed: u32,
+    overflowed: u64,
     first_to_last: Duration,
     cost: Duration,
 }
 
-impl Datagrams {
+impl Traffic for Datagrams {
+    type Found = Delivered;
+
     /// Sends them and waits for them. It blocks, for the whole span and until nothing comes any more, five seconds at most.
-    pub fn run(&self, path: &Path, span: Span, stop: &Stop) -> Result<Delivered> {
+    fn run(&self, path: &Path, span: Span, stop: &Stop) -> Result<Delivered> {
         let asked = Datagrams { size: self.size.clamp(SMALLEST, LARGEST), ..*self };
         let (near, far) = path.datagrams()?;
         let failed = |why: io::Error| Error::new(Kind::Machine, format_args!("cannot receive datagrams: {why}"));
-        Inbox::telling(&far).map_err(failed)?;
         if asked.offload {
             Inbox::coalescing(&far).map_err(failed)?;
         }
@@ -188,7 +190,7 @@ impl Datagrams {
             if sender.is_err() {
                 stop.stop();
             }
-            let machine = window.watch();
+            let spent = window.watch();
             let sent = sender.map_err(spawned)?.join().map_err(panicked)?;
             let came = sink.join().map_err(panicked)?;
             Ok(Delivered {
@@ -197,9 +199,9 @@ impl Datagrams {
                 size: asked.size,
                 sent: run.sent.load(Ordering::Acquire),
                 arrivals: came.arrivals,
-                overflowed: u64::from(came.overflowed),
+                overflowed: came.overflowed,
                 at_once: u32::try_from(sent.at_once).unwrap_or_default(),
-                cost: Cost { from: sent.cost, to: came.cost, machine },
+                cost: Cost { from: sent.cost, to: came.cost, ..spent },
             })
         })
     }
@@ -268,10 +270,20 @@ impl Run<'_> {
         let mut inbox = if self.asked.offload { Inbox::new(16, 65_535) } else { Inbox::new(MOST, size + 1) };
         let (mut meter, mut sequence) = (Meter::new(), Sequence::default());
         let (mut first, mut last) = (None, None);
+        // What had been dropped when the warm-up was over.
+        let mut before = None;
+        let drops = |before: Option<u32>| match before {
+            Some(before) => u64::from(dropped(socket).unwrap_or(before).wrapping_sub(before)),
+            None => 0,
+        };
         loop {
             let received = inbox.receive(socket);
             let now = Instant::now();
             meter.tick(self.window, now);
+            if before.is_none() && now >= self.window.begins {
+                before = dropped(socket).ok();
+            }
+            let silent = received.as_ref().is_err_and(is_silence);
             match received {
                 Ok(()) => {
                     let ours = inbox.datagrams().filter(|datagram| datagram.len() == size).filter_map(Label::read);
@@ -292,16 +304,19 @@ impl Run<'_> {
                 let patience = if last.is_some() { QUIET } else { FIRST };
                 let waited = now.saturating_duration_since(last.map_or(self.window.ends, |last| last.max(self.window.ends)));
                 let late = now.saturating_duration_since(self.window.ends);
+                let arrivals = sequence.arrivals();
                 // Duplicates of the last ones may still come where there were any.
-                let all = sequence.arrivals().unique >= sent && sequence.arrivals().duplicates == 0;
-                if all || waited > patience || late > DRAIN {
+                let all = arrivals.unique >= sent && arrivals.duplicates == 0;
+                // As many have been dropped here as are missing, and nothing comes any more.
+                let dropped = silent && arrivals.unique + drops(before) >= sent;
+                if all || dropped || waited > patience || late > DRAIN {
                     break;
                 }
             }
         }
         let first_to_last = first.zip(last).map(|(first, last)| last - first).unwrap_or_default();
         let cost = meter.cost();
-        Came { arrivals: sequence.arrivals(), overflowed: inbox.overflowed(), first_to_last, cost }
+        Came { arrivals: sequence.arrivals(), overflowed: drops(before), first_to_last, cost }
     }
 }
 

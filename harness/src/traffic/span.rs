@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::cost::{of_the_machine, of_this_thread};
+use super::cost::{Busy, Cost, of_this_thread};
 
 /// How long a thread of the traffic waits for anything before it looks whether it is over.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
@@ -92,12 +92,12 @@ impl Window {
         }
     }
 
-    /// Waits until the window is over; the CPU time of the machine within it.
-    pub(super) fn watch(&self) -> Duration {
+    /// Waits until the window is over; what process and machine have spent within it.
+    pub(super) fn watch(&self) -> Cost {
         self.sleep_until(self.begins);
-        let before = of_the_machine();
+        let before = Busy::now();
         self.sleep_until(self.ends);
-        of_the_machine().saturating_sub(before)
+        before.since()
     }
 }
 

@@ -11,6 +11,7 @@ use socket2::SockRef;
 use super::cost::Cost;
 use super::path::{Path, is_silence};
 use super::span::{Meter, Span, Stop, Window};
+use super::Traffic;
 use crate::error::{Error, Kind, Result};
 
 /// What is written and read at a time, as `iperf3` does.
@@ -109,10 +110,12 @@ struct Moved {
     cost: Duration,
 }
 
-impl Streams {
+impl Traffic for Streams {
+    type Found = Carried;
+
     /// Opens them, lets them run, closes them. That no connection comes about is an error of kind
     /// [`Refused`](Kind::Refused). It blocks, for the whole span and for two seconds a connection at most.
-    pub fn run(&self, path: &Path, span: Span, stop: &Stop) -> Result<Carried> {
+    fn run(&self, path: &Path, span: Span, stop: &Stop) -> Result<Carried> {
         let ways: &[bool] = match self.way {
             Way::Forth => &[true],
             Way::Back => &[false],
@@ -143,8 +146,8 @@ impl Streams {
                 let sender = start().name("sender".into()).spawn_scoped(scope, move || send(source, window));
                 running.push((forth, sender, sink));
             }
-            let mut carried = Carried { cost: Cost { machine: window.watch(), ..Cost::default() }, ..Carried::default() };
-            carried.lasted = span.lasts;
+            let cost = window.watch();
+            let mut carried = Carried { lasted: span.lasts, cost, ..Carried::default() };
             for (forth, sender, sink) in running {
                 let ended = |thread: std::io::Result<thread::ScopedJoinHandle<'_, Moved>>| {
                     let thread = thread.map_err(|why| Error::new(Kind::Machine, why))?;

@@ -11,6 +11,7 @@ use super::cost::Cost;
 use super::latency::Latency;
 use super::path::{Path, is_silence};
 use super::span::{Meter, Span, Stop, Window};
+use super::Traffic;
 use crate::error::{Error, Kind, Result};
 
 /// How long an answer by UDP is waited for. TCP sends again by itself.
@@ -136,10 +137,12 @@ impl End for Stream {
     }
 }
 
-impl Trips {
+impl Traffic for Trips {
+    type Found = Answered;
+
     /// Sends them and waits for their answers. That no connection comes about is an error of kind
     /// [`Refused`](Kind::Refused). It blocks, for the whole span and a second at most.
-    pub fn run(&self, path: &Path, span: Span, stop: &Stop) -> Result<Answered> {
+    fn run(&self, path: &Path, span: Span, stop: &Stop) -> Result<Answered> {
         let size = usize::try_from(self.size).unwrap_or(LARGEST).clamp(SMALLEST, LARGEST);
         match self.protocol {
             Protocol::Tcp => {
@@ -175,11 +178,11 @@ fn trips(near: impl End, far: impl End, size: usize, span: Span, stop: &Stop) ->
         if asking.is_err() {
             done.stop();
         }
-        let machine = window.watch();
+        let spent = window.watch();
         let mut answered = asking.map_err(spawned)?.join().map_err(panicked)?;
         answered.lasted = span.lasts;
-        answered.cost.to = answering.join().map_err(panicked)?;
-        answered.cost.machine = machine;
+        let to = answering.join().map_err(panicked)?;
+        answered.cost = Cost { from: answered.cost.from, to, ..spent };
         Ok(answered)
     })
 }

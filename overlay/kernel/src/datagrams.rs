@@ -15,9 +15,11 @@ use nix::sys::socket::{setsockopt, sockopt};
 
 /// Longest message: what the length field of UDP can say.
 const LONGEST: usize = 65_535;
-/// Room for the control messages of one message, in words of eight bytes: a number each of `UDP_GRO` and `SO_RXQ_OVFL`, or the
-/// one of `UDP_SEGMENT`; each has a head of 16 bytes.
-const CONTROL: usize = 8;
+/// Room for the control message of one message, in words of eight bytes: a head of 16 bytes and a number.
+const CONTROL: usize = 4;
+/// `SK_MEMINFO_VARS` and `SK_MEMINFO_DROPS`, `linux/sock_diag.h`.
+const MEMINFO: usize = 9;
+const DROPS: usize = 8;
 /// Most messages of one call; the kernel's own limit is 1024 (`UIO_MAXIOV`).
 pub const MOST: usize = 64;
 
@@ -29,7 +31,6 @@ pub struct Inbox {
     bytes: Vec<u8>,
     each: usize,
     came: Vec<Came>,
-    overflowed: u32,
 }
 
 /// A message in its place of the inbox.
@@ -44,19 +45,14 @@ impl Inbox {
     /// Room for so many messages, of so many bytes each. What is longer is cut off.
     pub fn new(messages: usize, each: usize) -> Inbox {
         let (messages, each) = (messages.clamp(1, MOST), each.clamp(1, LONGEST));
-        Inbox { bytes: vec![0; messages * each], each, came: Vec::with_capacity(messages), overflowed: 0 }
+        Inbox { bytes: vec![0; messages * each], each, came: Vec::with_capacity(messages) }
     }
 
-    /// Lets the kernel hand over datagrams that came together as one message, and say what it had to drop for want of room.
-    /// An inbox for that has room for the longest message.
+    /// Lets the kernel hand over datagrams that came together as one message. An inbox for that has room for the longest
+    /// message.
     pub fn coalescing(socket: &UdpSocket) -> io::Result<()> {
         setsockopt(socket, sockopt::UdpGroSegment, &true)?;
         Ok(())
-    }
-
-    /// Lets the kernel say what it had to drop for want of room.
-    pub fn telling(socket: &UdpSocket) -> io::Result<()> {
-        Ok(setsockopt(socket, sockopt::RxqOvfl, &1)?)
     }
 
     /// Waits for a message, as long as the socket's timeout says, and takes those that have come by then. That none has come is
@@ -83,10 +79,8 @@ impl Inbox {
             let length = usize::try_from(header.msg_len).unwrap_or_default().min(self.each);
             let mut came = Came { length, segment: length };
             for (level, kind, number) in numbers(&header.msg_hdr) {
-                match (level, kind) {
-                    (libc::SOL_UDP, libc::UDP_GRO) => came.segment = usize::try_from(number).unwrap_or(length),
-                    (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => self.overflowed = number,
-                    _ => {}
+                if (level, kind) == (libc::SOL_UDP, libc::UDP_GRO) {
+                    came.segment = usize::try_from(number).unwrap_or(length);
                 }
             }
             self.came.push(came);
@@ -104,12 +98,20 @@ impl Inbox {
             empty.into_iter().chain(bytes.chunks(came.segment.max(1)))
         })
     }
+}
 
-    /// How many messages the kernel has dropped so far for want of room in the socket, if it was asked to tell. It tells
-    /// with the next message that it does hand over.
-    pub fn overflowed(&self) -> u32 {
-        self.overflowed
-    }
+/// How many messages that came for a socket the kernel has dropped so far, for want of room in it or since they were damaged.
+pub fn dropped(socket: &UdpSocket) -> io::Result<u32> {
+    let mut numbers = [0_u32; MEMINFO];
+    let mut length = libc::socklen_t::try_from(mem::size_of_val(&numbers)).unwrap_or_default();
+    #[expect(unsafe_code, reason = "this option has no safe form")]
+    // SAFETY: live numbers, and how many bytes they are; the kernel writes no more than that.
+    let got = unsafe {
+        let (place, length) = (numbers.as_mut_ptr().cast(), ptr::from_mut(&mut length));
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, place, length)
+    };
+    Errno::result(got)?;
+    Ok(numbers[DROPS])
 }
 
 /// Messages that are sent in one call, all of one length.
@@ -265,7 +267,7 @@ mod tests {
         assert_eq!(outbox.send(&from, 5).expect("they go"), 5);
         let mut inbox = Inbox::new(64, 200);
         assert_eq!(heard(&mut inbox, &to, 5), (0..5).map(|number| (number, 100)).collect::<Vec<_>>());
-        assert_eq!(inbox.overflowed(), 0);
+        assert_eq!(dropped(&to).expect("a number"), 0);
     }
 
     #[test]
@@ -291,7 +293,6 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_told() {
         let (from, to) = pair();
-        Inbox::telling(&to).expect("an option");
         nix::sys::socket::setsockopt(&to, nix::sys::socket::sockopt::RcvBuf, &2048).expect("an option");
         let outbox = Outbox::new(64, 1, 1000);
         for _ in 0..4 {
@@ -300,9 +301,7 @@ mod tests {
         let mut inbox = Inbox::new(64, 1000);
         inbox.receive(&to).expect("the first came");
         let kept = inbox.datagrams().count();
-        assert_eq!(outbox.send(&from, 1).expect("it goes"), 1);
-        inbox.receive(&to).expect("there is room again");
-        assert_eq!(kept + usize::try_from(inbox.overflowed()).expect("few"), 256);
+        assert_eq!(kept + usize::try_from(dropped(&to).expect("a number")).expect("few"), 256);
     }
 
     #[test]
