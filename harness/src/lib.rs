@@ -20,7 +20,7 @@
 //! | what is expected, now, soon, or never | [`expect`](mod@expect) |
 //! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks; a nemesis | [`fault`] |
 //! | steps in a file, played by `lab run` | [`scenario`], [`stage`] |
-//! | how fast it is, and what that costs: traffic of our own | [`traffic`] |
+//! | how fast it is, and what that costs: traffic of our own, and layer by layer | [`traffic`], [`layers`] |
 //! | what is shown and kept of a failure | [`report`] |
 //! | what a test has left behind | [`leak`] |
 //! | the store, as Consul's clients and a browser see it | [`consul`] |
@@ -42,6 +42,7 @@
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
 //! - [`handle`]: typed handles of hosts, containers, networks and processes; [`expect`](mod@expect): what is expected of them.
 //! - [`fault`]: what goes wrong in a lab, and how it is put right again.
+//! - [`layers`]: what the layers between two containers cost.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
 
@@ -55,6 +56,7 @@ pub mod fault;
 pub mod handle;
 mod host;
 pub mod lab;
+pub mod layers;
 pub mod leak;
 mod probe;
 mod process;
@@ -71,7 +73,7 @@ mod underlay;
 
 pub use error::{Error, Kind, Result};
 pub use events::{Actor, DockerEvent, Event, Events};
-pub use handle::{Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready};
+pub use handle::{Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready, Sending};
 pub use lab::Lab;
 pub use process::{Line, Log, State, Stream};
 pub use ring::Ring;

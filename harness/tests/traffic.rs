@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use harness::fault::{Fault, Filter, Guard, Impairment, Partition, Pick, Protocol as Inner, Way as Direction};
 use harness::topology::Topology;
 use harness::traffic::{Connections, Datagrams, Path, Protocol, Span, Stop, Streams, Traffic, Trips, Way};
-use harness::{Kind, Lab};
+use harness::{Kind, Lab, expect};
 use kernel::Netns;
 
 /// Long enough to see what is meant.
@@ -226,4 +226,39 @@ async fn a_path_that_is_cut_meanwhile_makes_figures_small_and_no_run_long(lab: L
         assert_eq!(trips.latency.count(), 0, "{trips:?}");
     }
     cut.heal().await.unwrap();
+}
+
+fn overlay() -> Topology {
+    let builder = Topology::builder().seed(7).hosts(["a", "b"]).network("red", "192.168.1.0/24");
+    builder.container("ra", "a", ["red"]).container("rb", "b", ["red"]).build().unwrap()
+}
+
+#[harness::test(topology = overlay())]
+async fn handles_send_traffic_of_every_kind(lab: Lab) -> harness::Result {
+    let (ra, rb) = (lab.container("ra")?, lab.container("rb")?);
+    let short = Duration::from_millis(100);
+    expect!(ra.streams(&rb).count(2).way(Way::Both).lasting(short)).await?;
+    expect!(ra.datagrams(&rb, 1000).rate(1_000_000).lasting(short)).await?;
+    expect!(ra.round_trips("rb@red").lasting(short)).await?;
+    expect!(ra.round_trips(&rb).tcp().size(1000).lasting(short)).await?;
+    expect!(ra.connections(&rb).at_once(2).lasting(short)).await?;
+    let nowhere = ra.streams("10.0.0.99").await.unwrap_err();
+    assert_eq!(nowhere.kind(), Kind::Input, "{nowhere}");
+    Ok(())
+}
+
+#[harness::test(topology = overlay())]
+async fn traffic_ends_with_the_host_that_it_comes_from(lab: Lab) -> harness::Result {
+    let (ra, rb) = (lab.container("ra")?, lab.container("rb")?);
+    let running = tokio::spawn(async move { ra.datagrams(&rb, 100).rate(100_000).lasting(Duration::from_hours(1)).await });
+    // It runs once somebody receives.
+    let rb = lab.container("rb")?;
+    while rb.run(|| std::fs::read_to_string("/proc/thread-self/net/udp").unwrap().lines().count())? < 2 {
+        tokio::task::yield_now().await;
+    }
+    let guard = lab.inject(Fault::Crash("a".parse()?)).await?;
+    let ended = running.await.unwrap();
+    assert_eq!(ended.unwrap_err().kind(), Kind::Down);
+    guard.heal().await?;
+    Ok(())
 }

@@ -1,5 +1,6 @@
-//! What a step can try on a lab beside echo requests: connections, datagrams, commands.
+//! What a step can try on a lab beside echo requests: connections, datagrams, traffic, commands.
 
+mod carry;
 mod echo;
 mod exec;
 mod tcp;
@@ -7,6 +8,7 @@ mod udp;
 
 use std::io;
 
+pub(crate) use carry::carry;
 pub(crate) use echo::Echo;
 pub(crate) use exec::{exec, missing_tool};
 pub(crate) use tcp::tcp;
