@@ -62,7 +62,10 @@ fn compare(runtime: &Runtime) {
     let netns = |name: &str| host(name).netns().expect("it is up");
     let path = Path::new(netns("a"), netns("b"), host("b").ip());
     let ground = Ground { runtime, from: host("a"), to: host("b"), path };
-    println!("{}; host to host, underlay of MTU 1500; medians of {ROUNDS} rounds in turns\n", Machine::here());
+    println!(
+        "{}; host to host, underlay of MTU 1500; medians of {ROUNDS} rounds in turns\n",
+        Machine::here()
+    );
     println!("| what | ours | theirs | ours / theirs | |");
     println!("|---|--:|--:|--:|---|");
     if installed("iperf3") {
@@ -79,7 +82,8 @@ fn compare(runtime: &Runtime) {
 }
 
 fn installed(tool: &str) -> bool {
-    let there = ["/usr/bin", "/usr/local/bin", "/bin"].iter().any(|folder| File::new(folder).join(tool).exists());
+    let there =
+        ["/usr/bin", "/usr/local/bin", "/bin"].iter().any(|folder| File::new(folder).join(tool).exists());
     if !there {
         println!("| skipped: this machine has no `{tool}` | | | | |");
     }
@@ -127,10 +131,13 @@ impl Ground<'_> {
         let (port, ip) = (IPERF.to_string(), self.to.ip().to_string());
         self.runtime.block_on(async {
             let server = self.to.command("iperf3").args(["-s", "-1", "-p", &port]);
-            let server: Process = server.ready(Ready::port(IPERF)).spawn().await.expect("a server can be started");
+            let server: Process =
+                server.ready(Ready::port(IPERF)).spawn().await.expect("a server can be started");
             // Its warm-up is not counted either.
-            let client = self.from.command("iperf3").args(["-c", &ip, "-p", &port, "-J", "-t", "1", "-O", "1"]);
-            let output = client.args(arguments.iter().copied()).output().await.expect("a client can be started");
+            let client =
+                self.from.command("iperf3").args(["-c", &ip, "-p", &port, "-J", "-t", "1", "-O", "1"]);
+            let output =
+                client.args(arguments.iter().copied()).output().await.expect("a client can be started");
             assert_eq!(output.status, 0, "{output}");
             server.wait().await;
             let said: Value = serde_json::from_str(&output.stdout).expect("it says JSON");
@@ -148,7 +155,9 @@ impl Ground<'_> {
         let expected = if count == 1 {
             Expected::Same
         } else {
-            Expected::Differs("one thread carries all streams of iperf3 3.12, ours have one each at either end")
+            Expected::Differs(
+                "one thread carries all streams of iperf3 3.12, ours have one each at either end",
+            )
         };
         line(&format!("TCP, {count} stream(s)"), "Gbit/s", both, &expected);
     }
@@ -174,7 +183,8 @@ impl Ground<'_> {
             let ours = self.ours(&Datagrams { size: 1400, rate: None, offload: false });
             both[0].push(ours.bits_per_second() / 1e9);
             let theirs = self.iperf(&["-u", "-b", "0", "-l", "1400"]);
-            let (sent, lost) = (number(&theirs["sum"]["bits_per_second"]), number(&theirs["sum"]["lost_percent"]));
+            let (sent, lost) =
+                (number(&theirs["sum"]["bits_per_second"]), number(&theirs["sum"]["lost_percent"]));
             both[1].push(sent * (1.0 - lost / 100.0) / 1e9);
         }
         let reason = "iperf3 makes a system call a datagram, ours one for 64";
@@ -191,7 +201,8 @@ impl Ground<'_> {
             medians[1].push(percentile(&theirs, "50.000"));
             tails[1].push(percentile(&theirs, "99.000"));
         }
-        let what = format!("{protocol:?} round trip of {size} bytes").replace("Udp", "UDP").replace("Tcp", "TCP");
+        let what =
+            format!("{protocol:?} round trip of {size} bytes").replace("Udp", "UDP").replace("Tcp", "TCP");
         line(&format!("{what}, p50"), "µs", medians, &Expected::Same);
         let reason = "a tail of one second is one of the machine's interruptions";
         line(&format!("{what}, p99"), "µs", tails, &Expected::Differs(reason));
@@ -202,19 +213,25 @@ impl Ground<'_> {
         let (port, ip, size) = (SOCKPERF.to_string(), self.to.ip().to_string(), size.to_string());
         let tcp: &[&str] = if protocol == Protocol::Tcp { &["--tcp"] } else { &[] };
         self.runtime.block_on(async {
-            let server = self.to.command("sockperf").args(["server", "-i", &ip, "-p", &port]).args(tcp.iter().copied());
+            let server = self
+                .to
+                .command("sockperf")
+                .args(["server", "-i", &ip, "-p", &port])
+                .args(tcp.iter().copied());
             let server = server.spawn().await.expect("a server can be started");
             let table = if protocol == Protocol::Tcp { "tcp" } else { "udp" };
             let bound = format!(":{SOCKPERF:04X} ");
             let there = || {
-                let read = self.to.run(move || std::fs::read_to_string(format!("/proc/thread-self/net/{table}")));
+                let read =
+                    self.to.run(move || std::fs::read_to_string(format!("/proc/thread-self/net/{table}")));
                 read.expect("it is up").expect("it can be read").contains(&bound)
             };
             while !there() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             let client = self.from.command("sockperf");
-            let client = client.args(["ping-pong", "-i", &ip, "-p", &port, "-t", "1", "-m", &size, "--full-rtt"]);
+            let client =
+                client.args(["ping-pong", "-i", &ip, "-p", &port, "-t", "1", "-m", &size, "--full-rtt"]);
             let output = client.args(tcp.iter().copied()).output().await.expect("a client can be started");
             assert_eq!(output.status, 0, "{output}");
             server.kill().await.expect("it can be ended");

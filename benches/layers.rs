@@ -31,7 +31,11 @@ fn main() -> ExitCode {
     enter(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime can be built");
-        let all = if small { measure(&runtime, 1, Duration::from_millis(24)) } else { measure(&runtime, ROUNDS, SAMPLE) };
+        let all = if small {
+            measure(&runtime, 1, Duration::from_millis(24))
+        } else {
+            measure(&runtime, ROUNDS, SAMPLE)
+        };
         let mut criterion = Criterion::default().configure_from_args();
         for (mtu, layers) in &all {
             tell(&mut criterion, *mtu, layers);
@@ -91,7 +95,10 @@ fn tell(criterion: &mut Criterion, mtu: u32, layers: &Layers) {
         let mut group = criterion.benchmark_group(format!("MTU {mtu}, {what}"));
         // The samples are there: nothing is warmed up, and each is one iteration.
         group.sampling_mode(SamplingMode::Flat).sample_size(ROUNDS).nresamples(10_000);
-        group.warm_up_time(Duration::from_nanos(1)).measurement_time(Duration::from_nanos(1)).throughput(unit);
+        group
+            .warm_up_time(Duration::from_nanos(1))
+            .measurement_time(Duration::from_nanos(1))
+            .throughput(unit);
         for (layer, series) in layers {
             // Round and round, so that as many samples as there are, are all of them, wherever it begins.
             let next = Cell::new(0);
@@ -113,7 +120,8 @@ fn seconds(time: f64) -> Duration {
 }
 
 fn table(mtu: u32, layers: &Layers) {
-    let of = |wanted: Layer| layers.iter().find(|(layer, _)| *layer == wanted).map(|(_, series)| series.clone());
+    let of =
+        |wanted: Layer| layers.iter().find(|(layer, _)| *layer == wanted).map(|(_, series)| series.clone());
     let veth = of(Layer::Veth).unwrap_or_default();
     let underlay = of(Layer::Underlay).unwrap_or_default();
     println!("Underlay of MTU {mtu}; {} rounds in turns:\n", veth.0.len());

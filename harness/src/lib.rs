@@ -73,7 +73,9 @@ mod underlay;
 
 pub use error::{Error, Kind, Result};
 pub use events::{Actor, DockerEvent, Event, Events};
-pub use handle::{Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready, Sending};
+pub use handle::{
+    Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready, Sending,
+};
 pub use lab::Lab;
 pub use process::{Line, Log, State, Stream};
 pub use ring::Ring;

@@ -5,14 +5,16 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use harness::fault::{Fault, Filter, Guard, Impairment, Partition, Pick, Protocol as Inner, Way as Direction};
+use harness::fault::{
+    Fault, Filter, Guard, Impairment, Partition, Pick, Protocol as Inner, Way as Direction,
+};
 use harness::topology::Topology;
 use harness::traffic::{Connections, Datagrams, Path, Protocol, Span, Stop, Streams, Traffic, Trips, Way};
 use harness::{Kind, Lab, expect};
 use kernel::Netns;
 
 /// Long enough to see what is meant.
-const SHORT: Span = Span { warm_up: Duration::from_millis(50), lasts: Duration::from_millis(250) };
+const SHORT: Span = Span { warm_up: Duration::from_millis(20), lasts: Duration::from_millis(100) };
 
 fn veth() -> Path {
     Path::veth(1500).unwrap()
@@ -47,8 +49,8 @@ fn datagrams_of_every_size_arrive_at_the_rate_that_was_asked_for() {
         for size in [16, 64, 1472, 1473, 9000, 65_507] {
             let rate = u64::from(size) * 8 * 1000;
             let delivered = Datagrams::at(size, rate).run(&path, SHORT, &stop()).unwrap();
-            // A thousand a second for a quarter of one, the first at once. A sender that was held up has sent fewer.
-            assert!((100..=251).contains(&delivered.sent), "{delivered:?}");
+            // A thousand a second for a tenth of one, the first at once. A sender that was held up has sent fewer.
+            assert!((30..=101).contains(&delivered.sent), "{delivered:?}");
             assert_eq!(delivered.arrivals.unique, delivered.sent, "{delivered:?}");
             assert_eq!((delivered.arrivals.duplicates, delivered.arrivals.reordered), (0, 0));
             assert_eq!((delivered.size, delivered.at_once), (size, 1));
@@ -79,7 +81,9 @@ fn datagrams_flat_out_are_counted_whether_they_go_together_or_not() {
 #[harness::isolate]
 fn round_trips_have_a_distribution() {
     for path in [veth(), loopback()] {
-        for (protocol, size) in [(Protocol::Udp, 64), (Protocol::Tcp, 64), (Protocol::Udp, 9000), (Protocol::Tcp, 60_000)] {
+        for (protocol, size) in
+            [(Protocol::Udp, 64), (Protocol::Tcp, 64), (Protocol::Udp, 9000), (Protocol::Tcp, 60_000)]
+        {
             let answered = Trips { protocol, size }.run(&path, SHORT, &stop()).unwrap();
             let latency = &answered.latency;
             assert!(latency.count() > 10, "{protocol:?} {size}: {}", latency.count());
@@ -210,7 +214,8 @@ async fn a_path_that_is_cut_meanwhile_makes_figures_small_and_no_run_long(lab: L
     });
     // They run once the stream is there.
     let b = lab.host("b").unwrap();
-    let established = || b.run(|| std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap()).unwrap().contains(" 01 ");
+    let established =
+        || b.run(|| std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap()).unwrap().contains(" 01 ");
     while !established() {
         tokio::task::yield_now().await;
     }
@@ -250,7 +255,10 @@ async fn handles_send_traffic_of_every_kind(lab: Lab) -> harness::Result {
 #[harness::test(topology = overlay())]
 async fn traffic_ends_with_the_host_that_it_comes_from(lab: Lab) -> harness::Result {
     let (ra, rb) = (lab.container("ra")?, lab.container("rb")?);
-    let running = tokio::spawn(async move { ra.datagrams(&rb, 100).rate(100_000).lasting(Duration::from_hours(1)).await });
+    let running =
+        tokio::spawn(
+            async move { ra.datagrams(&rb, 100).rate(100_000).lasting(Duration::from_hours(1)).await },
+        );
     // It runs once somebody receives.
     let rb = lab.container("rb")?;
     while rb.run(|| std::fs::read_to_string("/proc/thread-self/net/udp").unwrap().lines().count())? < 2 {

@@ -46,7 +46,10 @@ fn far(from: &Spot, to: &Destination) -> Result<Place> {
     let name = to.0.strip_prefix(IPV6).unwrap_or(&to.0);
     let name = name.split_once('@').map_or(name, |(name, _)| name);
     from.lab.place(name).map_err(|_| {
-        Error::new(Kind::Input, format_args!("the lab cannot receive traffic at {}: it is nobody's by name", to.0))
+        Error::new(
+            Kind::Input,
+            format_args!("the lab cannot receive traffic at {}: it is nobody's by name", to.0),
+        )
     })
 }
 

@@ -78,7 +78,8 @@ impl Sample {
     pub fn nanos_per_packet(&self) -> f64 {
         let cost = self.datagrams.cost;
         let sending = cost.process.saturating_sub(cost.to).as_secs_f64() * 1e9;
-        share(sending, self.datagrams.sent) + share(cost.to.as_secs_f64() * 1e9, self.datagrams.arrivals.unique)
+        share(sending, self.datagrams.sent)
+            + share(cost.to.as_secs_f64() * 1e9, self.datagrams.arrivals.unique)
     }
 }
 
@@ -113,7 +114,10 @@ mod tests {
     #[test]
     fn a_ratio_is_that_of_samples_of_one_round() {
         // The machine got ten times as fast: of each round it is a half.
-        let (base, half) = (Series(vec![carried(100), carried(1000), carried(1000)]), Series(vec![carried(50), carried(500), carried(500)]));
+        let (base, half) = (
+            Series(vec![carried(100), carried(1000), carried(1000)]),
+            Series(vec![carried(50), carried(500), carried(500)]),
+        );
         assert!((half.ratio(&base) - 0.5).abs() < 1e-9);
         assert!((base.ratio(&base) - 1.0).abs() < 1e-9);
         assert!(base.ratio(&Series::default()).abs() < 1e-9);
@@ -123,10 +127,14 @@ mod tests {
     fn costs_are_of_what_arrived() {
         assert!((carried(8000).cpu_per_gigabyte() - 0.5).abs() < 1e-9);
         assert!(Sample::default().cpu_per_gigabyte().abs() < 1e-9);
-        let cost = Cost { to: Duration::from_micros(10), process: Duration::from_micros(40), ..Cost::default() };
+        let cost =
+            Cost { to: Duration::from_micros(10), process: Duration::from_micros(40), ..Cost::default() };
         let arrivals = Arrivals { unique: 10, ..Arrivals::default() };
         let datagrams = Delivered { sent: 30, arrivals, cost, ..Delivered::default() };
         let sample = Sample { datagrams, ..Sample::default() };
-        assert!((sample.nanos_per_packet() - 2000.0).abs() < 1e-6, "a microsecond to send, and one to receive");
+        assert!(
+            (sample.nanos_per_packet() - 2000.0).abs() < 1e-6,
+            "a microsecond to send, and one to receive"
+        );
     }
 }

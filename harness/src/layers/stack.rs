@@ -161,9 +161,12 @@ impl Ends {
         let named = |container: &Container| format!("container:{}", container.name);
         let all = &topology.containers;
         let pairs = || {
-            all.iter().enumerate().flat_map(|(place, one)| all[place + 1..].iter().map(move |other| (one, other)))
+            all.iter()
+                .enumerate()
+                .flat_map(|(place, one)| all[place + 1..].iter().map(move |other| (one, other)))
         };
-        let pair = |same: bool| pairs().find(|(one, other)| (one.on == other.on) == same && share(one, other));
+        let pair =
+            |same: bool| pairs().find(|(one, other)| (one.on == other.on) == same && share(one, other));
         let (same, cross) = (pair(true), pair(false));
         let hosts: Vec<&HostName> = match cross {
             Some((one, other)) => vec![&one.on, &other.on],
@@ -175,11 +178,15 @@ impl Ends {
         };
         // A network that is internal has no way out.
         let out = all.iter().find(|container| {
-            let leads_out = |name| topology.networks.iter().any(|network| network.name == name && !network.internal);
+            let leads_out =
+                |name| topology.networks.iter().any(|network| network.name == name && !network.internal);
             container.networks.iter().any(|attachment| leads_out(attachment.network.clone()))
         });
         let gateway = out.and_then(|container| {
-            let other = topology.hosts.iter().find(|host| host.name != container.on && Some(&host.name) == hosts.map(|[_, far]| far));
+            let other = topology
+                .hosts
+                .iter()
+                .find(|host| host.name != container.on && Some(&host.name) == hosts.map(|[_, far]| far));
             let other = other.or_else(|| topology.hosts.iter().find(|host| host.name != container.on))?;
             Some([named(container), format!("host:{}", other.name)])
         });

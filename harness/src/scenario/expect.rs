@@ -381,8 +381,14 @@ mod tests {
         let nothing = Came { sent: 1000, lost: 1000, ..Came::default() };
         let refused = Came { why: Some("there is no way".into()), ..Came::default() };
         let judge = |rate: Option<&str>, loss: Option<&str>, came: &Came| {
-            let (rate, loss) = (rate.map(|text| text.parse().expect("a limit")), loss.map(|text| text.parse().expect("a limit")));
-            said(Expect::Traffic { rate, loss, duplicates: None, reordered: None }.judge(&Outcome::Traffic(came.clone())))
+            let (rate, loss) = (
+                rate.map(|text| text.parse().expect("a limit")),
+                loss.map(|text| text.parse().expect("a limit")),
+            );
+            said(
+                Expect::Traffic { rate, loss, duplicates: None, reordered: None }
+                    .judge(&Outcome::Traffic(came.clone())),
+            )
         };
         assert_eq!(judge(None, None, &came), "ok");
         assert_eq!(judge(Some(">=90mbit"), Some("10%"), &came), "ok");
@@ -392,7 +398,10 @@ mod tests {
         assert_eq!(judge(None, Some("100%"), &nothing), "ok");
         assert_eq!(judge(None, None, &refused), "expected something to arrive, got nothing: there is no way");
         assert_eq!(judge(Some("<1kbit"), None, &refused), "ok");
-        assert_eq!(judge(Some(">1kbit"), None, &refused), "expected a rate of >1kbit, got 0bit: there is no way");
+        assert_eq!(
+            judge(Some(">1kbit"), None, &refused),
+            "expected a rate of >1kbit, got 0bit: there is no way"
+        );
     }
 
     #[test]

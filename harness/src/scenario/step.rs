@@ -13,8 +13,8 @@ use super::expect::Expect;
 use super::fact::Check;
 use crate::fault::{Fault, Nemesis};
 use crate::lab::Connect;
-use crate::traffic::{Datagrams, Streams};
 use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, show_duration};
+use crate::traffic::{Datagrams, Streams};
 
 /// One step of a scenario.
 #[derive(Clone, Debug, PartialEq)]

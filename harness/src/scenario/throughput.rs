@@ -14,9 +14,7 @@ use crate::fault::parse_rate;
 use crate::lab::{Lab, Place};
 use crate::probe;
 use crate::topology::{At, Checker, Mistake, quote, show_duration};
-use crate::traffic::{
-    Cost, Datagrams, LARGEST, MOST_STREAMS, Path, SMALLEST, Span, Streams, Traffic, Way,
-};
+use crate::traffic::{Cost, Datagrams, LARGEST, MOST_STREAMS, Path, SMALLEST, Span, Streams, Traffic, Way};
 
 /// How long traffic is measured, unless said.
 const LASTS: Duration = Duration::from_secs(1);
@@ -200,7 +198,11 @@ fn path(lab: &Lab, verb: &Throughput, ip: std::net::IpAddr) -> Result<(Place, Pl
 }
 
 /// Whole bits a second.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates; there are no negative rates")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates; there are no negative rates"
+)]
 fn whole(bits_per_second: f64) -> Speed {
     Speed(bits_per_second.round() as u64)
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::Traffic;
 use super::cost::Cost;
 use super::latency::Latency;
 use super::path::{PATIENCE, Path, is_silence, prepare};
 use super::span::{Meter, Span, Stop, Window};
-use super::Traffic;
 use crate::error::{Error, Kind, Result};
 
 /// Most that are opened at once.
@@ -76,7 +76,10 @@ impl Traffic for Connections {
             let window = window.clone();
             // A thread is in the namespace of the one that started it: each connection has a socket that is made there.
             let started = path.from().run(move || {
-                thread::Builder::new().stack_size(128 << 10).name("dials".into()).spawn(move || dial(to, &window))
+                thread::Builder::new()
+                    .stack_size(128 << 10)
+                    .name("dials".into())
+                    .spawn(move || dial(to, &window))
             });
             match started {
                 Ok(Ok(thread)) => dialling.push(thread),
@@ -137,7 +140,8 @@ fn open(to: SocketAddr, window: &Window) -> io::Result<()> {
         match stream.read(&mut [0]) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(_) => return Ok(()),
-            Err(why) if is_silence(&why) && begun.elapsed() < PATIENCE && !window.is_over(Instant::now()) => {}
+            Err(why) if is_silence(&why) && begun.elapsed() < PATIENCE && !window.is_over(Instant::now()) => {
+            }
             Err(why) => return Err(why),
         }
     }

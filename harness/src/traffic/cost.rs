@@ -55,7 +55,8 @@ pub(super) struct Busy {
 
 impl Busy {
     pub(super) fn now() -> Busy {
-        let process = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from).unwrap_or_default();
+        let process =
+            clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map(Duration::from).unwrap_or_default();
         Busy { process, machine: of_the_machine() }
     }
 

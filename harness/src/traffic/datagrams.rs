@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use kernel::datagrams::{Inbox, MOST, Outbox, dropped};
 use serde::{Deserialize, Serialize};
 
+use super::Traffic;
 use super::cost::Cost;
 use super::pace::Pace;
 use super::path::{Path, is_silence};
 use super::sequence::{Arrivals, Sequence};
 use super::span::{LOOK, Meter, Span, Stop, Window};
 use super::streams::rate;
-use super::Traffic;
 use crate::error::{Error, Kind, Result};
 
 /// Shortest datagram: what it carries itself.
@@ -170,7 +170,8 @@ impl Traffic for Datagrams {
     fn run(&self, path: &Path, span: Span, stop: &Stop) -> Result<Delivered> {
         let asked = Datagrams { size: self.size.clamp(SMALLEST, LARGEST), ..*self };
         let (near, far) = path.datagrams()?;
-        let failed = |why: io::Error| Error::new(Kind::Machine, format_args!("cannot receive datagrams: {why}"));
+        let failed =
+            |why: io::Error| Error::new(Kind::Machine, format_args!("cannot receive datagrams: {why}"));
         if asked.offload {
             Inbox::coalescing(&far).map_err(failed)?;
         }
@@ -229,8 +230,7 @@ impl Run<'_> {
                 break;
             }
             let counts = now >= self.window.begins;
-            let (number, since) =
-                if counts { (sent[1], self.window.begins) } else { (sent[0], begun) };
+            let (number, since) = if counts { (sent[1], self.window.begins) } else { (sent[0], begun) };
             let room = outbox.messages() * outbox.datagrams_each();
             let due = match pace {
                 None => room,
@@ -286,7 +286,8 @@ impl Run<'_> {
             let silent = received.as_ref().is_err_and(is_silence);
             match received {
                 Ok(()) => {
-                    let ours = inbox.datagrams().filter(|datagram| datagram.len() == size).filter_map(Label::read);
+                    let ours =
+                        inbox.datagrams().filter(|datagram| datagram.len() == size).filter_map(Label::read);
                     for label in ours.filter(|label| label.run == self.number && label.counts) {
                         sequence.arrive(label.number);
                         first = first.or(Some(now));
@@ -302,7 +303,9 @@ impl Run<'_> {
             let sent = self.sent.load(Ordering::Acquire);
             if sent != UNSAID {
                 let patience = if last.is_some() { QUIET } else { FIRST };
-                let waited = now.saturating_duration_since(last.map_or(self.window.ends, |last| last.max(self.window.ends)));
+                let waited = now.saturating_duration_since(
+                    last.map_or(self.window.ends, |last| last.max(self.window.ends)),
+                );
                 let late = now.saturating_duration_since(self.window.ends);
                 let arrivals = sequence.arrivals();
                 // Duplicates of the last ones may still come where there were any.
@@ -336,7 +339,11 @@ mod tests {
     #[test]
     fn nothing_of_nothing_is_lost_altogether() {
         assert!((Delivered::default().loss() - 1.0).abs() < f64::EPSILON);
-        let half = Delivered { sent: 4, arrivals: Arrivals { unique: 2, ..Arrivals::default() }, ..Delivered::default() };
+        let half = Delivered {
+            sent: 4,
+            arrivals: Arrivals { unique: 2, ..Arrivals::default() },
+            ..Delivered::default()
+        };
         assert!((half.loss() - 0.5).abs() < f64::EPSILON);
         assert_eq!(half.lost(), 2);
     }

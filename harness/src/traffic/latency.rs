@@ -105,7 +105,10 @@ mod tests {
     #[test]
     fn nothing_has_taken_no_time() {
         let none = Latency::default();
-        assert_eq!((none.count(), none.min(), none.at(0.5), none.max()), (0, Duration::ZERO, Duration::ZERO, Duration::ZERO));
+        assert_eq!(
+            (none.count(), none.min(), none.at(0.5), none.max()),
+            (0, Duration::ZERO, Duration::ZERO, Duration::ZERO)
+        );
         assert_eq!(none.curve(), []);
     }
 

@@ -94,7 +94,9 @@ impl Path {
                 Ok((far, _)) => break far,
                 Err(why) if is_silence(&why) && begun.elapsed() < PATIENCE => {}
                 // Somebody else has answered.
-                Err(why) if is_silence(&why) => return Err(refused(&io::Error::other("somebody else answers there"))),
+                Err(why) if is_silence(&why) => {
+                    return Err(refused(&io::Error::other("somebody else answers there")));
+                }
                 Err(why) => return Err(refused(&why)),
             }
         };
@@ -125,7 +127,10 @@ impl Path {
         };
         ready().map_err(|why| {
             let names = (self.from.name(), dialled);
-            Error::new(Kind::Refused, format_args!("cannot send from {} to {}: {}", names.0, names.1, plain(&why)))
+            Error::new(
+                Kind::Refused,
+                format_args!("cannot send from {} to {}: {}", names.0, names.1, plain(&why)),
+            )
         })?;
         Ok((near, far))
     }

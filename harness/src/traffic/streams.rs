@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use socket2::SockRef;
 
+use super::Traffic;
 use super::cost::Cost;
 use super::path::{Path, is_silence};
 use super::span::{Meter, Span, Stop, Window};
-use super::Traffic;
 use crate::error::{Error, Kind, Result};
 
 /// What is written and read at a time, as `iperf3` does.
@@ -133,7 +133,8 @@ impl Traffic for Streams {
             }
         }
         drop(listener);
-        let segment = streams.first().and_then(|one| SockRef::from(&one.near).tcp_mss().ok()).unwrap_or(SEGMENT);
+        let segment =
+            streams.first().and_then(|one| SockRef::from(&one.near).tcp_mss().ok()).unwrap_or(SEGMENT);
         let window = Window::new(span, stop);
         thread::scope(|scope| {
             let mut running = Vec::new();

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::Traffic;
 use super::cost::Cost;
 use super::latency::Latency;
 use super::path::{Path, is_silence};
 use super::span::{Meter, Span, Stop, Window};
-use super::Traffic;
 use crate::error::{Error, Kind, Result};
 
 /// How long an answer by UDP is waited for. TCP sends again by itself.
@@ -169,7 +169,8 @@ fn trips(near: impl End, far: impl End, size: usize, span: Span, stop: &Stop) ->
         let start = |name: &str| thread::Builder::new().stack_size(128 << 10).name(name.into());
         let spawned = |why| Error::new(Kind::Machine, why);
         let panicked = |_| Error::new(Kind::Machine, "a thread of the traffic panicked");
-        let answering = start("answers").spawn_scoped(scope, || answer(far, size, &window, &done)).map_err(spawned)?;
+        let answering =
+            start("answers").spawn_scoped(scope, || answer(far, size, &window, &done)).map_err(spawned)?;
         let asking = start("asks").spawn_scoped(scope, || {
             let asked = ask(near, size, &window);
             done.stop();

@@ -15,10 +15,7 @@ fn every_layer_of_the_smallest_lab_is_measured_against_a_bare_veth() {
     assert_eq!((&json["version"], &json["mtu"], &json["base"]), (&1.into(), &1500.into(), &"veth".into()));
     let layers = json["layers"].as_array().unwrap();
     let names: Vec<&str> = layers.iter().map(|layer| layer["layer"].as_str().unwrap()).collect();
-    assert_eq!(
-        names,
-        ["loopback", "veth", "underlay", "same_host", "cross_host", "gateway", "impaired"]
-    );
+    assert_eq!(names, ["loopback", "veth", "underlay", "same_host", "cross_host", "gateway", "impaired"]);
     for layer in layers {
         assert!(layer["tcp"]["bits_per_second"].as_f64().unwrap() > 0.0, "{layer}");
         assert!(layer["round_trips"]["latency"]["count"].as_u64().unwrap() > 0, "{layer}");
@@ -33,9 +30,13 @@ fn every_layer_of_the_smallest_lab_is_measured_against_a_bare_veth() {
 fn a_lab_that_lacks_layers_is_measured_by_those_that_it_has() {
     let console = Console::new();
     let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-    fs::write(file.path(), "host = [{ name = \"a\", engine = false }, { name = \"b\", engine = false }]\n").unwrap();
+    fs::write(file.path(), "host = [{ name = \"a\", engine = false }, { name = \"b\", engine = false }]\n")
+        .unwrap();
     let file = file.path().to_str().unwrap();
     let said = console.lab(["bench", file, "--for", "60ms", "--rounds", "1"]).done();
     assert!(said.contains("host to host   a to b"), "{said}");
-    assert!(said.contains("no overlay, cross host: this lab has not two containers on different hosts"), "{said}");
+    assert!(
+        said.contains("no overlay, cross host: this lab has not two containers on different hosts"),
+        "{said}"
+    );
 }

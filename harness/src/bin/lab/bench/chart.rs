@@ -37,7 +37,8 @@ pub(super) fn draw(bill: &Bill) -> String {
     let base = bill.base();
     let parts = bill.layers.iter().zip(COLOURS.iter().cycle()).map(|((layer, _, series), colour)| {
         let latency = series.latency();
-        let curve = latency.curve().into_iter().map(|(share, time)| (share, time.as_secs_f64() * 1e6)).collect();
+        let curve =
+            latency.curve().into_iter().map(|(share, time)| (share, time.as_secs_f64() * 1e6)).collect();
         Part {
             name: layer.to_string(),
             colour,
@@ -102,9 +103,14 @@ fn bars(svg: &mut String, top: f64, parts: &[Part]) {
 }
 
 fn lines(svg: &mut String, top: f64, parts: &[Part]) {
-    let heading = "Round trips of 64 bytes by UDP: share that took no longer than so many µs (a logarithmic scale)";
+    let heading =
+        "Round trips of 64 bytes by UDP: share that took no longer than so many µs (a logarithmic scale)";
     text(svg, 24.0, top - 24.0, "start", " font-weight=\"600\"", heading);
-    let times = || parts.iter().flat_map(|part| part.curve.iter().filter(|(share, _)| *share <= 0.999).map(|(_, time)| *time));
+    let times = || {
+        parts
+            .iter()
+            .flat_map(|part| part.curve.iter().filter(|(share, _)| *share <= 0.999).map(|(_, time)| *time))
+    };
     let (least, most) = (times().fold(f64::MAX, f64::min), times().fold(0.0, f64::max));
     if least >= most {
         text(svg, LEFT, top + FIELD / 2.0, "start", " fill=\"#666\"", "no round trip was measured");
@@ -115,7 +121,12 @@ fn lines(svg: &mut String, top: f64, parts: &[Part]) {
     let down = |share: f64| top + FIELD * (1.0 - share);
     for percent in [0, 25, 50, 75, 90, 99] {
         let y = down(f64::from(percent) / 100.0);
-        put(svg, format_args!("<line x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#e4e4e4\"/>\n"));
+        put(
+            svg,
+            format_args!(
+                "<line x1=\"{LEFT}\" x2=\"{RIGHT}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#e4e4e4\"/>\n"
+            ),
+        );
         // The lines of 99 and 100 would be one.
         text(svg, LEFT - 12.0, y + 4.5, "end", " fill=\"#666\"", &format!("{percent}%"));
     }
@@ -125,7 +136,12 @@ fn lines(svg: &mut String, top: f64, parts: &[Part]) {
             continue;
         }
         let (x, bottom) = (across(tick), top + FIELD);
-        put(svg, format_args!("<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\" stroke=\"#e4e4e4\"/>\n"));
+        put(
+            svg,
+            format_args!(
+                "<line x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\" stroke=\"#e4e4e4\"/>\n"
+            ),
+        );
         text(svg, x, bottom + 20.0, "middle", " fill=\"#666\"", &format!("{tick}"));
     }
     for part in parts {
@@ -176,7 +192,13 @@ fn legend(svg: &mut String, top: f64, parts: &[Part]) {
 }
 
 fn text(svg: &mut String, x: f64, y: f64, anchor: &str, more: &str, words: &str) {
-    put(svg, format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"{more}>{}</text>\n", escaped(words)));
+    put(
+        svg,
+        format_args!(
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"{more}>{}</text>\n",
+            escaped(words)
+        ),
+    );
 }
 
 fn put(svg: &mut String, piece: std::fmt::Arguments<'_>) {
@@ -193,15 +215,26 @@ mod tests {
     use super::*;
 
     fn part(name: &str, bits_per_second: f64, curve: Vec<(f64, f64)>) -> Part {
-        Part { name: name.into(), colour: "#000", bits_per_second, ratio: 1.0, curve, median: Duration::from_micros(7) }
+        Part {
+            name: name.into(),
+            colour: "#000",
+            bits_per_second,
+            ratio: 1.0,
+            curve,
+            median: Duration::from_micros(7),
+        }
     }
 
     #[test]
     fn every_layer_has_a_bar_and_a_line_within_the_page() {
         let curve = vec![(0.0, 3.0), (0.5, 7.0), (0.99, 30.0), (1.0, 900.0)];
-        let svg = page("a & b", "<machine>", &[part("veth", 12e9, curve.clone()), part("overlay", 6e9, curve)]);
+        let svg =
+            page("a & b", "<machine>", &[part("veth", 12e9, curve.clone()), part("overlay", 6e9, curve)]);
         assert_eq!((svg.matches("<polyline").count(), svg.matches("rx=\"2\"").count()), (2, 2));
-        assert!(svg.contains("a &amp; b") && svg.contains("&lt;machine&gt;") && !svg.contains("NaN"), "{svg}");
+        assert!(
+            svg.contains("a &amp; b") && svg.contains("&lt;machine&gt;") && !svg.contains("NaN"),
+            "{svg}"
+        );
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
         // What is behind 99.9 % is not drawn: the axis would be its own.
         assert!(svg.contains(">20</text>") && !svg.contains(">500</text>"), "{svg}");
@@ -210,7 +243,10 @@ mod tests {
     #[test]
     fn nothing_measured_is_no_line_and_no_panic() {
         let svg = page("t", "m", &[part("veth", 0.0, vec![])]);
-        assert!(svg.contains("no round trip was measured") && !svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+        assert!(
+            svg.contains("no round trip was measured") && !svg.contains("NaN") && !svg.contains("inf"),
+            "{svg}"
+        );
         assert_eq!(page("t", "m", &[]).matches("<polyline").count(), 0);
     }
 

@@ -119,7 +119,8 @@ async fn measure(topology: Topology, bench: &Bench) -> anyhow::Result<Bill> {
     let (lab, mtu) = (topology.name.clone(), topology.underlay.mtu);
     progress("the lab comes up");
     let stack = Stack::up(topology).await?;
-    let mut layers: Vec<_> = stack.layers().map(|(layer, of)| (layer, of.to_owned(), Series::default())).collect();
+    let mut layers: Vec<_> =
+        stack.layers().map(|(layer, of)| (layer, of.to_owned(), Series::default())).collect();
     let samples = bench.rounds * u32::try_from(layers.len()).unwrap_or(1);
     let effort = Effort::of((bench.lasts / samples.max(1)).max(SHORTEST));
     let begun = Instant::now();

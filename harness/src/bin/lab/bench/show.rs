@@ -12,9 +12,20 @@ use crate::table::table as aligned;
 /// A line a layer.
 pub(super) fn table(bill: &Bill) -> String {
     let base = bill.base();
-    let rows: Vec<[String; 10]> = bill.layers.iter().map(|(layer, of, series)| row(*layer, of, series, base)).collect();
-    let heading =
-        ["LAYER", "FROM, TO", "GBIT/S", "RATIO", "CPU S/GB", "NS/PACKET", "RATIO", "TRIP P50", "P99", "RATIO"];
+    let rows: Vec<[String; 10]> =
+        bill.layers.iter().map(|(layer, of, series)| row(*layer, of, series, base)).collect();
+    let heading = [
+        "LAYER",
+        "FROM, TO",
+        "GBIT/S",
+        "RATIO",
+        "CPU S/GB",
+        "NS/PACKET",
+        "RATIO",
+        "TRIP P50",
+        "P99",
+        "RATIO",
+    ];
     let mut text = format!("{}\n", bill.machine);
     text += &format!(
         "lab {}, underlay of MTU {}; {} rounds in turns, {:.1} s\n\n",
@@ -58,7 +69,8 @@ fn micros(time: Duration) -> String {
 /// The same and more, for programs.
 pub(super) fn json(bill: &Bill) -> Value {
     let base = bill.base();
-    let layers: Vec<Value> = bill.layers.iter().map(|(layer, of, series)| entry(*layer, of, series, base)).collect();
+    let layers: Vec<Value> =
+        bill.layers.iter().map(|(layer, of, series)| entry(*layer, of, series, base)).collect();
     json!({
         "version": VERSION,
         "lab": bill.lab,
