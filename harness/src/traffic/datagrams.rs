@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use kernel::datagrams::{Inbox, MOST, Outbox, dropped};
+use nix::errno::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::Traffic;
@@ -251,7 +252,7 @@ impl Run<'_> {
                 Ok(went) => went,
                 Err(why) if is_silence(&why) => 0,
                 // Longer than the path carries uncut: each by itself then.
-                Err(_) if outbox.datagrams_each() > 1 => {
+                Err(why) if outbox.datagrams_each() > 1 && is_too_much(&why) => {
                     outbox = self.outbox(false);
                     0
                 }
@@ -321,6 +322,13 @@ impl Run<'_> {
         let cost = meter.cost();
         Came { arrivals: sequence.arrivals(), overflowed: drops(before), first_to_last, cost }
     }
+}
+
+/// Whether a message of several datagrams is what the kernel does not take: since they are longer than the MTU, or the device or
+/// the kernel cannot cut it apart.
+fn is_too_much(why: &io::Error) -> bool {
+    let known = [Errno::EINVAL, Errno::EMSGSIZE, Errno::EIO, Errno::EOPNOTSUPP];
+    why.raw_os_error().is_some_and(|number| known.contains(&Errno::from_raw(number)))
 }
 
 #[cfg(test)]
