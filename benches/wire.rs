@@ -5,8 +5,7 @@
 #![expect(clippy::print_stdout, reason = "a table is what it is for")]
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use benches::enter;
 use harness::Lab;
 use harness::fault::{Fault, Filter, Impairment, Pick, Protocol, Queue, Rate, Way};
 use harness::topology::Topology;
+use harness::traffic::{Path, Span, Stop, Streams, Traffic, Trips};
 use tokio::runtime::Runtime;
 
 /// How long the receiver waits for the next datagram before it takes what is missing for lost.
@@ -68,7 +68,8 @@ fn throughput(runtime: &Runtime, count: u64) {
     let builder = builder.container("ca", "a", ["demonet"]).container("cb", "b", ["demonet"]);
     let topology = builder.build().expect("the names are right");
     let lab = runtime.block_on(Lab::up(topology)).expect("the lab comes up");
-    let (rounds, bytes) = if count < 1000 { (1, 1 << 20) } else { (15, 256 << 20) };
+    let (rounds, lasts) = if count < 1000 { (1, 20) } else { (15, 200) };
+    let lasts = Duration::from_millis(lasts);
     let spliced = Impairment { delay: Duration::from_nanos(1), ..Impairment::default() };
     let impaired = |impairment: &Impairment| {
         let (host, impairment) = ("a".parse().expect("a name"), Box::new(impairment.clone()));
@@ -78,11 +79,12 @@ fn throughput(runtime: &Runtime, count: u64) {
     };
     for (what, from, to) in [("TCP, host to host", "a", "b"), ("TCP, container to container", "ca", "cb")] {
         let (mut bare, mut asked, mut wire) = (Vec::new(), Vec::new(), Vec::new());
+        let path = path(&lab, from, to);
         for _ in 0..rounds {
-            bare.push(stream(&lab, from, to, bytes));
+            bare.push(stream(&path, lasts));
             for (impairment, seen) in [(Impairment::default(), &mut asked), (spliced.clone(), &mut wire)] {
                 let guard = impaired(&impairment);
-                seen.push(stream(&lab, from, to, bytes));
+                seen.push(stream(&path, lasts));
                 runtime.block_on(guard.heal()).expect("a wire can be healed");
             }
         }
@@ -96,10 +98,11 @@ fn throughput(runtime: &Runtime, count: u64) {
         [("UDP round trip, host to host", "a", "b"), ("UDP round trip, container to container", "ca", "cb")]
     {
         let (mut bare, mut wire) = (Vec::new(), Vec::new());
+        let path = path(&lab, from, to);
         for _ in 0..rounds {
-            bare.push(round_trip(&lab, from, to));
+            bare.push(round_trip(&path, lasts));
             let guard = impaired(&spliced);
-            wire.push(round_trip(&lab, from, to));
+            wire.push(round_trip(&path, lasts));
             runtime.block_on(guard.heal()).expect("a wire can be healed");
         }
         let (bare, wire) = (middle(bare), middle(wire));
@@ -113,67 +116,22 @@ fn middle(mut all: Vec<f64>) -> f64 {
     all[all.len() / 2]
 }
 
-/// Runs `f` in the network of a host or container.
-fn at<R: Send + 'static>(
-    lab: &Lab,
-    name: &str,
-    f: impl FnOnce() -> std::io::Result<R> + Send + 'static,
-) -> R {
-    let place = lab.place(name).expect("it is there");
-    place.netns().expect("it is up").run(f).expect("it can be entered").expect("a socket can be made")
+/// From one to another.
+fn path(lab: &Lab, from: &str, to: &str) -> Path {
+    let netns = |name: &str| lab.place(name).expect("it is there").netns().expect("it is up");
+    Path::new(netns(from), netns(to), lab.address(from, to).expect("it has an address"))
 }
 
-/// Sends so many bytes; gigabits a second, from the first byte to the answer that all have come.
-fn stream(lab: &Lab, from: &str, to: &str, bytes: usize) -> f64 {
-    let listener = at(lab, to, || TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)));
-    let port = listener.local_addr().expect("it is bound").port();
-    let address = lab.address(from, to).expect("it has an address");
-    let receiver = thread::spawn(move || {
-        let (mut stream, _) = listener.accept()?;
-        let (mut buffer, mut left) = (vec![0; 1 << 20], bytes);
-        while left > 0 {
-            left -= stream.read(&mut buffer)?;
-        }
-        stream.write_all(b"x")
-    });
-    let mut stream = at(lab, from, move || TcpStream::connect((address, port)));
-    let (chunk, begun) = (vec![7; 1 << 20], Instant::now());
-    for _ in 0..bytes / chunk.len() {
-        stream.write_all(&chunk).expect("bytes can be sent");
-    }
-    stream.read_exact(&mut [0]).expect("they come");
-    let took = begun.elapsed();
-    receiver.join().expect("it does not panic").expect("bytes can be received");
-    #[expect(clippy::cast_precision_loss, reason = "it is small")]
-    let bits = bytes as f64 * 8.0;
-    bits / took.as_secs_f64() / 1e9
+/// Gigabits a second of one stream.
+fn stream(path: &Path, lasts: Duration) -> f64 {
+    let carried = Streams::default().run(path, Span::of(lasts), &Stop::default());
+    carried.expect("a stream can be opened").bits_per_second() / 1e9
 }
 
-/// The median of 500 round trips of a datagram, in microseconds.
-fn round_trip(lab: &Lab, from: &str, to: &str) -> f64 {
-    let socket = |name: &str| at(lab, name, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)));
-    let (near, far) = (socket(from), socket(to));
-    let address =
-        (lab.address(from, to).expect("it has an address"), far.local_addr().expect("it is bound").port());
-    near.set_read_timeout(Some(QUIET)).expect("a socket has a timeout");
-    far.set_read_timeout(Some(QUIET)).expect("a socket has a timeout");
-    let echo = thread::spawn(move || {
-        let mut buffer = [0; 64];
-        while let Ok((length, back)) = far.recv_from(&mut buffer) {
-            if far.send_to(&buffer[..length], back).is_err() {
-                return;
-            }
-        }
-    });
-    let trip = || {
-        let begun = Instant::now();
-        near.send_to(&[7; 64], address).ok()?;
-        near.recv(&mut [0; 64]).ok()?;
-        Some(begun.elapsed().as_secs_f64() * 1e6)
-    };
-    let trips = (0..500).filter_map(|_| trip()).collect();
-    echo.join().expect("it does not panic");
-    middle(trips)
+/// The median round trip of a datagram, in microseconds.
+fn round_trip(path: &Path, lasts: Duration) -> f64 {
+    let answered = Trips::default().run(path, Span::of(lasts), &Stop::default());
+    answered.expect("datagrams can be sent").latency.at(0.5).as_secs_f64() * 1e6
 }
 
 fn say(asked: &str, of: &str, seen: &str) {

@@ -20,6 +20,7 @@
 //! | what is expected, now, soon, or never | [`expect`](mod@expect) |
 //! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks, a store that serves badly; a nemesis | [`fault`] |
 //! | steps in a file, played by `lab run` | [`scenario`], [`stage`] |
+//! | how fast it is, and what that costs: traffic of our own, and layer by layer | [`traffic`], [`layers`] |
 //! | what is shown and kept of a failure | [`report`] |
 //! | what a test has left behind | [`leak`] |
 //! | the store, as Consul's clients and a browser see it; what it was asked, by whom | [`consul`] |
@@ -34,6 +35,7 @@
 //! - [`scenario`]: steps, and what is expected of them.
 //! - `underlay`: the switch, the wires, the outside world; `relay`: what an impaired wire does to each frame.
 //! - `host`, `container`: what a lab is made of; `process`: what runs on them.
+//! - [`traffic`]: streams, datagrams, round trips, connections, and what came of them.
 //! - `probe`: what a step can try on it; [`report`]: what people and programs are shown of it.
 //! - [`stage`]: a scenario played in a lab of its own; [`trial`]: a Rust test in one; [`leak`]: what is left of either.
 //! - [`consul`]: the HTTP face of the store: who asks, what is wrong with it, what it was asked; its key browser, and the way
@@ -41,6 +43,7 @@
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
 //! - [`handle`]: typed handles of hosts, containers, networks and processes; [`expect`](mod@expect): what is expected of them.
 //! - [`fault`]: what goes wrong in a lab, and how it is put right again.
+//! - [`layers`]: what the layers between two containers cost.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
 
@@ -54,6 +57,7 @@ pub mod fault;
 pub mod handle;
 mod host;
 pub mod lab;
+pub mod layers;
 pub mod leak;
 mod probe;
 mod process;
@@ -64,12 +68,15 @@ pub mod scenario;
 pub mod stage;
 pub mod state;
 pub mod topology;
+pub mod traffic;
 pub mod trial;
 mod underlay;
 
 pub use error::{Error, Kind, Result};
 pub use events::{Actor, DockerEvent, Event, Events};
-pub use handle::{Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready};
+pub use handle::{
+    Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready, Sending,
+};
 pub use lab::Lab;
 pub use process::{Line, Log, State, Stream};
 pub use ring::Ring;

@@ -2,6 +2,8 @@
 #![cfg(feature = "netns")]
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/console.rs"]

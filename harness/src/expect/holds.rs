@@ -1,6 +1,7 @@
 //! Values that say by themselves whether they hold.
 
 use crate::handle::{Output, Pinged};
+use crate::traffic::{Answered, Carried, Connected, Delivered};
 
 /// A value that says by itself whether it holds.
 pub trait Holds {
@@ -30,6 +31,38 @@ impl<T> Holds for Option<T> {
 impl Holds for Pinged {
     fn complaint(&self) -> Option<String> {
         (self.answered() < self.sent).then(|| self.to_string())
+    }
+}
+
+/// Something has arrived.
+impl Holds for Carried {
+    fn complaint(&self) -> Option<String> {
+        (self.all() == 0).then(|| "nothing arrived".to_owned())
+    }
+}
+
+/// All of them have arrived.
+impl Holds for Delivered {
+    fn complaint(&self) -> Option<String> {
+        let lost = self.lost() > 0 || self.sent == 0;
+        lost.then(|| format!("{} of {} arrived", self.arrivals.unique, self.sent))
+    }
+}
+
+/// Every request has been answered.
+impl Holds for Answered {
+    fn complaint(&self) -> Option<String> {
+        let answered = self.latency.count();
+        (self.unanswered > 0 || answered == 0)
+            .then(|| format!("{answered} of {} answered", answered + self.unanswered))
+    }
+}
+
+/// Every connection has come about.
+impl Holds for Connected {
+    fn complaint(&self) -> Option<String> {
+        let made = self.latency.count();
+        (self.failed > 0 || made == 0).then(|| format!("{made} of {} came about", made + self.failed))
     }
 }
 

@@ -7,9 +7,10 @@ use overlay::model::Binding;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::spot::{Spot, verbs};
-use super::{Command, Destination, Host, Output, Ping};
+use super::{Command, Destination, Host, Output, Ping, Sending};
 use crate::error::{Error, Kind, Result};
 use crate::lab::Lab;
+use crate::traffic::{Connections, Datagrams, Streams, Trips};
 
 /// A container of a lab, also while its host is down.
 #[derive(Clone, Debug)]

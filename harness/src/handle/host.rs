@@ -6,11 +6,12 @@ use kernel::Netns;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 use super::spot::{Spot, verbs};
-use super::{Command, Destination, Output, Ping};
+use super::{Command, Destination, Output, Ping, Sending};
 use crate::error::Result;
 use crate::fault::{Fault, Guard};
 use crate::lab::Lab;
 use crate::topology::HostName;
+use crate::traffic::{Connections, Datagrams, Streams, Trips};
 
 /// A host of a lab, up or down.
 #[derive(Clone, Debug)]

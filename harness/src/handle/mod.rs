@@ -16,6 +16,7 @@
 //! - `spot`: what hosts and containers have in common: sockets, closures, commands, echo requests.
 //! - `host`, `container`, `network`: the handles; `address`: whom they can send to.
 //! - `ping`: echo requests and what came of them.
+//! - `traffic`: streams, datagrams, round trips, connections, and what came of them.
 //! - `command`, `ready`: processes, and when they are ready; `process`: one that was started.
 
 mod address;
@@ -27,6 +28,7 @@ mod ping;
 mod process;
 mod ready;
 mod spot;
+mod traffic;
 
 pub use address::Destination;
 pub use command::Command;
@@ -36,3 +38,4 @@ pub use network::Network;
 pub use ping::{Ping, Pinged};
 pub use process::{Output, Process};
 pub use ready::Ready;
+pub use traffic::Sending;

@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use kernel::Netns;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
-use super::{Command, Destination, Output, Ping};
+use super::{Command, Destination, Output, Ping, Sending};
 use crate::error::{Error, Kind, Result};
 use crate::lab::{Lab, Place};
+use crate::traffic::Traffic;
 
 /// A host or a container of a lab, by name.
 #[derive(Clone, Debug)]
@@ -74,6 +75,10 @@ impl Spot {
 
     pub(super) fn ping(&self, to: Destination) -> Ping {
         Ping::new(self.clone(), to)
+    }
+
+    pub(super) fn send<T: Traffic>(&self, to: Destination, asked: T) -> Sending<T> {
+        Sending::new(self.clone(), to, asked)
     }
 
     pub(super) fn command(&self, program: &str) -> Command {
@@ -156,6 +161,26 @@ macro_rules! verbs {
             /// An echo request to `to`; awaited, it is sent.
             pub fn ping(&self, to: impl Into<Destination>) -> Ping {
                 self.spot.ping(to.into())
+            }
+
+            /// TCP streams to `to`, as fast as they go; awaited, they are measured.
+            pub fn streams(&self, to: impl Into<Destination>) -> Sending<Streams> {
+                self.spot.send(to.into(), Streams::default())
+            }
+
+            /// UDP datagrams of so many bytes to `to`; awaited, they are sent and counted.
+            pub fn datagrams(&self, to: impl Into<Destination>, size: u32) -> Sending<Datagrams> {
+                self.spot.send(to.into(), Datagrams::flat_out(size))
+            }
+
+            /// Requests to `to` and their answers, one after the other; awaited, they are timed.
+            pub fn round_trips(&self, to: impl Into<Destination>) -> Sending<Trips> {
+                self.spot.send(to.into(), Trips::default())
+            }
+
+            /// Connections to `to`, one after the other; awaited, they are opened, closed and counted.
+            pub fn connections(&self, to: impl Into<Destination>) -> Sending<Connections> {
+                self.spot.send(to.into(), Connections::default())
             }
 
             /// A program of the machine, to be started there.

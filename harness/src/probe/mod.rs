@@ -1,5 +1,6 @@
-//! What a step can try on a lab beside echo requests: connections, datagrams, commands; and what the machine lacks for it.
+//! What a step can try on a lab beside echo requests: connections, datagrams, traffic, commands; and what the machine lacks for it.
 
+mod carry;
 mod echo;
 mod exec;
 mod lacking;
@@ -8,6 +9,7 @@ mod udp;
 
 use std::io;
 
+pub(crate) use carry::carry;
 pub(crate) use echo::Echo;
 pub(crate) use exec::{exec, missing_tool};
 pub(crate) use lacking::lacking;
@@ -18,7 +20,7 @@ pub(crate) use udp::udp;
 pub(crate) type Answer = Result<String, String>;
 
 /// An error's text without its number, which says nothing more.
-fn plain(error: &io::Error) -> String {
+pub(crate) fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

@@ -10,6 +10,7 @@ use super::faults::{check_fault, check_heal, check_nemesis};
 use super::file::{CheckTable, RepeatTable, StepTable};
 use super::requests::one_line;
 use super::step::{Repeat, Step, Verb, Wait};
+use super::throughput::check_throughput;
 use super::verbs::{
     check_container_verb, check_exec, check_kv, check_network_verb, check_ping, check_resolve, check_tcp,
     check_udp,
@@ -89,6 +90,7 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         of("exec", table.exec.as_ref()),
         of("tcp", table.tcp.as_ref()),
         of("udp", table.udp.as_ref()),
+        of("throughput", table.throughput.as_ref()),
         of("resolve", table.resolve.as_ref()),
         of("kv", table.kv.as_ref()),
         of("network", table.network.as_ref()),
@@ -108,7 +110,7 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         [] => {
             let mistake = Mistake::new("a step needs a verb", &table.span, "does nothing");
             checker.mistake(mistake.help(
-                "one of `ping`, `exec`, `tcp`, `udp`, `resolve`, `kv`, `network`, `container`, `check`, `wait`, `fault`, `heal`, `nemesis`, `repeat` and `parallel`",
+                "one of `ping`, `exec`, `tcp`, `udp`, `throughput`, `resolve`, `kv`, `network`, `container`, `check`, `wait`, `fault`, `heal`, `nemesis`, `repeat` and `parallel`",
             ));
             None
         }
@@ -128,6 +130,7 @@ fn check_verb(checker: &mut Checker, table: &StepTable, verb: &str, timeout: Dur
         "exec" => check_exec(checker, table.exec.as_ref()?).map(Verb::Exec),
         "tcp" => check_tcp(checker, table.tcp.as_ref()?).map(Verb::Tcp),
         "udp" => check_udp(checker, table.udp.as_ref()?).map(Verb::Udp),
+        "throughput" => check_throughput(checker, table.throughput.as_ref()?, timeout).map(Verb::Throughput),
         "resolve" => check_resolve(checker, table.resolve.as_ref()?).map(Verb::Resolve),
         "kv" => check_kv(checker, table.kv.as_ref()?).map(Verb::Kv),
         "network" => check_network_verb(checker, table.network.as_ref()?, fails).map(Verb::Network),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::limit::{Bound, Percent};
+use super::limit::{Bound, Percent, Speed};
 use super::text::{Text, fits, shown};
 use crate::topology::show_duration;
 
@@ -16,6 +16,17 @@ pub enum Expect {
         loss: Bound<Percent>,
         /// The median round trip.
         rtt: Option<Bound<Duration>>,
+    },
+    /// Of traffic. Without limits: that something arrives.
+    Traffic {
+        /// The bits a second that arrive.
+        rate: Option<Bound<Speed>>,
+        /// The share of datagrams that do not arrive.
+        loss: Option<Bound<Percent>>,
+        /// The share of them that arrive twice.
+        duplicates: Option<Bound<Percent>>,
+        /// The share of them that others have overtaken.
+        reordered: Option<Bound<Percent>>,
     },
     /// Of a command.
     Exit {
@@ -81,6 +92,8 @@ pub enum Outcome {
         /// The round trips of those that were answered.
         round_trips: Vec<Duration>,
     },
+    /// Traffic was sent.
+    Traffic(Came),
     /// A command ended.
     Exit {
         /// Its exit status; 128 and the signal's number if a signal ended it.
@@ -111,6 +124,23 @@ pub enum Outcome {
     Fact(Result<(), String>),
 }
 
+/// What came of traffic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Came {
+    /// Bits a second that arrived.
+    pub rate: Speed,
+    /// Datagrams that were sent; of streams, nothing.
+    pub sent: u64,
+    /// Those that did not arrive.
+    pub lost: u64,
+    /// Those that arrived twice.
+    pub duplicates: u64,
+    /// Those that others have overtaken.
+    pub reordered: u64,
+    /// Why nothing could be sent, if so.
+    pub why: Option<String>,
+}
+
 /// An outcome that is not what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, got {got}")]
@@ -131,6 +161,9 @@ impl Expect {
         match (self, outcome) {
             (Self::Echoes { loss, rtt }, Outcome::Echoes { sent, round_trips }) => {
                 judge_echoes(*loss, rtt.as_ref(), *sent, round_trips)
+            }
+            (Self::Traffic { rate, loss, duplicates, reordered }, Outcome::Traffic(came)) => {
+                judge_traffic(*rate, [*loss, *duplicates, *reordered], came)
             }
             (
                 Self::Exit { status, stdout, stderr },
@@ -180,6 +213,9 @@ impl fmt::Display for Expect {
             Self::Echoes { loss, rtt: Some(rtt) } => {
                 write!(f, "a loss of {loss}, a median round trip of {rtt}")
             }
+            Self::Traffic { rate: Some(rate), .. } => write!(f, "a rate of {rate}"),
+            Self::Traffic { loss: Some(loss), .. } => write!(f, "a loss of {loss}"),
+            Self::Traffic { .. } => f.write_str("something to arrive"),
             Self::Exit { status, .. } => write!(f, "status {status}"),
             Self::Answer { came: true, .. } | Self::Found { records: None } => f.write_str("an answer"),
             Self::Answer { came: false, .. } => f.write_str("no answer"),
@@ -220,6 +256,40 @@ fn judge_echoes(
         Some(median) => mismatch(format!("a median round trip of {bound}"), show_duration(*median)),
         None => mismatch(format!("a median round trip of {bound}"), "no answer"),
     }
+}
+
+fn judge_traffic(
+    rate: Option<Bound<Speed>>,
+    shares: [Option<Bound<Percent>>; 3],
+    came: &Came,
+) -> Result<(), Mismatch> {
+    let said = |what: String| match &came.why {
+        Some(why) => format!("{what}: {why}"),
+        None => what,
+    };
+    match rate {
+        Some(rate) if !rate.admits(&came.rate) => {
+            return mismatch(format!("a rate of {rate}"), said(came.rate.to_string()));
+        }
+        None if shares[0].is_none() && came.rate == Speed::default() => {
+            return mismatch("something to arrive", said("nothing".to_owned()));
+        }
+        _ => {}
+    }
+    let [loss, duplicates, reordered] = shares;
+    let counted = [
+        ("a loss", loss, came.lost, "lost"),
+        ("duplicates", duplicates, came.duplicates, "came twice"),
+        ("reordered ones", reordered, came.reordered, "overtaken"),
+    ];
+    for (what, bound, part, word) in counted {
+        if let Some(bound) = bound
+            && !bound.admits_ratio(part, came.sent)
+        {
+            return mismatch(format!("{what} of {bound}"), said(format!("{part} of {} {word}", came.sent)));
+        }
+    }
+    Ok(())
 }
 
 fn judge_answer(came: bool, reply: &[Text], answer: &Result<String, String>) -> Result<(), Mismatch> {
@@ -357,6 +427,35 @@ mod tests {
         assert_eq!(
             said(count("0").judge(&of(0, true))),
             "expected 0 such requests, got 0, and the trace has forgotten older ones"
+        );
+    }
+
+    #[test]
+    fn traffic_is_judged_by_rate_then_shares() {
+        let came = Came { rate: Speed(94_340_000), sent: 1000, lost: 100, duplicates: 1, ..Came::default() };
+        let nothing = Came { sent: 1000, lost: 1000, ..Came::default() };
+        let refused = Came { why: Some("there is no way".into()), ..Came::default() };
+        let judge = |rate: Option<&str>, loss: Option<&str>, came: &Came| {
+            let (rate, loss) = (
+                rate.map(|text| text.parse().expect("a limit")),
+                loss.map(|text| text.parse().expect("a limit")),
+            );
+            said(
+                Expect::Traffic { rate, loss, duplicates: None, reordered: None }
+                    .judge(&Outcome::Traffic(came.clone())),
+            )
+        };
+        assert_eq!(judge(None, None, &came), "ok");
+        assert_eq!(judge(Some(">=90mbit"), Some("10%"), &came), "ok");
+        assert_eq!(judge(Some(">=100mbit"), None, &came), "expected a rate of >=100mbit, got 94.3mbit");
+        assert_eq!(judge(None, Some("<5%"), &came), "expected a loss of <5%, got 100 of 1000 lost");
+        assert_eq!(judge(None, None, &nothing), "expected something to arrive, got nothing");
+        assert_eq!(judge(None, Some("100%"), &nothing), "ok");
+        assert_eq!(judge(None, None, &refused), "expected something to arrive, got nothing: there is no way");
+        assert_eq!(judge(Some("<1kbit"), None, &refused), "ok");
+        assert_eq!(
+            judge(Some(">1kbit"), None, &refused),
+            "expected a rate of >1kbit, got 0bit: there is no way"
         );
     }
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::expect::Expect;
 use super::file::{ExpectTable, TextTable};
 use super::limit::{Bound, Percent};
-use super::step::{KvVerb, NetworkVerb, Resolve, Verb};
+use super::step::{KvVerb, Load, NetworkVerb, Resolve, Throughput, Verb};
 use super::text::Text;
 use crate::topology::{At, Checker, Mistake, WordOr, list, quote};
 
@@ -33,6 +33,12 @@ pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At
         Verb::Ping(_) => Expect::Echoes {
             loss: check_bound(checker, table.loss.as_ref()).unwrap_or(Bound::exactly(Percent::NONE)),
             rtt: check_bound(checker, table.rtt.as_ref()),
+        },
+        Verb::Throughput(_) => Expect::Traffic {
+            rate: check_bound(checker, table.rate.as_ref()),
+            loss: check_bound(checker, table.loss.as_ref()),
+            duplicates: check_bound(checker, table.duplicates.as_ref()),
+            reordered: check_bound(checker, table.reordered.as_ref()),
         },
         Verb::Exec(_) => Expect::Exit {
             status: table.status.as_ref().map_or(0, |status| status.value),
@@ -81,6 +87,8 @@ pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At
 fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
     match verb {
         Verb::Ping(_) => ("ping", &["loss", "rtt"]),
+        Verb::Throughput(Throughput { load: Load::Streams(_), .. }) => ("throughput", &["rate"]),
+        Verb::Throughput(_) => ("throughput", &["rate", "loss", "duplicates", "reordered"]),
         Verb::Exec(_) => ("exec", &["status", "stdout", "stderr"]),
         Verb::Tcp(_) => ("tcp", &["connected", "reply"]),
         Verb::Udp(_) => ("udp", &["answered", "reply"]),
@@ -118,6 +126,9 @@ fn given(table: &ExpectTable) -> Vec<(&'static str, Range<usize>)> {
     let all = [
         of("loss", table.loss.as_ref()),
         of("rtt", table.rtt.as_ref()),
+        of("rate", table.rate.as_ref()),
+        of("duplicates", table.duplicates.as_ref()),
+        of("reordered", table.reordered.as_ref()),
         of("status", table.status.as_ref()),
         of("stdout", table.stdout.as_ref()),
         of("stderr", table.stderr.as_ref()),

@@ -1,15 +1,20 @@
-//! Limits on what is measured: shares, times and counts, with `<`, `<=`, `>`, `>=` in front. Pure.
+//! Limits on what is measured: shares, times, counts and rates, with `<`, `<=`, `>`, `>=` in front. Pure.
 
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::fault::parse_rate;
 use crate::topology::{parse_duration, show_duration};
 
 /// A share in thousandths of a percent, so that it compares exactly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(u32);
+
+/// Bits a second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Speed(pub u64);
 
 /// A limit on a value: `0%`, `<=10%`, `>5ms`. Without a sign it is the value itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +72,11 @@ impl<T> Bound<T> {
 
 impl Bound<Percent> {
     /// Whether `part` of `whole` is within the limit; nothing of nothing is all of it lost.
-    pub fn admits_ratio(&self, part: u32, whole: u32) -> bool {
+    pub fn admits_ratio(&self, part: impl Into<u64>, whole: impl Into<u64>) -> bool {
+        let (part, whole) = (part.into(), whole.into());
         let (part, whole) = if whole == 0 { (1, 1) } else { (part, whole) };
-        let share = u64::from(part) * u64::from(Percent::WHOLE.0);
-        self.sign.admits(share.cmp(&(u64::from(self.limit.0) * u64::from(whole))))
+        let share = u128::from(part) * u128::from(Percent::WHOLE.0);
+        self.sign.admits(share.cmp(&(u128::from(self.limit.0) * u128::from(whole))))
     }
 }
 
@@ -149,6 +155,34 @@ impl FromStr for Bound<u64> {
     }
 }
 
+impl FromStr for Bound<Speed> {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (sign, rest) = Sign::split(text);
+        Ok(Self { sign, limit: Speed(parse_rate(rest)?) })
+    }
+}
+
+/// As wires are asked for it, in three digits or so: `50mbit`, `12.3gbit`.
+impl fmt::Display for Speed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = u128::from(self.0);
+        let units = [(1_000_000_000, "gbit"), (1_000_000, "mbit"), (1000, "kbit"), (1, "bit")];
+        let (scale, unit) = units.into_iter().find(|(scale, _)| bits >= *scale).unwrap_or((1, "bit"));
+        let tenths = (bits * 10 + scale / 2) / scale;
+        match (tenths / 10, tenths % 10) {
+            (whole, 0) => write!(f, "{whole}{unit}"),
+            (whole, tenth) => write!(f, "{whole}.{tenth}{unit}"),
+        }
+    }
+}
+
+impl fmt::Display for Bound<Speed> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.sign, self.limit)
+    }
+}
+
 impl fmt::Display for Sign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -194,12 +228,24 @@ mod tests {
         }
     }
 
+    #[test]
+    fn rates_are_shown_in_few_digits() {
+        let shown = [(0, "0bit"), (999, "999bit"), (50_000_000, "50mbit"), (12_345_678_901, "12.3gbit")];
+        for (bits, text) in shown {
+            assert_eq!(Speed(bits).to_string(), text);
+        }
+        let bound: Bound<Speed> = ">=1.5mbit".parse().expect("a limit");
+        assert!(bound.admits(&Speed(1_500_000)) && !bound.admits(&Speed(1_499_999)));
+        assert_eq!(bound.to_string(), ">=1.5mbit");
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_a_limit_panic(text in ".*") {
             let _ = text.parse::<Bound<Percent>>();
             let _ = text.parse::<Bound<Duration>>();
             let _ = text.parse::<Bound<u64>>();
+            let _ = text.parse::<Bound<Speed>>();
         }
 
         #[test]

@@ -3,11 +3,11 @@
 //! - `step`: a step as a value, its verb and whom it names.
 //! - `fact`: what `check` and `[[always]]` look at.
 //! - `expect`: what a step expects, and whether an outcome is that; pure.
-//! - `limit`: limits on shares and times.
+//! - `limit`: limits on shares, times and rates.
 //! - `text`: conditions on a text, with globs and JSON.
 //! - `file`: the tables of a step as written.
 //! - `check`: from those tables to steps.
-//! - `verbs`, `facts`, `faults`, `ailments` and `requests` (the store's), `expectations`: its parts, one family of tables each.
+//! - `verbs`, `throughput`, `facts`, `faults`, `ailments` and `requests` (the store's), `expectations`: its parts, one family of tables each.
 //! - `run`: the steps played on a lab; `patience`: when one is tried again; `perform`: a verb done once.
 //! - `look`: facts, looked up in kernel and store.
 //! - `event`: what happens meanwhile.
@@ -29,16 +29,18 @@ mod requests;
 mod run;
 mod step;
 mod text;
+mod throughput;
 mod verbs;
 
 pub use event::{Counts, EVENT_VERSION, Failure, RunEvent, Seen, StepEnd, Verdict};
-pub use expect::{Expect, Mismatch, Outcome};
+pub use expect::{Came, Expect, Mismatch, Outcome};
 pub use fact::{Check, Route};
-pub use limit::{Bound, Percent};
+pub use limit::{Bound, Percent, Speed};
 pub use run::{Options, Played, play};
 pub use step::{
     ContainerVerb, DNS, Destination, Exec, FaultVerb, GATEWAY_BRIDGE, HealVerb, INTERNET, IPV6, KvVerb,
-    Listen, NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Step, Target, Tcp, Udp, Verb, Via, Wait,
+    Listen, Load, NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Step, Target, Tcp, Throughput, Udp, Verb,
+    Via, Wait,
 };
 pub use text::Text;
 

@@ -12,6 +12,7 @@ use super::step::{
     ContainerVerb, DNS, Destination, Exec, FaultVerb, HealVerb, INTERNET, IPV6, KvVerb, Listen, NemesisVerb,
     NetworkVerb, Ping, Resolve, Target, Tcp, Udp, Verb, Wait,
 };
+use super::throughput::throughput;
 use crate::error::{Error, Kind, Result};
 use crate::lab::{Echoed, Lab, Place, request};
 use crate::probe::{self, Answer, Echo};
@@ -38,6 +39,7 @@ pub(super) async fn perform(lab: &Lab, verb: &Verb) -> Tried {
         Verb::Exec(verb) => exec(lab, verb).await.into(),
         Verb::Tcp(verb) => tcp(lab, verb).await.map(Outcome::Answer).into(),
         Verb::Udp(verb) => udp(lab, verb).await.map(Outcome::Answer).into(),
+        Verb::Throughput(verb) => throughput(lab, verb).await,
         Verb::Resolve(verb) => resolve(lab, verb).await.into(),
         Verb::Kv(verb) => kv(lab, verb).await.into(),
         Verb::Network(verb) => requested(network(lab, verb).await),
@@ -64,7 +66,7 @@ fn requested(done: Result<String>) -> Tried {
 }
 
 /// A target as the lab's verbs take it.
-fn named(target: &Target) -> String {
+pub(super) fn named(target: &Target) -> String {
     match target {
         Target::Host(name) => format!("host:{name}"),
         Target::Container(name) => format!("container:{name}"),
@@ -73,7 +75,7 @@ fn named(target: &Target) -> String {
 }
 
 /// A destination as the lab's verbs take it.
-fn addressed(to: &Destination) -> String {
+pub(super) fn addressed(to: &Destination) -> String {
     match to {
         Destination::Address(ip) => ip.to_string(),
         Destination::Host(name) => format!("host:{name}"),
@@ -180,7 +182,7 @@ fn place_to_listen(
 }
 
 /// Where the lab can listen.
-fn far_end(lab: &Lab, to: &Destination) -> Result<Place> {
+pub(super) fn far_end(lab: &Lab, to: &Destination) -> Result<Place> {
     match to {
         Destination::Host(name) => lab.at(&Target::Host(name.clone())),
         Destination::Container { name, .. } => lab.at(&Target::Container(name.clone())),

@@ -15,6 +15,7 @@ use crate::consul::Sought;
 use crate::fault::{Fault, Nemesis};
 use crate::lab::Connect;
 use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, show_duration};
+use crate::traffic::{Datagrams, Streams};
 
 /// One step of a scenario.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,8 @@ pub enum Verb {
     Tcp(Tcp),
     /// Sends a UDP datagram and waits for an answer.
     Udp(Udp),
+    /// Sends traffic and measures what arrives.
+    Throughput(Throughput),
     /// Looks a name up.
     Resolve(Resolve),
     /// Asks the store.
@@ -122,6 +125,32 @@ pub struct Udp {
     pub send: String,
     /// The lab opens an echo server, for the time of the step.
     pub listen: Option<Listen>,
+}
+
+/// Traffic from one place to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Throughput {
+    /// Who sends.
+    pub from: Target,
+    /// To whom.
+    pub to: Destination,
+    /// What.
+    pub load: Load,
+    /// For how long it is measured.
+    pub lasts: Duration,
+    /// To which port; `None`: to a free one.
+    pub port: Option<u16>,
+    /// Where it is received.
+    pub listen: Listen,
+}
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// TCP streams.
+    Streams(Streams),
+    /// UDP datagrams.
+    Datagrams(Datagrams),
 }
 
 /// A question to the name server of a place.
@@ -392,6 +421,10 @@ impl fmt::Display for Verb {
             Self::Exec(exec) => write!(f, "{} on {}", exec.command.join(" "), exec.on),
             Self::Tcp(tcp) => write!(f, "{} connects to {} port {}", tcp.from, tcp.to, tcp.port),
             Self::Udp(udp) => write!(f, "{} sends a datagram to {} port {}", udp.from, udp.to, udp.port),
+            Self::Throughput(Throughput { from, to, load: Load::Streams(_), .. }) => {
+                write!(f, "{from} streams to {to}")
+            }
+            Self::Throughput(Throughput { from, to, .. }) => write!(f, "{from} sends datagrams to {to}"),
             Self::Resolve(Resolve { from, question }) => {
                 write!(f, "{from} looks up {}, {}", question.name, question.kind)
             }

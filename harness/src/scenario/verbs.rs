@@ -109,7 +109,7 @@ fn not_dns(text: &At<String>) -> Mistake {
     mistake.help("parts of 1 to 63 characters, with dots between them")
 }
 
-fn check_port(checker: &mut Checker, port: Option<&At<u16>>) -> u16 {
+pub(super) fn check_port(checker: &mut Checker, port: Option<&At<u16>>) -> u16 {
     if let Some(port) = port
         && port.value == 0
     {
@@ -118,7 +118,7 @@ fn check_port(checker: &mut Checker, port: Option<&At<u16>>) -> u16 {
     port.map_or(ECHO, |port| port.value)
 }
 
-fn check_listen(
+pub(super) fn check_listen(
     checker: &mut Checker,
     listen: Option<&At<ListenEntry>>,
     to: Option<&Destination>,
@@ -276,7 +276,7 @@ pub(super) fn check_container_verb(
 }
 
 /// Who sends: a host, a container, or the outside world.
-fn check_sender(checker: &mut Checker, text: &At<String>) -> Option<Target> {
+pub(super) fn check_sender(checker: &mut Checker, text: &At<String>) -> Option<Target> {
     if *text.value != *INTERNET || checker.has_container(text) {
         return check_target(checker, text);
     }

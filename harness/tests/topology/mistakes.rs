@@ -268,9 +268,29 @@ url = \"http://10.0.0.5:8500\"
 
 [[host]]
 name = \"a\"
+"
+    traffic_is_asked_for_what_it_can_be: "
+host = [{ name = \"a\" }, { name = \"b\" }]
 
 [[step]]
-throughput = { from = \"C0\", to = \"C1\" }
+throughput = { from = \"a\", to = \"b\", size = 1400, rate = \"1mbit\" }
+expect = { loss = \"0%\" }
+[[step]]
+throughput = { from = \"a\", to = \"b\", protocol = \"udp\", streams = 2, way = \"both\", size = 8 }
+[[step]]
+throughput = { from = \"a\", to = \"b\", protocol = \"icmp\" }
+[[step]]
+throughput = { from = \"a\", to = \"b\", protocol = \"udp\", rate = \"fast\", size = 65508 }
+[[step]]
+throughput = { from = \"a\", to = \"b\", streams = 0, way = \"up\", for = \"0s\", port = 0 }
+[[step]]
+throughput = { from = \"a\", to = \"8.8.8.8\" }
+[[step]]
+throughput = { from = \"a\", to = \"nobody\", for = \"10s\" }
+timeout = \"10s\"
+[[step]]
+throughput = { from = \"a\", to = \"b\" }
+expect = { rate = \">100\", rtt = \"<1ms\" }
 "
     ipv6_fits_its_network: "
 host = [{ name = \"a\" }]

@@ -21,6 +21,7 @@
 //! - [`packet`]: frames as they pass, for those who only look; [`vnet`]: what is left to do with a frame.
 //! - [`wire`]: frames carried by somebody in between, [`vnet`]: what is left to do with them; [`offload`]: what links leave to
 //!   others.
+//! - [`datagrams`]: many UDP datagrams sent or received in a system call.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
 //!
 //! ```no_run
@@ -42,6 +43,7 @@ pub mod canary;
 pub mod caps;
 pub mod cgroup;
 pub mod conntrack;
+pub mod datagrams;
 pub mod enter;
 pub mod entry;
 pub mod error;

@@ -44,6 +44,8 @@ pub(crate) enum Verb {
     Run(crate::run::Run),
     /// Play a scenario, or run a test, many times from different seeds, and say which seeds fail.
     Repeat(crate::repeat::Repeat),
+    /// Measure what the layers of a lab cost: a table, a chart, JSON.
+    Bench(crate::bench::Bench),
     /// Check scenario files without building anything.
     Validate(crate::validate::Validate),
     /// Print the JSON schema of scenario files.

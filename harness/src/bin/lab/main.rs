@@ -5,6 +5,7 @@
 
 mod ailment;
 mod args;
+mod bench;
 mod check;
 mod choose;
 mod container;
@@ -87,6 +88,7 @@ fn inner() -> Option<fn() -> anyhow::Result<ExitCode>> {
         supervise::WORD => Some(supervise::main),
         doctor::WORD => Some(doctor::probe),
         run::WORD => Some(run::inside),
+        bench::WORD => Some(bench::inside),
         _ => None,
     }
 }
@@ -104,6 +106,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
     match verb {
         Verb::Up(verb) => up::main(&scope, &verb),
         Verb::Run(verb) => run::main(scope.json, &verb),
+        Verb::Bench(verb) => bench::main(scope.json, &verb),
         Verb::Repeat(verb) => repeat::main(scope.json, &verb),
         Verb::Validate(verb) => validate::main(scope.json, &verb),
         Verb::Schema => schema::main(),

@@ -22,6 +22,12 @@ pub(crate) fn bytes(bytes: &[u8]) -> io::Result<()> {
     out.flush()
 }
 
+/// A line beside the output that stays until the next one is written over it; nothing: it goes.
+pub(crate) fn over(text: &str) {
+    // Back to the line's beginning, and what is right of it erased (ECMA-48, EL).
+    let _ = io::stderr().write_all(format!("\r\x1b[K{text}").as_bytes());
+}
+
 /// A value, as indented JSON.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     line(serde_json::to_string_pretty(value)?)?;

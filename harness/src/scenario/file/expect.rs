@@ -9,10 +9,16 @@ use crate::topology::{At, Example, WordOr};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ExpectTable {
-    /// ping: the share of requests without an answer: `0%`, `<=10%`, `>50%`.
+    /// ping: the share of requests without an answer; throughput: of datagrams that do not arrive: `0%`, `<=10%`, `>50%`.
     pub(crate) loss: Option<At<String>>,
     /// ping: the median round trip: `<5ms`, `>=10ms`.
     pub(crate) rtt: Option<At<String>>,
+    /// throughput: the bits a second that arrive: `>=100mbit`.
+    pub(crate) rate: Option<At<String>>,
+    /// throughput: the share of datagrams that arrive twice, of those that were sent.
+    pub(crate) duplicates: Option<At<String>>,
+    /// throughput: the share of datagrams that others have overtaken, of those that were sent.
+    pub(crate) reordered: Option<At<String>>,
     /// exec: the exit status.
     pub(crate) status: Option<At<i32>>,
     /// exec: what it printed.

@@ -22,5 +22,5 @@ pub(super) use listen::ListenEntry;
 pub(crate) use step::StepTable;
 pub(super) use step::{
     ConnectTable, ContainerVerbTable, ExecTable, KvTable, NetworkVerbTable, PingTable, RepeatTable,
-    ResolveTable, TcpTable, TraceTable, UdpTable,
+    ResolveTable, TcpTable, ThroughputTable, TraceTable, UdpTable,
 };

@@ -12,7 +12,7 @@ use crate::topology::{At, ContainerTable, NetworkTable, WordOr};
 /// One `[[step]]`: exactly one verb, and how it is judged.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["resolve"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["throughput"] }, { "required": ["resolve"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }]))]
 pub(crate) struct StepTable {
     /// A sentence that says what holds.
     pub(crate) name: Option<At<String>>,
@@ -36,6 +36,8 @@ pub(crate) struct StepTable {
     pub(crate) tcp: Option<At<TcpTable>>,
     /// A UDP datagram.
     pub(crate) udp: Option<At<UdpTable>>,
+    /// Traffic, and how much of it arrives.
+    pub(crate) throughput: Option<At<ThroughputTable>>,
     /// A name looked up.
     pub(crate) resolve: Option<At<ResolveTable>>,
     /// A request to the store.
@@ -141,6 +143,33 @@ pub(crate) struct UdpTable {
     /// What is sent; `ping` unless said.
     pub(crate) send: Option<String>,
     /// The lab opens an echo server for the step.
+    pub(crate) listen: Option<At<ListenEntry>>,
+}
+
+/// Traffic from one place to another, as fast as it goes or at a rate.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ThroughputTable {
+    /// A host, a container, or `internet`.
+    pub(crate) from: At<String>,
+    /// A host or a container.
+    pub(crate) to: At<String>,
+    /// `tcp` or `udp`; tcp unless said.
+    pub(crate) protocol: Option<At<String>>,
+    /// How long it is measured, after a warm-up of a fifth of that; 1s unless said.
+    #[serde(rename = "for")]
+    pub(crate) lasts: Option<At<String>>,
+    /// tcp: how many streams a way, 1 to 128; 1 unless said.
+    pub(crate) streams: Option<At<u32>>,
+    /// tcp: `forth`, `back` or `both`; forth unless said.
+    pub(crate) way: Option<At<String>>,
+    /// udp: bytes of a datagram, headers apart, 16 to 65507; 1400 unless said.
+    pub(crate) size: Option<At<u32>>,
+    /// udp: bits a second, headers apart; as fast as it goes unless said.
+    pub(crate) rate: Option<At<String>>,
+    /// The port that is dialled; a free one is drawn unless said.
+    pub(crate) port: Option<At<u16>>,
+    /// Where it is received, if what is sent is redirected.
     pub(crate) listen: Option<At<ListenEntry>>,
 }
 

@@ -10,7 +10,7 @@ use super::tables::File;
 use crate::topology::report::{Mistake, list, quote};
 
 /// Keys that the format has and this version does not act on. They are refused, never ignored.
-const NOT_YET: [(&str, &[&str]); 2] = [("kv", &["url"]), ("step", &["throughput"])];
+const NOT_YET: [(&str, &[&str]); 1] = [("kv", &["url"])];
 
 /// Keys at the top of a file.
 const TOP: [&str; 15] = [

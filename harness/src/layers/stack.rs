@@ -1,0 +1,228 @@
+//! A lab whose layers are compared.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::task::spawn_blocking;
+
+use super::Layer;
+use crate::error::{Error, Kind, Result};
+use crate::fault::{Fault, Guard, Impairment, Way};
+use crate::lab::Lab;
+use crate::topology::{Container, HostName, Topology};
+use crate::traffic::{Answered, Carried, Datagrams, Delivered, Path, Span, Stop, Streams, Traffic, Trips};
+
+/// Impairs a wire by as little as can be: something has to carry its frames.
+const LEAST: Duration = Duration::from_nanos(1);
+/// Bytes of a datagram: with its headers it passes an overlay of 1450 bytes uncut.
+const DATAGRAM: u32 = 1400;
+
+/// How much is sent for a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// How long one TCP stream runs.
+    pub streams: Span,
+    /// How long requests of 64 bytes are sent by UDP.
+    pub trips: Span,
+    /// How long datagrams of 1400 bytes are sent, each by itself, as fast as they go.
+    pub datagrams: Span,
+}
+
+impl Default for Effort {
+    /// About a third of a second.
+    fn default() -> Effort {
+        Effort::of(Duration::from_millis(300))
+    }
+}
+
+impl Effort {
+    /// That long in all, half of it for streams.
+    pub fn of(whole: Duration) -> Effort {
+        let part = |share: u32| {
+            let part = whole * share / 12;
+            Span { warm_up: part / 4, lasts: part * 3 / 4 }
+        };
+        Effort { streams: part(6), trips: part(3), datagrams: part(3) }
+    }
+}
+
+/// What one layer has shown once.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// Of one TCP stream.
+    pub streams: Carried,
+    /// Of requests of 64 bytes by UDP.
+    pub trips: Answered,
+    /// Of datagrams of 1400 bytes, each by itself.
+    pub datagrams: Delivered,
+}
+
+/// A lab and the ways through its layers.
+#[derive(Debug)]
+pub struct Stack {
+    lab: Lab,
+    ways: Vec<(Layer, String, Path)>,
+    /// Whose wire is impaired.
+    near: Option<HostName>,
+}
+
+impl Stack {
+    /// The smallest lab that has all layers, on an underlay of that MTU.
+    pub fn topology(mtu: u32) -> Result<Topology> {
+        let builder = Topology::builder().mtu(mtu).hosts(["docker0", "docker1"]);
+        let builder = builder.network("demonet", "192.168.0.0/24");
+        let builder = builder.container("C0", "docker0", ["demonet"]).container("C2", "docker0", ["demonet"]);
+        builder.container("C1", "docker1", ["demonet"]).build()
+    }
+
+    /// Builds a lab and finds the layers that it has.
+    pub async fn up(topology: Topology) -> Result<Stack> {
+        let lab = Lab::up(topology).await?;
+        let ends = Ends::of(lab.topology());
+        let mtu = lab.topology().underlay.mtu;
+        let mut ways = vec![
+            (Layer::Loopback, "of a namespace of its own".to_owned(), Path::loopback()?),
+            (Layer::Veth, format!("MTU {mtu}, namespaces of its own"), Path::veth(mtu)?),
+        ];
+        for (layer, pair) in ends.ways() {
+            let Some([from, to]) = pair else { continue };
+            let ip: IpAddr = lab.address(&from, &to)?.into();
+            let path = Path::new(lab.place(&from)?.netns()?, lab.place(&to)?.netns()?, ip);
+            let plain = |name: &str| name.split_once(':').map_or(name, |(_, name)| name).to_owned();
+            ways.push((layer, format!("{} to {}", plain(&from), plain(&to)), path));
+        }
+        Ok(Stack { lab, ways, near: ends.near })
+    }
+
+    /// The lab.
+    pub fn lab(&self) -> &Lab {
+        &self.lab
+    }
+
+    /// The layers that it has, and from where to where each is.
+    pub fn layers(&self) -> impl Iterator<Item = (Layer, &str)> {
+        self.ways.iter().map(|(layer, of, _)| (*layer, of.as_str()))
+    }
+
+    /// Those that it has not.
+    pub fn lacks(&self) -> Vec<Layer> {
+        Layer::ALL.into_iter().filter(|layer| !self.ways.iter().any(|(has, ..)| has == layer)).collect()
+    }
+
+    /// Makes a layer what it is, as long as the guard is not healed; most are so already.
+    pub async fn enter(&self, layer: Layer) -> Result<Option<Guard>> {
+        let (Layer::Impaired, Some(host)) = (layer, &self.near) else { return Ok(None) };
+        let impairment = Box::new(Impairment { delay: LEAST, ..Impairment::default() });
+        let fault = Fault::Wire { host: host.clone(), way: Way::Both, impairment };
+        self.lab.inject(fault).await.map(Some)
+    }
+
+    /// Sends traffic through a layer that is as it is to be; that the lab has no such layer is an error.
+    pub async fn send<T: Traffic>(&self, layer: Layer, asked: T, span: Span) -> Result<T::Found> {
+        let way = self.ways.iter().find(|(has, ..)| *has == layer);
+        let lacks = || Error::new(Kind::NoSuch, format_args!("{layer} needs {}", layer.needs()));
+        let path = way.map(|(.., path)| path.clone()).ok_or_else(lacks)?;
+        let sent = spawn_blocking(move || asked.run(&path, span, &Stop::default())).await;
+        sent.map_err(|gone| Error::new(Kind::Machine, gone))?
+    }
+
+    /// A sample of a layer.
+    pub async fn sample(&self, layer: Layer, effort: &Effort) -> Result<Sample> {
+        let guard = self.enter(layer).await?;
+        let datagrams = Datagrams { size: DATAGRAM, rate: None, offload: false };
+        let sample = Sample {
+            streams: self.send(layer, Streams::default(), effort.streams).await?,
+            trips: self.send(layer, Trips::default(), effort.trips).await?,
+            datagrams: self.send(layer, datagrams, effort.datagrams).await?,
+        };
+        if let Some(guard) = guard {
+            guard.heal().await?;
+        }
+        Ok(sample)
+    }
+}
+
+/// Who is on the ways of a topology, as the lab's verbs take it.
+struct Ends {
+    hosts: Option<[String; 2]>,
+    same: Option<[String; 2]>,
+    cross: Option<[String; 2]>,
+    gateway: Option<[String; 2]>,
+    near: Option<HostName>,
+}
+
+impl Ends {
+    /// The first of each kind in the file, those of containers first.
+    fn of(topology: &Topology) -> Ends {
+        let share = |one: &Container, other: &Container| {
+            let on = |name| other.networks.iter().any(|attachment| attachment.network == name);
+            one.networks.iter().any(|attachment| on(attachment.network.clone()))
+        };
+        let named = |container: &Container| format!("container:{}", container.name);
+        let all = &topology.containers;
+        let pairs = || {
+            all.iter()
+                .enumerate()
+                .flat_map(|(place, one)| all[place + 1..].iter().map(move |other| (one, other)))
+        };
+        let pair =
+            |same: bool| pairs().find(|(one, other)| (one.on == other.on) == same && share(one, other));
+        let (same, cross) = (pair(true), pair(false));
+        let hosts: Vec<&HostName> = match cross {
+            Some((one, other)) => vec![&one.on, &other.on],
+            None => topology.hosts.iter().map(|host| &host.name).collect(),
+        };
+        let hosts = match hosts[..] {
+            [one, other, ..] => Some([one, other]),
+            _ => None,
+        };
+        // A network that is internal has no way out.
+        let out = all.iter().find(|container| {
+            let leads_out =
+                |name| topology.networks.iter().any(|network| network.name == name && !network.internal);
+            container.networks.iter().any(|attachment| leads_out(attachment.network.clone()))
+        });
+        let gateway = out.and_then(|container| {
+            let other = topology
+                .hosts
+                .iter()
+                .find(|host| host.name != container.on && Some(&host.name) == hosts.map(|[_, far]| far));
+            let other = other.or_else(|| topology.hosts.iter().find(|host| host.name != container.on))?;
+            Some([named(container), format!("host:{}", other.name)])
+        });
+        Ends {
+            hosts: hosts.map(|hosts| hosts.map(|host| format!("host:{host}"))),
+            same: same.map(|(one, other)| [named(one), named(other)]),
+            cross: cross.map(|(one, other)| [named(one), named(other)]),
+            gateway,
+            near: cross.map(|(one, _)| one.on.clone()),
+        }
+    }
+
+    fn ways(&self) -> [(Layer, Option<[String; 2]>); 5] {
+        [
+            (Layer::Underlay, self.hosts.clone()),
+            (Layer::SameHost, self.same.clone()),
+            (Layer::CrossHost, self.cross.clone()),
+            (Layer::Gateway, self.gateway.clone()),
+            (Layer::Impaired, self.cross.clone()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_lab_has_all_layers_and_one_of_hosts_some() {
+        let ends = Ends::of(&Stack::topology(9000).expect("good"));
+        assert_eq!(ends.cross, Some(["container:C0".to_owned(), "container:C1".to_owned()]));
+        assert_eq!(ends.same, Some(["container:C0".to_owned(), "container:C2".to_owned()]));
+        assert_eq!(ends.gateway, Some(["container:C0".to_owned(), "host:docker1".to_owned()]));
+        assert_eq!(ends.hosts, Some(["host:docker0".to_owned(), "host:docker1".to_owned()]));
+        let plain = Ends::of(&Topology::builder().plain_hosts(["a", "b", "c"]).build().expect("good"));
+        assert_eq!(plain.hosts, Some(["host:a".to_owned(), "host:b".to_owned()]));
+        assert_eq!((plain.same, plain.cross, plain.gateway), (None, None, None));
+    }
+}
