@@ -1,6 +1,7 @@
 //! Which path and method means what.
 
 use super::answer::{Answer, Answered};
+use super::listings::Listings;
 use super::request::{Query, ReadOptions, clean, decode, encode_path};
 use super::{agent, catalog, event, kv, serve::Config, session, txn, ui};
 use bytes::Bytes;
@@ -22,6 +23,7 @@ pub(super) struct Face {
     pub(super) store: Shared,
     pub(super) config: Config,
     pub(super) events: event::Latest,
+    pub(super) listings: Listings,
 }
 
 /// A request whose path and query were understood.

@@ -76,7 +76,12 @@ impl Default for Limits {
 /// of a Consul would.
 pub async fn serve(listener: TcpListener, store: Shared, config: Config, gate: Gate) -> io::Result<()> {
     let peers = Peers::new(config.limits.connections);
-    let face = Arc::new(Face { store, config, events: super::event::Latest::default() });
+    let face = Arc::new(Face {
+        store,
+        config,
+        events: super::event::Latest::default(),
+        listings: super::listings::Listings::default(),
+    });
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
