@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, Answered};
 use super::ills::{Fate, Watches};
+use super::listings::Listings;
 use super::request::{Query, ReadOptions, clean, decode, encode_path};
 use super::{agent, catalog, event, kv, serve::Config, session, txn, ui};
 use crate::topology::HostName;
@@ -25,6 +26,7 @@ pub(super) struct Face {
     pub(super) store: Shared,
     pub(super) config: Arc<Config>,
     pub(super) events: Arc<event::Latest>,
+    pub(super) listings: Arc<Listings>,
     /// The host that asks, if it is one of the lab's.
     pub(super) host: Option<HostName>,
 }

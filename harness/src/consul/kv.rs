@@ -54,8 +54,10 @@ pub(super) async fn read(face: &Face, asked: Asked) -> Answered {
     if query.has("recurse") {
         let watch = Watch::Prefix(key.clone());
         let read = face.read(&asked, &watch, |store| {
-            let rows: Vec<Row> = store.list(key).map(|(key, entry)| Row::new(key, entry)).collect();
-            if rows.is_empty() { Answer::empty(404) } else { Answer::json(query, &rows) }
+            face.listings.get(store.index(), (key, query.has("pretty")), || {
+                let rows: Vec<Row> = store.list(key).map(|(key, entry)| Row::new(key, entry)).collect();
+                if rows.is_empty() { Answer::empty(404) } else { Answer::json(query, &rows) }
+            })
         });
         return read.await;
     }

@@ -11,6 +11,7 @@
 //! - `request`: paths, queries, and the parameters that all reads share
 //! - `answer`: statuses, headers, JSON
 //! - `kv`, `session`, `txn`: the three parts of the API that are whole
+//! - `listings`: what many watch, written out once
 //! - `agent`: status and agent: what is true of a store that is one node and nothing else, and what is registered there
 //! - `catalog`: catalog and health: nodes, services and checks
 //! - `event`: what clients tell each other in passing
@@ -32,6 +33,7 @@ mod fields;
 mod filter;
 mod ills;
 mod kv;
+mod listings;
 mod peers;
 mod request;
 mod serve;

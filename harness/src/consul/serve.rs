@@ -84,7 +84,7 @@ impl Default for Limits {
 /// of a Consul would.
 pub async fn serve(listener: TcpListener, store: Shared, config: Config, gate: Gate) -> io::Result<()> {
     let peers = Peers::new(config.limits.connections);
-    let (config, events) = (Arc::new(config), Arc::default());
+    let (config, events, listings) = (Arc::new(config), Arc::default(), Arc::default());
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -92,8 +92,9 @@ pub async fn serve(listener: TcpListener, store: Shared, config: Config, gate: G
                 Ok((stream, from)) => match peers.admit(from.ip()) {
                     Some(peer) => {
                         let host = config.clients.host(peer.ip()).cloned();
-                        let (config, events) = (Arc::clone(&config), Arc::clone(&events));
-                        let face = Face { store: store.clone(), config, events, host };
+                        let (config, events, listings) =
+                            (Arc::clone(&config), Arc::clone(&events), Arc::clone(&listings));
+                        let face = Face { store: store.clone(), config, events, listings, host };
                         let gate = gate.clone();
                         connections.spawn(async move { gate.run(connection(stream, peer, face)).await });
                     }

@@ -39,7 +39,7 @@ pub use nemesis::{Menace, Nemesis, Schedule, Strike};
 pub use partition::{Cut, Partition};
 pub use pick::Pick;
 pub use request::{Fault, Process, Way};
-pub(crate) use rules::{Names, TABLE, fault_of, table};
+pub(crate) use rules::{Names, PluggedIn, TABLE, fault_of, table};
 pub(crate) use wires::wires;
 pub use words::{parse_offset, parse_protocol, parse_signal};
 pub(crate) use words::{parse_rate, parse_share};

@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv4Net;
+use kernel::Mac;
 use kernel::nft::{Action, Base, Chain, Family, Hook, Match, Rule, Table};
 
 use super::{Active, Fault, FaultId, Filter, Protocol, Tunnel};
 use crate::error::{Error, Result};
 use crate::topology::{HostName, NetworkName};
+use crate::underlay::Bridge;
 
 /// The table's name.
 pub(crate) const TABLE: &str = "faults";
@@ -49,10 +51,21 @@ const IPV4_HEADER: u32 = 20;
 pub(crate) struct Names {
     /// The hosts, in the file's order.
     pub(crate) hosts: Vec<HostName>,
-    /// The bridge port of each host.
-    pub(crate) ports: BTreeMap<HostName, String>,
+    /// Where each host is plugged in.
+    pub(crate) ports: BTreeMap<HostName, PluggedIn>,
     /// The VNIs of each overlay network that a fault names.
     pub(crate) vnis: BTreeMap<NetworkName, Vec<u32>>,
+}
+
+/// Where a host is plugged in.
+#[derive(Clone, Debug)]
+pub(crate) struct PluggedIn {
+    /// The switch's port, by name.
+    pub(crate) port: String,
+    /// The bridge that this is a port of: a large switch has several.
+    pub(crate) bridge: Bridge,
+    /// Whom its frames are from.
+    pub(crate) mac: Mac,
 }
 
 /// The table that loses what the faults say; `None` if none of them says so. Each rule carries its fault's number.
@@ -62,7 +75,7 @@ pub(crate) fn table(faults: &[Active], names: &Names) -> Result<Option<Table>> {
         match fault {
             Fault::Partition(partition) => {
                 for (from, to) in partition.cuts(&names.hosts)? {
-                    let ends = [Match::In(port(names, &from)?), Match::Out(port(names, &to)?)];
+                    let ends = between(names, Some(&from), Some(&to))?;
                     rules.push(Rule::when(ends, Action::Drop).saying(comment(*id)));
                 }
             }
@@ -72,13 +85,7 @@ pub(crate) fn table(faults: &[Active], names: &Names) -> Result<Option<Table>> {
                     ways.push((to, from));
                 }
                 for (from, to) in ways {
-                    let mut ends = Vec::new();
-                    if let Some(from) = from {
-                        ends.push(Match::In(port(names, from)?));
-                    }
-                    if let Some(to) = to {
-                        ends.push(Match::Out(port(names, to)?));
-                    }
+                    let ends = between(names, from.as_ref(), to.as_ref())?;
                     for matches in alternatives(only, names)? {
                         let all: Vec<Match> = ends.iter().cloned().chain(matches).collect();
                         rules.push(Rule::when(all, Action::Drop).saying(comment(*id)));
@@ -105,9 +112,32 @@ pub(crate) fn fault_of(comment: &str) -> Option<FaultId> {
     comment.strip_prefix("fault ")?.parse().ok()
 }
 
-fn port(names: &Names, host: &HostName) -> Result<String> {
+/// Frames that come in from one host and go out to another, as far as it is said which. On another bridge than its own a frame comes in by
+/// a trunk, whoever it is from; there its sender's MAC tells.
+fn between(names: &Names, from: Option<&HostName>, to: Option<&HostName>) -> Result<Vec<Match>> {
+    let (from, to) = (
+        from.map(|host| plugged_in(names, host)).transpose()?,
+        to.map(|host| plugged_in(names, host)).transpose()?,
+    );
+    let mut ends = Vec::new();
+    if let Some(from) = from {
+        ends.push(match to {
+            Some(to) if to.bridge != from.bridge => sent_by(from.mac),
+            _ => Match::In(from.port.clone()),
+        });
+    }
+    ends.extend(to.map(|to| Match::Out(to.port.clone())));
+    Ok(ends)
+}
+
+fn plugged_in<'a>(names: &'a Names, host: &HostName) -> Result<&'a PluggedIn> {
     let known = names.ports.keys().map(HostName::as_str);
-    names.ports.get(host).cloned().ok_or_else(|| Error::no_such("host", host.as_str(), known))
+    names.ports.get(host).ok_or_else(|| Error::no_such("host", host.as_str(), known))
+}
+
+/// Ethernet's source address is behind its destination's six bytes (IEEE 802.3, 3.2).
+fn sent_by(mac: Mac) -> Match {
+    Match::Payload { base: Base::Link, offset: 6, value: mac.0.to_vec() }
 }
 
 /// Where a packet is: by itself, or in a tunnel.

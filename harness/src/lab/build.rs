@@ -272,31 +272,22 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
     let underlay = topology.underlay.clone();
     let gateway = (!underlay.internet.is_empty()).then_some(underlay.gateway);
     let specs = topology.hosts.clone();
-    let names: Vec<String> = specs.iter().map(|host| host.name.to_string()).collect();
-    let has_outside = gateway.is_some();
-    let namespaces = blocking(move || {
-        let hosts: Vec<Netns> = names.iter().map(|name| Netns::new(name)).collect::<kernel::Result<_>>()?;
-        let outside = has_outside.then(|| Netns::new("internet")).transpose()?;
-        Ok((hosts, outside))
-    });
-    let (namespaces, outside) = namespaces.await?;
-    clock.lap("namespaces");
-
     let mut plugs = Vec::new();
-    for (number, (spec, netns)) in (0..).zip(specs.iter().zip(&namespaces)) {
-        plugs.push(Plug { port: Port(number), ip: spec.ip, netns: netns.clone(), gateway });
+    for (number, spec) in (0..).zip(&specs) {
+        plugs.push(Plug { name: spec.name.to_string(), port: Port(number), ip: spec.ip, gateway });
     }
-    let ports: BTreeMap<String, Port> =
-        specs.iter().zip(&plugs).map(|(spec, plug)| (spec.name.to_string(), plug.port)).collect();
-    if let Some(netns) = &outside {
-        let number = u32::try_from(plugs.len()).unwrap_or(u32::MAX);
-        plugs.push(Plug { port: Port(number), ip: underlay.gateway, netns: netns.clone(), gateway: None });
+    let ports: BTreeMap<String, Port> = plugs.iter().map(|plug| (plug.name.clone(), plug.port)).collect();
+    if gateway.is_some() {
+        let port = Port(u32::try_from(plugs.len()).unwrap_or(u32::MAX));
+        plugs.push(Plug { name: "internet".to_owned(), port, ip: underlay.gateway, gateway: None });
     }
     let built = tokio::task::spawn_blocking({
         let underlay = underlay.clone();
         move || Fabric::build(&underlay, &plugs)
     });
-    let fabric = built.await.map_err(|e| Error::new(Kind::Machine, e))??;
+    let (fabric, mut namespaces) = built.await.map_err(|e| Error::new(Kind::Machine, e))??;
+    // It was plugged in last.
+    let outside = gateway.and_then(|_| namespaces.pop());
     let outside = outside.map(|netns| Outside::open(netns, &underlay)).transpose()?;
     clock.lap("underlay");
 

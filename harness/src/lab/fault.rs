@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use kernel::Mac;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::Lab;
 use crate::error::{Error, Kind, Result};
-use crate::fault::{self, Active, Contradiction, Fault, FaultId, Filter, Guard, KvFault, Names};
+use crate::fault::{self, Active, Contradiction, Fault, FaultId, Filter, Guard, KvFault, Names, PluggedIn};
 use crate::host::blocking;
 use crate::topology::{self, HostName, NetworkName};
 
@@ -213,10 +214,12 @@ impl Lab {
     /// What rules call the hosts, their ports and the networks.
     fn names(&self, vnis: &BTreeMap<NetworkName, Vec<u32>>) -> Names {
         let hosts: Vec<HostName> = self.topology().hosts.iter().map(|host| host.name.clone()).collect();
-        let name =
-            |host: &HostName| self.0.ports.get(host.as_str()).map(|port| self.0.fabric.port_name(*port));
-        let port = |host: &HostName| Some((host.clone(), name(host)?));
-        let ports = hosts.iter().filter_map(port).collect();
+        let plugged_in = |host: &topology::Host| {
+            let port = *self.0.ports.get(host.name.as_str())?;
+            let (name, mac) = (self.0.fabric.port_name(port), Mac::of(host.ip));
+            Some((host.name.clone(), PluggedIn { port: name, bridge: port.bridge(), mac }))
+        };
+        let ports = self.topology().hosts.iter().filter_map(plugged_in).collect();
         Names { hosts, ports, vnis: vnis.clone() }
     }
 

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use kernel::Netns;
 use nix::sys::signal::Signal;
 
 use super::build::{READY, within};
 use super::{Lab, Slot};
 use crate::error::{Error, Kind, Result};
 use crate::fault::Process;
-use crate::host::{Host, blocking};
+use crate::host::Host;
 use crate::process::State;
 use crate::topology;
 use crate::underlay::Plug;
@@ -46,17 +45,14 @@ impl Lab {
 
     /// A new life on the old port.
     async fn plug_in(&self, host: &Arc<Host>) -> Result<()> {
-        let name = host.name().to_owned();
-        let netns = blocking(move || Netns::new(&name)).await?;
         let no_port = || Error::new(Kind::NoSuch, format_args!("host {} has no port", host.name()));
         let port = *self.0.ports.get(host.name()).ok_or_else(no_port)?;
         let underlay = &self.topology().underlay;
         let gateway = (!underlay.internet.is_empty()).then_some(underlay.gateway);
-        let plug = Plug { port, ip: host.ip(), netns: netns.clone(), gateway };
+        let plug = Plug { name: host.name().to_owned(), port, ip: host.ip(), gateway };
         let lab = self.clone();
         let plugged = tokio::task::spawn_blocking(move || lab.0.fabric.replug(&plug)).await;
-        plugged.map_err(|e| Error::new(Kind::Machine, e))??;
-        host.revive(netns);
+        host.revive(plugged.map_err(|e| Error::new(Kind::Machine, e))??);
         // What was wrong with its wire is wrong with the new one.
         self.conform().await
     }

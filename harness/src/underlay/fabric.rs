@@ -1,9 +1,12 @@
-//! The switch: a bridge in a namespace of the lab's own, a veth to each host.
+//! The switch: a namespace of the lab's own with a bridge, or several, and a veth to each host.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::num::NonZero;
 use std::os::fd::AsFd;
+use std::panic::resume_unwind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -11,22 +14,23 @@ use kernel::nft::{Counted, Family, Nft, Table};
 use kernel::{Batch, Mac, Netns, NewLink, Rtnl};
 
 use super::gap::plug_name;
+use super::port::{Bridge, MOST_PORTS, Port};
 use super::wire::{Course, Report, Shape, Wire};
 use crate::error::{Error, Kind, Result};
 use crate::fault::TABLE;
 use crate::topology::Underlay;
 
-/// Interface indexes in the switch: the bridge, then the ports. Chosen by us, so that one datagram makes all.
-pub(super) const BRIDGE: u32 = 2;
-const FIRST_PORT: u32 = 10;
 /// A host's `eth0`, as on any machine.
 pub(super) const ETH0: u32 = 2;
 /// How long a wire may take to carry frames.
 pub(super) const WIRE_PATIENCE: Duration = Duration::from_secs(10);
 /// A host's link, by name.
 pub(super) const ETH0_NAME: &str = "eth0";
-/// Most ports of a Linux bridge (`BR_MAX_PORTS`, `net/bridge/br_private.h`).
-const MOST_PORTS: usize = 1023;
+/// So many hosts are made together. While they are, each costs a second descriptor.
+const TOGETHER: usize = 32;
+/// The underlay is IPv4; without this each link would look for IPv6 neighbours.
+const NO_IPV6: [(&str, &str); 2] =
+    [("ipv6/conf/all/disable_ipv6", "1"), ("ipv6/conf/default/disable_ipv6", "1")];
 
 /// The switch and what is plugged into it.
 #[derive(Debug)]
@@ -41,19 +45,15 @@ pub(crate) struct Fabric {
     wires: Mutex<BTreeMap<u32, Wire>>,
 }
 
-/// A place on the switch, by its number; they count from zero. Holds nothing of who is plugged in.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Port(pub(crate) u32);
-
 /// Who is plugged in.
 #[derive(Clone, Debug)]
 pub(crate) struct Plug {
+    /// What the namespace is called at the other end of the wire.
+    pub(crate) name: String,
     /// Where.
     pub(crate) port: Port,
     /// The address of `eth0` there.
     pub(crate) ip: Ipv4Addr,
-    /// The other end of the wire.
-    pub(crate) netns: Netns,
     /// The way out, where there is one.
     pub(crate) gateway: Option<Ipv4Addr>,
 }
@@ -65,12 +65,12 @@ impl Plug {
             index: self.port.index(),
             name: self.port.name(),
             mtu: Some(mtu),
-            master: Some(BRIDGE),
+            master: Some(self.port.bridge().index()),
             ..NewLink::default()
         };
         let far = NewLink {
             index: ETH0,
-            name: "eth0".into(),
+            name: ETH0_NAME.into(),
             mtu: Some(mtu),
             // The MAC follows the address, so that a host that comes back is the same to its neighbours.
             mac: Some(Mac::of(self.ip)),
@@ -78,57 +78,87 @@ impl Plug {
         };
         (near, far)
     }
-}
 
-impl Port {
-    pub(super) fn index(self) -> u32 {
-        FIRST_PORT + self.0
-    }
-
-    pub(super) fn name(self) -> String {
-        format!("port{}", self.0)
+    /// Its side of the wire, in its own namespace.
+    fn address(&self, inside: &Rtnl, subnet: Ipv4Net) -> Result<()> {
+        let net = Ipv4Net::new(self.ip, subnet.prefix_len()).map_err(|e| Error::new(Kind::Input, e))?;
+        let mut batch = Batch::new().up(1, "lo").up(ETH0, ETH0_NAME).address(ETH0, IpNet::V4(net));
+        if let Some(gateway) = self.gateway {
+            batch = batch.default_route(gateway, ETH0);
+        }
+        inside.apply(&batch)?;
+        Ok(inside.wait_running(ETH0, ETH0_NAME, WIRE_PATIENCE)?)
     }
 }
 
 impl Fabric {
-    /// A switch with a wire to each of `plugs`, all of it up.
-    pub(crate) fn build(underlay: &Underlay, plugs: &[Plug]) -> Result<Fabric> {
-        if plugs.len() > MOST_PORTS {
-            let many =
-                format_args!("{} hosts are too many: a Linux bridge has {MOST_PORTS} ports", plugs.len());
+    /// A switch with a wire to a new namespace for each of `plugs`, all of it up.
+    pub(crate) fn build(underlay: &Underlay, plugs: &[Plug]) -> Result<(Fabric, Vec<Netns>)> {
+        if plugs.len() > MOST_PORTS as usize {
+            let many = format_args!("{} hosts are too many: the switch has {MOST_PORTS} ports", plugs.len());
             return Err(Error::new(Kind::Input, many));
         }
         let switch = Netns::new("switch")?;
-        no_ipv6(&switch)?;
+        without_ipv6(switch.set_sysctls(&NO_IPV6))?;
         let rtnl = Rtnl::new(&switch)?;
-        let bridge =
-            NewLink { index: BRIDGE, name: "switch".into(), mtu: Some(underlay.mtu), ..NewLink::default() };
-        let mut batch = Batch::new().up(1, "lo").switch(&bridge);
-        for plug in plugs {
-            let (near, far) = plug.ends(underlay.mtu);
-            batch = batch.veth(&near, &far, Some(plug.netns.as_fd()));
+        let mut batch = Batch::new().up(1, "lo");
+        for bridge in Bridge::of(plugs.len()) {
+            batch = batch.switch(&bridge.link(underlay.mtu));
+            if let Some((there, here)) = bridge.trunk(underlay.mtu) {
+                // A pair's second half is no bridge's port in the same message.
+                batch = batch.veth(&there, &here, None);
+                batch = batch.master(here.index, &here.name, here.master).up(here.index, &here.name);
+            }
         }
         rtnl.apply(&batch)?;
-        for plug in plugs {
-            address(plug, underlay.subnet)?;
-        }
-        // A port that is not open yet would swallow the first question for an address, which is asked again after a second.
-        for plug in plugs {
-            rtnl.wait_running(plug.port.index(), &plug.port.name(), WIRE_PATIENCE)?;
-        }
-        let nft = Nft::new(&switch)?;
-        Ok(Fabric {
-            underlay: underlay.clone(),
-            switch,
-            rtnl,
-            nft,
-            cuts: Mutex::default(),
-            wires: Mutex::default(),
+        let (nft, cuts, wires) = (Nft::new(&switch)?, Mutex::default(), Mutex::default());
+        let fabric = Fabric { underlay: underlay.clone(), switch, rtnl, nft, cuts, wires };
+        let hosts = fabric.populate(plugs)?;
+        Ok((fabric, hosts))
+    }
+
+    /// New namespaces, each with its wire: a part of them on each processor, since that is what they cost. In the kernel most of a
+    /// namespace is made beside others, while links are made one after another.
+    fn populate(&self, plugs: &[Plug]) -> Result<Vec<Netns>> {
+        let processors = thread::available_parallelism().map_or(1, NonZero::get);
+        thread::scope(|scope| {
+            let parts = plugs.chunks(plugs.len().div_ceil(processors).max(1));
+            let workers: Vec<_> = parts.map(|part| scope.spawn(|| self.populate_part(part))).collect();
+            let mut all = Vec::new();
+            for worker in workers {
+                all.extend(worker.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+            }
+            Ok(all)
         })
     }
 
-    /// Plugs a host in again: what is left of the wire it had before is taken out.
-    pub(crate) fn replug(&self, plug: &Plug) -> Result<()> {
+    fn populate_part(&self, plugs: &[Plug]) -> Result<Vec<Netns>> {
+        let rtnl = Rtnl::new(&self.switch)?;
+        let mut all = Vec::new();
+        for plugs in plugs.chunks(TOGETHER) {
+            let names: Vec<&str> = plugs.iter().map(|plug| plug.name.as_str()).collect();
+            let made = Netns::many(&names, |inside| {
+                without_ipv6(inside.set_sysctls(&NO_IPV6))?;
+                Rtnl::inside(inside)
+            })?;
+            let mut batch = Batch::new();
+            for (plug, (netns, _)) in plugs.iter().zip(&made) {
+                let (near, far) = plug.ends(self.underlay.mtu);
+                batch = batch.veth(&near, &far, Some(netns.as_fd()));
+            }
+            rtnl.apply(&batch)?;
+            for (plug, (_, inside)) in plugs.iter().zip(&made) {
+                plug.address(inside, self.underlay.subnet)?;
+                // A port that is not open yet would swallow the first question for an address, which is asked again after a second.
+                rtnl.wait_running(plug.port.index(), &plug.port.name(), WIRE_PATIENCE)?;
+            }
+            all.extend(made.into_iter().map(|(netns, _)| netns));
+        }
+        Ok(all)
+    }
+
+    /// Plugs a host in again, by a new namespace: what is left of the wire it had before is taken out.
+    pub(crate) fn replug(&self, plug: &Plug) -> Result<Netns> {
         let (index, name) = (plug.port.index(), plug.port.name());
         // Pumps to what is gone carry nothing.
         if let Some(wire) = self.wires().remove(&plug.port.0) {
@@ -142,9 +172,12 @@ impl Fabric {
             return Err(error.into());
         }
         let (near, far) = plug.ends(self.underlay.mtu);
-        self.rtnl.apply(&Batch::new().veth(&near, &far, Some(plug.netns.as_fd())))?;
-        address(plug, self.underlay.subnet)?;
-        Ok(self.rtnl.wait_running(index, &name, WIRE_PATIENCE)?)
+        let netns = Netns::new(&plug.name)?;
+        without_ipv6(netns.set_sysctls(&NO_IPV6))?;
+        self.rtnl.apply(&Batch::new().veth(&near, &far, Some(netns.as_fd())))?;
+        plug.address(&Rtnl::new(&netns)?, self.underlay.subnet)?;
+        self.rtnl.wait_running(index, &name, WIRE_PATIENCE)?;
+        Ok(netns)
     }
 
     /// Takes a port's carrier away: from now on nothing leaves the host and nothing reaches it.
@@ -218,24 +251,10 @@ impl Fabric {
     }
 }
 
-/// The host's side of its wire.
-fn address(plug: &Plug, subnet: Ipv4Net) -> Result<()> {
-    no_ipv6(&plug.netns)?;
-    let net = Ipv4Net::new(plug.ip, subnet.prefix_len()).map_err(|e| Error::new(Kind::Input, e))?;
-    let mut batch = Batch::new().up(1, "lo").up(ETH0, "eth0").address(ETH0, IpNet::V4(net));
-    if let Some(gateway) = plug.gateway {
-        batch = batch.default_route(gateway, ETH0);
-    }
-    let rtnl = Rtnl::new(&plug.netns)?;
-    rtnl.apply(&batch)?;
-    Ok(rtnl.wait_running(ETH0, "eth0", WIRE_PATIENCE)?)
-}
-
-/// The underlay is IPv4; without this each link would look for IPv6 neighbours.
-pub(super) fn no_ipv6(netns: &Netns) -> Result<()> {
-    // A kernel without IPv6 has nothing to switch off.
-    match netns.set_sysctls(&[("ipv6/conf/all/disable_ipv6", "1"), ("ipv6/conf/default/disable_ipv6", "1")]) {
-        Err(error) if !error.is_missing() => Err(error.into()),
-        _ => Ok(()),
+/// A kernel without IPv6 has nothing to switch off.
+fn without_ipv6(done: kernel::Result<()>) -> kernel::Result<()> {
+    match done {
+        Err(error) if error.is_missing() => Ok(()),
+        done => done,
     }
 }

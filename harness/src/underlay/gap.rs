@@ -11,9 +11,13 @@ use kernel::wire::{End, TapDevice};
 use kernel::{Batch, Netns, NewLink, Rtnl};
 
 use super::backend::Backend;
-use super::fabric::{BRIDGE, ETH0_NAME, Port, WIRE_PATIENCE};
+use super::fabric::{ETH0_NAME, WIRE_PATIENCE};
+use super::port::{GAPS, MOST_PORTS, Port};
 use super::wire::Course;
 use crate::error::Result;
+
+/// Indexes of the bridges in gaps: behind those of two links for each port.
+const SPLICES: u32 = GAPS + 2 * MOST_PORTS;
 
 /// A gap in the wire at a port.
 #[derive(Debug)]
@@ -76,7 +80,7 @@ impl Gap {
     pub(super) fn close(self, rtnl: &Rtnl, host: Option<&Netns>) -> Result<()> {
         let port = self.port;
         if let Some(host) = host {
-            rtnl.apply(&Batch::new().master(port.index(), &port.name(), Some(BRIDGE)))?;
+            rtnl.apply(&Batch::new().master(port.index(), &port.name(), Some(port.bridge().index())))?;
             rtnl.wait_running(port.index(), &port.name(), WIRE_PATIENCE)?;
             set_tunnel_segmentation(host, ETH0_NAME, true)?;
         }
@@ -96,19 +100,20 @@ fn wire_name(port: Port) -> String {
     format!("wire{}", port.0)
 }
 
-/// What takes the port's place in the switch. The indexes are behind those of all ports, of which a bridge has at most 1024.
+/// What takes the port's place in the switch.
 fn plug(port: Port, mtu: u32) -> NewLink {
-    let (index, name) = (10_000 + 2 * port.0, plug_name(port));
-    NewLink { index, name, mtu: Some(mtu), master: Some(BRIDGE), ..NewLink::default() }
+    let (index, name) = (GAPS + 2 * port.0, plug_name(port));
+    let master = Some(port.bridge().index());
+    NewLink { index, name, mtu: Some(mtu), master, ..NewLink::default() }
 }
 
 fn wire(port: Port, mtu: u32) -> NewLink {
-    NewLink { index: 10_001 + 2 * port.0, name: wire_name(port), mtu: Some(mtu), ..NewLink::default() }
+    NewLink { index: GAPS + 1 + 2 * port.0, name: wire_name(port), mtu: Some(mtu), ..NewLink::default() }
 }
 
 /// The bridge that a port shares with a TAP.
 fn splice(port: Port, mtu: u32) -> NewLink {
-    let (index, name) = (20_000 + port.0, format!("splice{}", port.0));
+    let (index, name) = (SPLICES + port.0, format!("splice{}", port.0));
     NewLink { index, name, mtu: Some(mtu), ..NewLink::default() }
 }
 
@@ -118,7 +123,7 @@ fn with_taps(course: Course<'_>) -> Result<[TapDevice; 2]> {
     let taps =
         [TapDevice::open(switch, wire.index, &wire.name)?, TapDevice::open(switch, plug.index, &plug.name)?];
     let mut batch = Batch::new().switch(&splice);
-    for (tap, bridge) in [(&wire, splice.index), (&plug, BRIDGE)] {
+    for (tap, bridge) in [(&wire, splice.index), (&plug, port.bridge().index())] {
         batch = batch
             .mtu(tap.index, &tap.name, mtu)
             .master(tap.index, &tap.name, Some(bridge))

@@ -9,7 +9,8 @@ use kernel::rtnl::Delayed;
 use kernel::{Batch, Netns, Rtnl};
 
 use super::backend::Backend;
-use super::fabric::{ETH0, ETH0_NAME, Port};
+use super::fabric::{ETH0, ETH0_NAME};
+use super::port::Port;
 use super::wire::{Course, Direction, Report, Shape, Shapes};
 use crate::error::Result;
 use crate::fault::Counts;

@@ -6,7 +6,7 @@ use kernel::{Netns, Rtnl};
 use serde::{Deserialize, Serialize};
 
 use super::backend::Backend;
-use super::fabric::Port;
+use super::port::Port;
 use super::slow::Slow;
 use super::splice::Splice;
 use crate::error::Result;

@@ -120,8 +120,7 @@ fn a_lab_in_the_foreground_can_be_taken_down_from_elsewhere() {
 fn timings_say_where_the_time_went() {
     let console = Console::new();
     let shown = console.lab(["up", "--timings", "scenarios/two-host.toml"]).done();
-    for part in ["namespaces", "underlay", "store", "engines", "networks", "containers", "command to prompt"]
-    {
+    for part in ["underlay", "store", "engines", "networks", "containers", "command to prompt"] {
         assert!(shown.contains(part), "{part} in {shown}");
     }
 }

@@ -33,7 +33,7 @@ impl Shot {
             (pair.key.clone(), (value, pair.session.is_some()))
         });
         let tree: Tree = documents.collect();
-        let plan = planned(lab, &View::read(listing));
+        let plan = planned(lab, &View::read(&listing));
 
         let containers = lab.report().await.unwrap().containers;
         let engines: Vec<&str> =

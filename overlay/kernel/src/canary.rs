@@ -33,6 +33,8 @@ impl Canary {
         let socket = home.run(|| -> io::Result<Socket> {
             let mut socket = Socket::new(NETLINK_ROUTE)?;
             socket.bind_auto()?;
+            // What says that it is time to look again may be lost where much goes at once; a look must not fail for it.
+            socket.set_no_enobufs(true)?;
             socket.add_membership(LINK_GROUP)?;
             socket.connect(&SocketAddr::new(0, 0))?;
             Ok(socket)

@@ -11,6 +11,7 @@
 //! - [`pass`]: descriptors sent over Unix sockets.
 //! - [`rtnl`]: links, addresses, routes, neighbours and fdb entries; many requests in one datagram.
 //! - [`nft`]: nftables tables as values, replaced whole.
+//! - [`notices`]: whether anything of all that was changed.
 //! - [`conntrack`]: flows that the kernel tracks.
 //! - [`machine`]: PID, mount and UTS namespaces around a network namespace; [`enter`]: a command run on one.
 //! - [`cgroup`]: control groups of a machine's own.
@@ -52,6 +53,7 @@ pub mod mac;
 pub mod machine;
 pub mod netns;
 pub mod nft;
+pub mod notices;
 pub mod offload;
 pub mod packet;
 pub mod pass;
@@ -70,6 +72,7 @@ pub use error::{Context, Error, Result};
 pub use kernel_macros::isolate;
 pub use mac::Mac;
 pub use machine::{Machine, Setup};
-pub use netns::Netns;
+pub use netns::{Inside, Netns};
+pub use notices::Notices;
 pub use pidfd::Pidfd;
 pub use rtnl::{Batch, NewLink, NewVxlan, Rtnl, Snapshot};

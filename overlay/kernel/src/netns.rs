@@ -17,6 +17,7 @@ use std::time::Duration;
 use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::error::{Context, Error, Result};
+use crate::sysctl::Tree;
 
 /// How long a namespace's thread waits for work before it ends; the next call makes a new one (about 0.1 ms).
 const IDLE: Duration = Duration::from_secs(2);
@@ -29,6 +30,24 @@ type Job = Box<dyn FnOnce() + Send>;
 /// socket made in it. That happens behind our backs, some tens of milliseconds later.
 #[derive(Clone)]
 pub struct Netns(Arc<Inner>);
+
+/// The calling thread is inside a new namespace, and may make something there. See [`Netns::many`].
+#[derive(Clone, Copy, Debug)]
+pub struct Inside<'a> {
+    name: &'a str,
+    tree: &'a Tree,
+}
+
+impl<'a> Inside<'a> {
+    /// The name of the namespace.
+    pub fn name(self) -> &'a str {
+        self.name
+    }
+
+    pub(crate) fn tree(&self) -> &Tree {
+        self.tree
+    }
+}
 
 struct Inner {
     name: String,
@@ -62,6 +81,29 @@ impl Netns {
             .and_then(|fd| fd)
             .doing("create network namespace", name)?;
         Ok(Netns(Arc::new(Inner { name: name.to_owned(), fd: fd.into(), worker })))
+    }
+
+    /// New, empty namespaces with those names, with what `make` makes inside each of them. All are made by one thread, which goes from
+    /// one to the next: starting a thread in each, only to have it wait, takes longer than the little that is made there.
+    pub fn many<T: Send>(
+        names: &[&str],
+        make: impl Fn(Inside<'_>) -> Result<T> + Sync,
+    ) -> Result<Vec<(Netns, T)>> {
+        let tree = Tree::new()?;
+        let one = |name: &&str| {
+            let name = *name;
+            let fd = unshare(CloneFlags::CLONE_NEWNET)
+                .map_err(io::Error::from)
+                .and_then(|()| File::open("/proc/thread-self/ns/net"))
+                .doing("create network namespace", name)?;
+            Ok((Netns::from_fd(name, fd.into()), make(Inside { name, tree: &tree })?))
+        };
+        let all = || names.iter().map(one).collect();
+        thread::scope(|scope| {
+            let started = thread::Builder::new().name("namespaces".into()).spawn_scoped(scope, all);
+            let thread = started.doing("start", "the thread that makes namespaces")?;
+            thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+        })
     }
 
     /// The namespace of the calling thread.

@@ -1,10 +1,21 @@
 //! Kernel settings of a network namespace.
 
-use std::fs;
+use std::ffi::CStr;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::Mode;
+
 use crate::error::{Context, Result};
-use crate::netns::Netns;
+use crate::netns::{Inside, Netns};
+
+/// `FSOPEN_CLOEXEC`, `FSMOUNT_CLOEXEC` and `FSCONFIG_CMD_CREATE`, `linux/mount.h`.
+const CLOEXEC: libc::c_uint = 1;
+const CREATE: libc::c_uint = 6;
 
 impl Netns {
     /// Writes `/proc/sys/net/<key>`, for instance `ipv4/ip_forward`. That tree follows the thread, so it is
@@ -19,9 +30,8 @@ impl Netns {
             settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let name = self.name().to_owned();
         self.run(move || {
-            owned.iter().try_for_each(|(key, value)| {
-                fs::write(path(key), value).doing("set", format_args!("net/{key} to {value} in {name}"))
-            })
+            let tree = Tree::new()?;
+            owned.iter().try_for_each(|(key, value)| tree.write(&name, key, value))
         })?
     }
 
@@ -29,12 +39,60 @@ impl Netns {
     pub fn sysctl(&self, key: &str) -> Result<String> {
         let (key, name) = (key.to_owned(), self.name().to_owned());
         self.run(move || {
-            let read = fs::read_to_string(path(&key)).doing("read", format_args!("net/{key} in {name}"))?;
+            let path = PathBuf::from("/proc/sys/net").join(&key);
+            let read = fs::read_to_string(path).doing("read", format_args!("net/{key} in {name}"))?;
             Ok(read.trim_end().to_owned())
         })?
     }
 }
 
-fn path(key: &str) -> PathBuf {
-    PathBuf::from("/proc/sys/net").join(key)
+impl Inside<'_> {
+    /// As [`Netns::set_sysctls`].
+    pub fn set_sysctls(self, settings: &[(&str, &str)]) -> Result<()> {
+        settings.iter().try_for_each(|(key, value)| self.tree().write(self.name(), key, value))
+    }
+}
+
+/// The tree of settings, in a procfs of our own.
+///
+/// In one procfs the directories of all namespaces have one name in one place, and so one chain of the kernel's table of names, through
+/// which each access goes (`proc_sys_compare`): where there are thousands of namespaces, each pays for all that were there before.
+#[derive(Debug)]
+pub(crate) struct Tree(OwnedFd);
+
+impl Tree {
+    /// Where a procfs cannot be made, it is the one that is mounted: slower, and else the same.
+    pub(crate) fn new() -> Result<Tree> {
+        procfs().or_else(|_| File::open("/proc").map(OwnedFd::from)).map(Tree).doing("open", "a procfs")
+    }
+
+    fn write(&self, namespace: &str, key: &str, value: &str) -> Result<()> {
+        let (path, flags) = (format!("sys/net/{key}"), OFlag::O_WRONLY | OFlag::O_CLOEXEC);
+        let opened = openat(&self.0, path.as_str(), flags, Mode::empty()).map_err(io::Error::from);
+        let written = opened.and_then(|file| File::from(file).write_all(value.as_bytes()));
+        written.doing("set", format_args!("net/{key} to {value} in {namespace}"))
+    }
+}
+
+/// The root of a new procfs, of the calling thread's PID namespace, that is mounted nowhere.
+fn procfs() -> io::Result<OwnedFd> {
+    let none: *const libc::c_char = std::ptr::null();
+    let kind: &CStr = c"proc";
+    #[expect(unsafe_code, reason = "fsopen, fsconfig and fsmount have no safe form")]
+    // SAFETY: C strings that live for ever, null where the kernel allows it, plain numbers; each result is a new descriptor, ours alone.
+    unsafe {
+        let context = descriptor(libc::syscall(libc::SYS_fsopen, kind.as_ptr(), CLOEXEC))?;
+        let made = libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), CREATE, none, none, 0);
+        Errno::result(made)?;
+        descriptor(libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), CLOEXEC, 0))
+    }
+}
+
+#[expect(unsafe_code, reason = "a system call gives its descriptor as a number")]
+/// # Safety
+/// A result that is no error has to be a descriptor that nobody else owns.
+unsafe fn descriptor(result: libc::c_long) -> io::Result<OwnedFd> {
+    let number = RawFd::try_from(Errno::result(result)?).map_err(io::Error::other)?;
+    // SAFETY: the caller's promise.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

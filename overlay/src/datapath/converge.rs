@@ -9,6 +9,7 @@ use kernel::{Batch, Netns, Result, Rtnl, Snapshot};
 
 use super::announce::Macs;
 use super::attach::{Attached, Refused};
+use super::calm::Ears;
 use super::counters::Counters;
 use super::gwbridge::{Gateway, Outside};
 use super::miss::{MissCounts, Resolution, Tell};
@@ -42,7 +43,8 @@ pub(crate) struct Datapath {
     pub(super) resolved: BTreeMap<NetworkId, BTreeSet<IpAddr>>,
     pub(super) misses: MissCounts,
     /// What came of the documents that were last applied.
-    last: Report,
+    pub(super) last: Report,
+    pub(super) ears: Ears,
     /// What an earlier engine left has been looked at.
     adopted: bool,
 }
@@ -96,6 +98,7 @@ impl Datapath {
             resolved: BTreeMap::new(),
             misses: MissCounts::default(),
             last: Report::default(),
+            ears: Ears::default(),
             adopted: false,
         })
     }
@@ -121,6 +124,7 @@ impl Datapath {
             report.take("take over what is there", self.adopt(view));
         }
         if pass == Pass::Mend {
+            self.ears.look();
             self.mend(&mut report);
             let (sandboxes, overlays) = (&self.sandboxes, &self.overlays);
             self.counters.keep(
@@ -156,6 +160,7 @@ impl Datapath {
         for found in known.collect::<Vec<_>>() {
             self.program(view, &found.value.network, &mut report);
         }
+        self.prick_up_ears();
         report
     }
 

@@ -11,11 +11,13 @@
 //! - `counters`: the numbers in the names, and the indexes
 //! - `adopt`: what an earlier engine left
 //! - `lost`: networks that the store does not have any more
+//! - `calm`: whether there is anything to look at
 //! - `converge`: all of it, from the store's documents
 
 mod adopt;
 mod announce;
 mod attach;
+mod calm;
 mod converge;
 mod counters;
 mod flows;

@@ -121,6 +121,11 @@ impl Ports {
         self.held = all;
     }
 
+    /// Whether nothing is left to be held.
+    pub(super) fn are_held(&self) -> bool {
+        self.held.values().flatten().all(|(_, socket)| socket.is_some())
+    }
+
     /// Gives a container's ports back.
     pub(super) fn release(&mut self, sandbox: SandboxId) {
         self.held.remove(&sandbox);

@@ -20,8 +20,13 @@ use crate::kv::{self, TxnOp, keys};
 use crate::ledger::{self, Stored, View};
 use crate::model::Endpoint;
 
-/// How long a query blocks (20.10: `wait=15000ms`).
-const WAIT: Duration = Duration::from_secs(15);
+/// How long a query blocks: Consul's default. At its end all documents come once more, so not as Docker's, which asks each 15 s; that
+/// nobody is there any more is known by the connection.
+const WAIT: Duration = Duration::from_mins(5);
+
+/// After it has followed a change an engine looks for the next one when so many times as long as that took have passed, but no longer.
+const BREATH: u32 = 2;
+const LONGEST_BREATH: Duration = Duration::from_millis(500);
 
 /// Before a store that did not answer is asked again.
 const RETRY: Duration = Duration::from_millis(500);
@@ -34,6 +39,10 @@ impl Core {
         mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut absences = Absences::default();
         let (mut reached, mut followed) = (true, false);
+        // Where many engines have much to do, or the machine has, they look less often, and see more at once.
+        let mut breath = Duration::ZERO;
+        // Nothing was left to be tried again.
+        let mut done = false;
         let mut answer = Box::pin(self.after(Arc::default(), Duration::ZERO));
         loop {
             let next = absences.next(self.config.peer_grace, Instant::now());
@@ -55,7 +64,7 @@ impl Core {
                         let is_open = now.life < seen.life;
                         let view = Arc::new(view);
                         let from = if is_open { Arc::default() } else { Arc::clone(&view) };
-                        answer.set(self.after(from, Duration::ZERO));
+                        answer.set(self.after(from, breath));
                         (!is_open && now != seen).then_some((view, Pass::Change))
                     }
                     Err(error) => {
@@ -67,7 +76,12 @@ impl Core {
                         None
                     }
                 },
-                _ = mend.tick() => Some((self.seen(), Pass::Mend)),
+                _ = mend.tick() => {
+                    if done && self.is_calm() {
+                        continue;
+                    }
+                    Some((self.seen(), Pass::Mend))
+                }
                 Ok(()) = sandboxes.changed() => Some((self.seen(), Pass::Change)),
                 Some((network, missed)) = told.recv() => {
                     self.answer(network, missed).await;
@@ -79,26 +93,42 @@ impl Core {
             if !followed {
                 continue;
             }
+            let begun = Instant::now();
+            done = true;
             if let Some((view, pass)) = step
                 && let Err(error) = self.settle(view, pass).await
             {
+                done = false;
                 tracing::warn!(host = self.env.name, %error, "the store's state could not be applied");
                 self.config.witness.say(format_args!("the store's state could not be applied: {error}"));
                 if pass == Pass::Change {
                     answer.set(self.after(Arc::default(), RETRY));
                 }
             }
+            breath = (begun.elapsed() * BREATH).min(LONGEST_BREATH);
             let view = self.seen();
             absences.observe(&view, Instant::now());
             if !view.nodes.contains_key(&self.vtep) {
+                done = false;
                 self.membership.is_missing();
             }
             // A store that was just lost, unnoticed, must not hold up the kernel's mending.
             let collect = timeout(RETRY, self.collect(&view, &absences));
-            if reached && let Ok(Err(error)) = collect.await {
-                tracing::debug!(host = self.env.name, %error, "stale endpoints remain in the store for now");
+            match if reached { collect.await.ok() } else { None } {
+                Some(Ok(())) => {}
+                Some(Err(error)) => {
+                    done = false;
+                    tracing::debug!(host = self.env.name, %error, "stale endpoints remain in the store for now");
+                }
+                None => done = false,
             }
         }
+    }
+
+    /// Whether a look at the kernel would show nothing new. Not while somebody works on it.
+    fn is_calm(&self) -> bool {
+        let Ok(mut datapath) = self.datapath.try_lock() else { return false };
+        datapath.as_mut().is_some_and(Datapath::is_calm) && self.names.are_whole()
     }
 
     /// Makes known what the kernel has missed.
@@ -129,7 +159,7 @@ impl Core {
         if listing.index == then.index && asked.elapsed() < RETRY {
             sleep(RETRY).await;
         }
-        let view = View::since(known, listing);
+        let view = View::since(known, &listing);
         for (key, why) in &view.unreadable {
             tracing::warn!(host = self.env.name, key, why, "a document in the store cannot be read");
             self.config.witness.say(format_args!("{key} in the store cannot be read: {why}"));

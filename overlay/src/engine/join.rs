@@ -156,7 +156,7 @@ impl Core {
             // A store that is out of reach is for the next try to complain of.
             while let Ok(listing) = self.kv.watch(keys::NODES, index, REGISTERED).await {
                 index = listing.index;
-                if View::read(listing).nodes.contains_key(&self.vtep) {
+                if View::read(&listing).nodes.contains_key(&self.vtep) {
                     return;
                 }
                 self.membership.is_missing();

@@ -214,7 +214,7 @@ impl Engine {
         loop {
             let listing = self.core.kv.watch(keys::ALL, index, SWEEP).await?;
             index = listing.index;
-            let view = View::read(listing);
+            let view = View::read(&listing);
             if !view.endpoints_on(self.core.vtep).any(|endpoint| self.core.is_stale(&view, endpoint)) {
                 return Ok(());
             }
@@ -262,7 +262,7 @@ impl Core {
         self.gate.pass().await;
         loop {
             let known = self.seen();
-            let view = View::since(&known, self.kv.list(keys::ALL).await?);
+            let view = View::since(&known, &self.kv.list(keys::ALL).await?);
             // If somebody noticed meanwhile that the store began anew, this may be of either life.
             if self.seen().life <= view.life {
                 return Ok(Arc::new(view));

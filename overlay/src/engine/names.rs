@@ -42,24 +42,24 @@ pub(super) struct Running {
 #[derive(Debug)]
 struct Led {
     server: Server,
-    nft: Nft,
+    netns: Netns,
 }
 
 impl Led {
     /// Writes the rules, in place of those of an earlier server.
     fn lead(&self) -> kernel::Result<()> {
-        self.nft.replace(&rules(self.server.ports()))
+        Nft::new(&self.netns)?.replace(&rules(self.server.ports()))
     }
 
     /// Whether the rules are there.
     fn is_led(&self) -> kernel::Result<bool> {
-        Ok(self.nft.tables()?.iter().any(|name| name == TABLE))
+        Ok(Nft::new(&self.netns)?.tables()?.iter().any(|name| name == TABLE))
     }
 
     /// Ends the server, and takes its rules away.
     fn end(self) {
         // A namespace that is going takes them along.
-        let _ = self.nft.remove(Family::Ip, TABLE);
+        let _ = Nft::new(&self.netns).and_then(|nft| nft.remove(Family::Ip, TABLE));
     }
 }
 
@@ -138,7 +138,7 @@ impl NameServers {
             ^ format!("{sandbox:#}").bytes().fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
         let service = Service { names, upstreams: self.upstreams(container), seed, gate: self.gate.clone() };
         let server = Server::start(&container.netns, (docker::NAME_SERVER, 0).into(), service)?;
-        let led = Led { server, nft: Nft::new(&container.netns)? };
+        let led = Led { server, netns: container.netns.clone() };
         led.lead()?;
         Ok(led)
     }
@@ -153,6 +153,12 @@ impl NameServers {
         let of_host =
             |server: &Ipv4Addr| if server.is_loopback() { &self.env.netns } else { &container.netns };
         self.upstreams.iter().map(|server| asked(server, of_host(server))).collect()
+    }
+
+    /// Whether all that should be are there.
+    pub(super) fn are_whole(&self) -> bool {
+        let running = self.running();
+        running.failed.is_empty() && running.servers.values().all(|led| !led.server.is_over())
     }
 
     /// Ends all of them.

@@ -37,7 +37,7 @@ fn view() -> View {
             include_str!("../../tests/fixtures/kv/endpoint-c1.json"),
         ),
     ];
-    View::read(Listing { index: 1, pairs })
+    View::read(&Listing { index: 1, pairs })
 }
 
 /// C0, as docker0 has it.

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use hyper::Method;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,18 +32,23 @@ const PATH: &AsciiSet =
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Http>);
 
-/// An entry as Consul writes it.
+/// An entry as Consul writes it. Most of a listing is values, so they are not copied before they are decoded.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Row {
+struct Row<'a> {
     lock_index: u64,
     key: String,
     flags: u64,
-    value: Option<String>,
+    #[serde(borrow)]
+    value: Option<Text<'a>>,
     session: Option<String>,
     create_index: u64,
     modify_index: u64,
 }
+
+/// Text that is borrowed unless it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -257,11 +263,11 @@ fn decode<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Why> {
 }
 
 fn pairs(body: &[u8]) -> Result<Vec<Pair>, Why> {
-    decode::<Vec<Row>>(body)?.into_iter().map(pair).collect()
+    decode::<Vec<Row<'_>>>(body)?.into_iter().map(pair).collect()
 }
 
-fn pair(row: Row) -> Result<Pair, Why> {
-    let value = BASE64.decode(row.value.unwrap_or_default());
+fn pair(row: Row<'_>) -> Result<Pair, Why> {
+    let value = BASE64.decode(row.value.as_ref().map_or("", |Text(text)| text));
     let value = value.map_err(|error| Why::Answer(format!("value of {}: {error}", row.key)))?;
     Ok(Pair {
         key: row.key,

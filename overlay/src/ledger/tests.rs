@@ -36,7 +36,7 @@ impl Scene {
             lock_index: entry.lock_index,
         };
         let pairs = self.store.list(keys::ALL.as_bytes()).map(|(key, entry)| pair(key, entry)).collect();
-        let view = View::read(Listing { index: 1, pairs });
+        let view = View::read(&Listing { index: 1, pairs });
         assert!(view.unreadable.is_empty(), "{:?}", view.unreadable);
         view
     }
@@ -637,9 +637,9 @@ proptest! {
 
 #[test]
 fn a_store_whose_index_goes_back_has_begun_another_life() {
-    let mut known = View::read(Listing { index: 40, pairs: Vec::new() });
+    let mut known = View::read(&Listing { index: 40, pairs: Vec::new() });
     known.life = 3;
-    let at = |index| View::since(&known, Listing { index, pairs: Vec::new() }).moment();
+    let at = |index| View::since(&known, &Listing { index, pairs: Vec::new() }).moment();
     assert_eq!((at(40), at(41)), (known.moment(), Moment { life: 3, index: 41 }));
     assert_eq!(at(7), Moment { life: 4, index: 7 });
     assert!(at(7) > at(41));
@@ -661,11 +661,11 @@ fn a_store_that_has_other_beginnings_has_begun_another_life_whatever_its_index()
             index,
             pairs: begun.map(|begun| parent(key, begun)).into_iter().collect(),
         };
-        let known = View::read(read(10, Some(4)));
-        let life = |listing| View::since(&known, listing).life;
+        let known = View::read(&read(10, Some(4)));
+        let life = |listing| View::since(&known, &listing).life;
         assert_eq!(life(read(12, Some(4))), 0);
         assert_eq!((life(read(10, Some(5))), life(read(12, Some(5))), life(read(12, None))), (1, 1, 1));
         // Nothing was there that could be lost.
-        assert_eq!(View::since(&View::read(read(10, None)), read(12, Some(11))).life, 0);
+        assert_eq!(View::since(&View::read(&read(10, None)), &read(12, Some(11))).life, 0);
     }
 }

@@ -86,11 +86,17 @@ pub(crate) fn halves(listing: &Listing) -> BTreeMap<EndpointId, String> {
 
 impl View {
     /// Reads a listing of all of Docker's keys.
-    pub fn read(listing: Listing) -> View {
+    pub fn read(listing: &Listing) -> View {
+        View::read_beside(&View::default(), listing)
+    }
+
+    /// Reads a listing of the life of the store that `known` is of. In one life an index stands for one write, so an endpoint, of which
+    /// there are many, is read only if it was written since.
+    fn read_beside(known: &View, listing: &Listing) -> View {
         let mut view = View { index: listing.index, ..View::default() };
-        for pair in listing.pairs {
-            if let Err(why) = view.enter(&pair) {
-                view.unreadable.push((pair.key, why.to_string()));
+        for pair in &listing.pairs {
+            if let Err(why) = view.enter(pair, known) {
+                view.unreadable.push((pair.key.clone(), why.to_string()));
             }
         }
         for (id, driver) in &view.drivers {
@@ -105,12 +111,15 @@ impl View {
 
     /// Reads a listing that was asked for when `known` was known already. It is of another life of the store if its index went back,
     /// or if what is written once in a life is not what it was.
-    pub(crate) fn since(known: &View, listing: Listing) -> View {
-        let mut view = View::read(listing);
+    pub(crate) fn since(known: &View, listing: &Listing) -> View {
+        let mut view = View::read_beside(known, listing);
         let differs = |then: Option<u64>, now| then.is_some() && now != then;
         let anew = view.index < known.index
             || differs(known.founded, view.founded)
             || differs(known.begun, view.begun);
+        if anew {
+            view = View::read(listing);
+        }
         view.life = known.life + u64::from(anew);
         view
     }
@@ -126,7 +135,7 @@ impl View {
         self.begun.map(|index| Moment { life: self.life, index })
     }
 
-    fn enter(&mut self, pair: &Pair) -> Result<(), BadRecord> {
+    fn enter(&mut self, pair: &Pair, known: &View) -> Result<(), BadRecord> {
         let index = pair.modify_index;
         if pair.value.is_empty() {
             match pair.key.as_str() {
@@ -153,9 +162,14 @@ impl View {
                 }
             }
             Some(Key::Endpoint(network, id)) => {
-                let record: EndpointRecord = record::decode(&pair.value)?;
-                let value = record.meaning(network)?;
-                self.endpoints.entry(network).or_default().insert(id, Stored { index, value });
+                let before = known.endpoints.get(&network).and_then(|all| all.get(&id));
+                let stored = if let Some(stored) = before.filter(|stored| stored.index == index) {
+                    stored.clone()
+                } else {
+                    let record: EndpointRecord = record::decode(&pair.value)?;
+                    Stored { index, value: record.meaning(network)? }
+                };
+                self.endpoints.entry(network).or_default().insert(id, stored);
             }
             Some(Key::EndpointCount(id)) => drop(self.counts.insert(id, stored(pair)?)),
             Some(Key::Driver(id)) => drop(self.drivers.insert(id, stored(pair)?)),

@@ -62,7 +62,7 @@ impl World {
     }
 
     pub async fn view(&self) -> View {
-        View::read(self.kv().list(keys::ALL).await.unwrap())
+        View::read(&self.kv().list(keys::ALL).await.unwrap())
     }
 
     /// Does a step, or nothing where there is nothing to do it to.

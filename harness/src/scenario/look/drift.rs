@@ -44,7 +44,7 @@ pub(crate) async fn findings(lab: &Lab) -> Result<Vec<String>> {
     for _ in 0..ATTEMPTS {
         let listing = kv.list(keys::ALL).await?;
         let index = listing.index;
-        let view = View::read(listing);
+        let view = View::read(&listing);
         found = view.contradictions();
         for host in lab.hosts().filter(|host| host.spec.engine && host.alive().is_ok()) {
             found.extend(look_at(host, &view).await?);

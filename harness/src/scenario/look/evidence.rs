@@ -14,7 +14,7 @@ use crate::lab::Lab;
 
 /// The store's documents, as seen from its own host.
 pub(super) async fn documents(lab: &Lab) -> Result<View> {
-    Ok(View::read(lab.kv()?.list(keys::ALL).await?))
+    Ok(View::read(&lab.kv()?.list(keys::ALL).await?))
 }
 
 /// What a namespace holds.

@@ -26,6 +26,7 @@ const DESTINATION_CHANGED: u32 = 1 << 5;
 const EQUAL: u32 = 0;
 const NOT_EQUAL: u32 = 1;
 /// `NFT_PAYLOAD_*`.
+const LINK_HEADER: u32 = 0;
 const NETWORK_HEADER: u32 = 1;
 const TRANSPORT_HEADER: u32 = 2;
 /// `NFT_FIB_RESULT_ADDRTYPE`, `NFTA_FIB_F_DADDR`, `RTN_LOCAL`.
@@ -82,6 +83,7 @@ fn push_match(list: &mut Attributes, condition: &Match) {
         Match::EtherType(number) => vec![meta(META_PROTOCOL), compare(EQUAL, &number.to_be_bytes())],
         Match::Payload { base, offset, value } => {
             let base = match base {
+                Base::Link => LINK_HEADER,
                 Base::Network => NETWORK_HEADER,
                 Base::Transport => TRANSPORT_HEADER,
             };

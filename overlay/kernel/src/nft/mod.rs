@@ -147,6 +147,8 @@ pub enum Match {
 /// From where bytes of a packet are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Base {
+    /// Ethernet's header.
+    Link,
     /// The IP or ARP header.
     Network,
     /// The header behind IP's. Not of fragments but the first.

@@ -78,8 +78,8 @@ impl Reader {
                     (Some(1), Some(12), Some(4)) => "ip saddr".into(),
                     (Some(1), Some(16), Some(4)) => "ip daddr".into(),
                     (Some(2), Some(2), Some(2)) => "th dport".into(),
-                    (Some(base @ 1..=2), Some(offset), Some(length)) => {
-                        let base = if base == 1 { "nh" } else { "th" };
+                    (Some(base @ 0..=2), Some(offset), Some(length)) => {
+                        let base = ["ll", "nh", "th"][base as usize];
                         format!("@{base},{},{}", offset * 8, length * 8)
                     }
                     (base, offset, length) => format!("payload {base:?} {offset:?} {length:?}"),

@@ -61,7 +61,11 @@ fn payload(base: Base, offset: u32, value: &[u8]) -> String {
         (Base::Network, 16, &[a, b, c, d]) => format!("ip daddr {}/32", Ipv4Addr::new(a, b, c, d)),
         (Base::Transport, 2, &[high, low]) => format!("th dport {}", u16::from_be_bytes([high, low])),
         _ => {
-            let base = if base == Base::Network { "nh" } else { "th" };
+            let base = match base {
+                Base::Link => "ll",
+                Base::Network => "nh",
+                Base::Transport => "th",
+            };
             let number = value.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
             format!("@{base},{},{} {number:#x}", offset * 8, value.len() * 8)
         }

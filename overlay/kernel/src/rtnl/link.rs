@@ -69,14 +69,17 @@ pub(super) fn switch(link: &NewLink) -> LinkMessage {
 
 /// A pair; `peer` is made directly in `netns`. It is configured before the two ends know each other, and
 /// `veth_open` then refuses (`drivers/net/veth.c`), so it cannot be switched on in the same message.
+///
+/// Of its queues a veth uses one unless it is told otherwise. Not saying so makes it have one for each processor, and give all but
+/// one up again: a wait for RCU at either end (`veth_init_queues`, `netif_set_real_num_tx_queues`).
 pub(super) fn veth(link: &NewLink, peer: &NewLink, netns: Option<BorrowedFd<'_>>) -> LinkMessage {
     let off = NewLink { up: false, ..peer.clone() };
-    let mut other = off.dress(LinkUnspec::new_with_name(&peer.name));
+    let mut other = one_queue(off.dress(LinkUnspec::new_with_name(&peer.name)));
     if let Some(netns) = netns {
         other = other.setns_by_fd(netns.as_raw_fd());
     }
     let other = other.build();
-    let mut message = link.dress(LinkVeth::new(&link.name, &peer.name)).build();
+    let mut message = one_queue(link.dress(LinkVeth::new(&link.name, &peer.name))).build();
     // The builder only names the peer; its MTU, MAC, index and namespace go into its own message.
     for attribute in &mut message.attributes {
         if let LinkAttribute::LinkInfo(infos) = attribute {
@@ -88,6 +91,12 @@ pub(super) fn veth(link: &NewLink, peer: &NewLink, netns: Option<BorrowedFd<'_>>
         }
     }
     message
+}
+
+fn one_queue<T>(builder: LinkMessageBuilder<T>) -> LinkMessageBuilder<T> {
+    builder
+        .append_extra_attribute(LinkAttribute::NumTxQueues(1))
+        .append_extra_attribute(LinkAttribute::NumRxQueues(1))
 }
 
 /// The device is made in `netns`; its UDP socket stays in the namespace of the connection that asks.

@@ -22,7 +22,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 
 use crate::error::{Context, Error, Result};
-use crate::netns::Netns;
+use crate::netns::{Inside, Netns};
 
 pub use batch::Batch;
 pub use delay::Delayed;
@@ -55,6 +55,11 @@ impl Rtnl {
     /// A connection of the calling thread's namespace.
     pub fn here() -> Result<Rtnl> {
         Self::with("this namespace", open())
+    }
+
+    /// A connection of the new namespace that the calling thread is in.
+    pub fn inside(inside: Inside<'_>) -> Result<Rtnl> {
+        Self::with(inside.name(), open())
     }
 
     fn with(namespace: &str, socket: io::Result<Socket>) -> Result<Rtnl> {

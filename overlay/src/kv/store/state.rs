@@ -178,6 +178,11 @@ impl Store {
 
 /// Reads.
 impl Store {
+    /// Index of the last write that was logged, of whatever: while it is the same, so is every answer but a session's time.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
     /// The index that a read of this reports: at least 1.
     pub fn index_of(&self, watch: &Watch) -> u64 {
         let index = match watch {

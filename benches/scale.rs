@@ -1,0 +1,225 @@
+//! What labs cost, and how that grows: a table. Not a criterion bench: the figures are the result, not their change.
+//!
+//! `scale [plain|engines|peers|large]…`, and numbers of hosts instead of those that are taken otherwise.
+
+#![expect(clippy::print_stdout, reason = "a table is what it is for")]
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use benches::cost::{Cost, Memory, threads};
+use benches::topologies::{engines, plain};
+use benches::{Freed, enter, runtime};
+use harness::Lab;
+use harness::lab::Run;
+use harness::topology::Topology;
+use kernel::icmp::{Echo, Pinger};
+use tokio::runtime::Runtime;
+
+/// How long a lab is looked at that has nothing to do.
+const IDLE: Duration = Duration::from_secs(20);
+
+fn main() -> ExitCode {
+    let asked: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    // As criterion: `--test` runs it once, small, for its own sake.
+    let small = std::env::args().any(|argument| argument == "--test");
+    let wants = |part: &str| {
+        let named = asked.iter().any(|word| word.parse::<usize>().is_err());
+        !named || asked.iter().any(|word| word == part)
+    };
+    let numbers: Vec<usize> = asked.iter().filter_map(|word| word.parse().ok()).collect();
+    let sizes = |usual: &[usize]| if numbers.is_empty() { usual.to_vec() } else { numbers.clone() };
+    enter(|| {
+        let runtime = runtime();
+        if small {
+            rows("plain hosts", &[2], 1, &runtime, plain);
+            rows("engines, a container each", &[2], 1, &runtime, |hosts| engines(hosts, 1));
+            peers(&[2], &runtime);
+            large(2, 4, Duration::from_millis(100), &runtime);
+            return;
+        }
+        if wants("plain") {
+            rows("plain hosts", &sizes(&[1, 2, 10, 50, 100, 200, 500, 1000, 2000]), 5, &runtime, plain);
+        }
+        if wants("engines") {
+            let sizes = sizes(&[1, 2, 10, 50, 100, 200]);
+            rows("engines", &sizes, 3, &runtime, |hosts| engines(hosts, 0));
+            rows("engines, a container each", &sizes, 3, &runtime, |hosts| engines(hosts, 1));
+        }
+        if wants("peers") {
+            peers(&sizes(&[10, 50, 100, 200, 500, 1000]), &runtime);
+        }
+        if wants("large") {
+            large(200, 1000, IDLE, &runtime);
+        }
+    })
+}
+
+/// Bringing up and taking down labs of several sizes, some times each: medians.
+fn rows(what: &str, sizes: &[usize], times: usize, runtime: &Runtime, topology: impl Fn(usize) -> Topology) {
+    println!(
+        "{what:<26} {:>9} {:>9} {:>8} {:>8} | {:>9} {:>8} {:>9} | {:>9} | {:>9} {:>9}",
+        "up", "fastest", "a host", "CPU", "down", "CPU", "freed", "in a row", "process", "kernel"
+    );
+    for &size in sizes {
+        let topology = topology(size);
+        let up = || runtime.block_on(Lab::up(topology.clone())).expect("the lab comes up");
+        let times = if size > 500 { times.min(3) } else { times };
+        let (mut ups, mut downs, mut freed, mut held) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        // What the first of all brings about in process and kernel is no lab's.
+        Freed::by(up()).wait();
+        for _ in 0..times {
+            let before = Memory::now();
+            let (lab, cost) = Cost::of(up);
+            ups.push(cost);
+            held.push(Memory::now() - before);
+            let freeing = Freed::watch(&lab);
+            let ((), cost) = Cost::of(|| drop(lab));
+            downs.push(cost);
+            freed.push(freeing.wait());
+        }
+        let mut row = Vec::new();
+        for _ in 0..times {
+            let (lab, cost) = Cost::of(up);
+            row.push(cost.wall);
+            let freeing = Freed::watch(&lab);
+            drop(lab);
+            // Only the last is waited for.
+            if row.len() == times {
+                freeing.wait();
+            }
+        }
+        let (wall, cpu) = (median(ups.iter().map(|cost| cost.wall)), median(ups.iter().map(|cost| cost.cpu)));
+        let held_by = |of: fn(&Memory) -> i32| mb(median(held.iter().map(of)));
+        println!(
+            "{size:>26} {:>9.1?} {:>9.1?} {:>8.2?} {:>8.1?} | {:>9.1?} {:>8.1?} {:>9.1?} | {:>9.1?} | {:>6.1} MB {:>6.1} MB",
+            wall,
+            ups.iter().map(|cost| cost.wall).min().unwrap_or_default(),
+            wall / u32::try_from(size).expect("few"),
+            cpu,
+            median(downs.iter().map(|cost| cost.wall)),
+            median(downs.iter().map(|cost| cost.cpu)),
+            median(freed.iter().copied()),
+            median(row.iter().copied()),
+            held_by(|memory| memory.process),
+            held_by(|memory| memory.kernel),
+        );
+    }
+}
+
+/// A container that joins, and leaves, where there are so many on two hosts already.
+fn peers(sizes: &[usize], runtime: &Runtime) {
+    println!("{:<26} {:>9} {:>9} {:>9} {:>9}", "containers on two hosts", "up", "a join", "known", "a leave");
+    for &size in sizes {
+        let topology = benches::topologies::spread(2, size);
+        let (lab, up) = Cost::of(|| runtime.block_on(Lab::up(topology)).expect("the lab comes up"));
+        let (mut joins, mut known, mut leaves) = (Vec::new(), Vec::new(), Vec::new());
+        for number in 0..5 {
+            let name = format!("new{number}");
+            let begun = Instant::now();
+            runtime.block_on(lab.run(one(&name, "h0"))).expect("it joins");
+            joins.push(begun.elapsed());
+            known.push(begun.elapsed());
+            let begun = Instant::now();
+            runtime.block_on(lab.remove_container(&name)).expect("it leaves");
+            leaves.push(begun.elapsed());
+        }
+        println!(
+            "{size:>26} {:>9.1?} {:>9.1?} {:>9.1?} {:>9.1?}",
+            up.wall,
+            median(joins.iter().copied()),
+            median(known.iter().copied()),
+            median(leaves.iter().copied())
+        );
+        Freed::by(lab).wait();
+    }
+}
+
+/// One lab that is large.
+fn large(hosts: usize, containers: usize, idle: Duration, runtime: &Runtime) {
+    println!("{hosts} hosts with engines, {containers} containers on one overlay");
+    let before = Memory::now();
+    let topology = benches::topologies::spread(hosts, containers);
+    let (lab, up) = Cost::of(|| runtime.block_on(Lab::up(topology)).expect("the lab comes up"));
+    for (part, took) in &lab.timings().0 {
+        println!("  {part:<56} {took:>10.1?}");
+    }
+    println!("  {:<56} {:>10.1?}, CPU {:.1?}", "up", up.wall, up.cpu);
+    let held = Memory::now() - before;
+    println!("  {:<56} {:.1} MB, {:.1} MB", "memory: process, kernel", mb(held.process), mb(held.kernel));
+
+    // Each container asks and is asked, on other hosts and on its own.
+    let begun = Instant::now();
+    let netns =
+        |number: usize| lab.place(&format!("c{number}")).and_then(|place| place.netns()).expect("it is up");
+    let mut rng = fastrand::Rng::with_seed(7);
+    let (mut asked, mut answered, mut worst) = (0, 0, Duration::ZERO);
+    for _ in 0..2 {
+        let mut to: Vec<usize> = (0..containers).collect();
+        rng.shuffle(&mut to);
+        for (from, to) in (0..containers).zip(to).filter(|(from, to)| from != to) {
+            let address = lab.address(&format!("c{from}"), &format!("c{to}")).expect("it has an address");
+            let mut pinger = Pinger::new(&netns(from), address).expect("a socket can be made");
+            asked += 1;
+            if let Echo::Reply(took) = pinger.ping(Duration::from_secs(3)).expect("it can be sent") {
+                answered += 1;
+                worst = worst.max(took);
+            }
+        }
+    }
+    println!(
+        "  {:<56} {answered} of {asked}, the slowest {worst:.1?}, all in {:.1?}",
+        "pairs drawn by chance, answered at the first try",
+        begun.elapsed()
+    );
+
+    let looking: Vec<_> = (0..hosts.min(containers)).map(netns).collect();
+    let (mut joins, mut everywhere) = (Vec::new(), Vec::new());
+    for number in 0..5 {
+        let name = format!("new{number}");
+        let begun = Instant::now();
+        runtime.block_on(lab.run(one(&name, "h0"))).expect("it joins");
+        joins.push(begun.elapsed());
+        let to = lab.address("c1", &name).expect("it has an address");
+        let missing = looking.iter().filter(|from| {
+            let mut pinger = Pinger::new(from, to).expect("a socket can be made");
+            !matches!(pinger.ping(Duration::from_secs(1)).expect("it can be sent"), Echo::Reply(_))
+        });
+        everywhere.push(missing.count());
+        runtime.block_on(lab.remove_container(&name)).expect("it leaves");
+    }
+    println!(
+        "  {:<56} {:>10.1?}",
+        "a join, until every engine has it (median)",
+        median(joins.iter().copied())
+    );
+    println!("  {:<56} {:>10}", "hosts that did not reach it then", everywhere.iter().sum::<usize>());
+
+    thread::sleep(Duration::from_secs(1).min(idle));
+    let ((), rest) = Cost::of(|| thread::sleep(idle));
+    println!(
+        "  {:<56} {:>9.2} %",
+        "CPU when idle, of a core",
+        100.0 * rest.cpu.as_secs_f64() / rest.wall.as_secs_f64()
+    );
+    println!("  {:<56} {:>10}", "threads", threads());
+    let freeing = Freed::watch(&lab);
+    let ((), down) = Cost::of(|| drop(lab));
+    println!("  {:<56} {:>10.1?}, freed after {:.1?}", "down", down.wall, freeing.wait());
+}
+
+fn one(name: &str, on: &str) -> Run {
+    Run { name: Some(name.to_owned()), on: on.to_owned(), networks: vec!["net".to_owned()], ..Run::default() }
+}
+
+fn mb(kibibytes: i32) -> f64 {
+    f64::from(kibibytes) / 1024.0
+}
+
+fn median<T: Ord + Copy + Default>(all: impl Iterator<Item = T>) -> T {
+    let mut all: Vec<T> = all.collect();
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}

@@ -1,0 +1,67 @@
+//! Whether anything was changed in a namespace: the kernel tells of it, so that nobody has to look who only wants to see that all is as
+//! it was.
+
+use std::io;
+
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
+use netlink_sys::{Socket, SocketAddr};
+
+use crate::error::{Context, Result};
+use crate::netns::Netns;
+
+/// `RTNLGRP_LINK`, `_NEIGH` (forwarding entries too), `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `linux/rtnetlink.h`.
+const ROUTE_GROUPS: [u32; 6] = [1, 3, 5, 7, 9, 11];
+/// `NFNLGRP_NFTABLES`, `linux/netfilter/nfnetlink.h`.
+const NFTABLES_GROUP: u32 = 7;
+/// Of what is told only that it was is wanted: what has no room counts as told, too.
+const ROOM: libc::c_int = 4096;
+
+/// Hears whether something was changed in one namespace: links, addresses, routes, neighbours, forwarding entries, nftables. Not
+/// sysctls, which the kernel does not tell of. Does not hold the namespace's threads, but keeps it alive.
+#[derive(Debug)]
+pub struct Notices {
+    sockets: [Socket; 2],
+}
+
+impl Notices {
+    /// From now on.
+    pub fn new(netns: &Netns) -> Result<Notices> {
+        let opened = netns.run(|| -> io::Result<[Socket; 2]> {
+            Ok([open(NETLINK_ROUTE, &ROUTE_GROUPS)?, open(NETLINK_NETFILTER, &[NFTABLES_GROUP])?])
+        })?;
+        Ok(Notices { sockets: opened.doing("listen for changes in", netns.name())? })
+    }
+
+    /// Whether something was changed since this was last asked, by whomever.
+    pub fn any(&self) -> bool {
+        // Both, or what the second one has would be told next time.
+        self.sockets.iter().filter(|socket| take(socket)).count() > 0
+    }
+}
+
+fn open(protocol: isize, groups: &[u32]) -> io::Result<Socket> {
+    let mut socket = Socket::new(protocol)?;
+    socket.bind(&SocketAddr::new(0, 0))?;
+    socket.set_rx_buf_sz(ROOM)?;
+    groups.iter().try_for_each(|group| socket.add_membership(*group))?;
+    socket.set_non_blocking(true)?;
+    Ok(socket)
+}
+
+/// Takes all that waits, and says whether that was something.
+fn take(socket: &Socket) -> bool {
+    let mut any = false;
+    let mut buffer = Vec::with_capacity(ROOM.unsigned_abs() as usize);
+    loop {
+        buffer.clear();
+        match socket.recv(&mut buffer, 0) {
+            // Cut short or lost (`ENOBUFS`), it was there.
+            Ok(_) => any = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return any,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => any = true,
+            // Who cannot hear has to look.
+            Err(_) => return true,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Whether the kernel is to be looked at at all: the kernel itself tells whether anything was changed.
+//!
+//! A look at a host takes milliseconds, and is due every few seconds; on hundreds of hosts of one machine those are whole processors.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kernel::{Netns, Notices, Result};
+
+use super::converge::Datapath;
+
+/// Who hears of changes in the namespaces of a host, by their names.
+#[derive(Debug, Default)]
+pub(super) struct Ears {
+    all: BTreeMap<String, Notices>,
+    /// Something was changed since the last look, or may have been.
+    stirred: bool,
+}
+
+impl Ears {
+    /// Listens in these namespaces, and in no others. What happened in one before that is not known.
+    fn listen<'a>(&mut self, namespaces: impl Iterator<Item = (String, &'a Netns)>) -> Result<()> {
+        let mut wanted = BTreeSet::new();
+        let mut done = Ok(());
+        for (name, netns) in namespaces {
+            if !self.all.contains_key(&name) {
+                self.stirred = true;
+                match Notices::new(netns) {
+                    Ok(notices) => drop(self.all.insert(name.clone(), notices)),
+                    Err(error) => done = Err(error),
+                }
+            }
+            wanted.insert(name);
+        }
+        self.all.retain(|name, _| wanted.contains(name));
+        done
+    }
+
+    /// What was told so far is going to be seen.
+    pub(super) fn look(&mut self) {
+        self.hear();
+        self.stirred = false;
+    }
+
+    fn hear(&mut self) -> bool {
+        for notices in self.all.values() {
+            self.stirred |= notices.any();
+        }
+        self.stirred
+    }
+}
+
+impl Datapath {
+    /// Whether a look would show nothing new: nobody has changed anything since the last one, and that found nothing that it could not
+    /// mend.
+    pub(crate) fn is_calm(&mut self) -> bool {
+        let settled = self.last.failed.is_empty() && self.last.faults.is_empty();
+        settled && self.gateway.ports.are_held() && !self.ears.hear()
+    }
+
+    /// Listens in all namespaces of which something was made here. Where that is not possible they are looked at each time.
+    pub(super) fn prick_up_ears(&mut self) {
+        let overlays = self.overlays.values().map(|overlay| (overlay.name.clone(), &overlay.netns));
+        let containers = self.sandboxes.containers();
+        let attached = containers.iter().filter(|container| self.inside.contains_key(&container.sandbox));
+        let attached = attached.map(|container| (container.sandbox.namespace(), &container.netns));
+        let all = [(String::new(), &self.host)].into_iter().chain(overlays).chain(attached);
+        if let Err(error) = self.ears.listen(all) {
+            tracing::debug!(host = self.host.name(), %error, "nobody hears of changes: they are looked for");
+        }
+    }
+}
