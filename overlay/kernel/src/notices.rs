@@ -9,15 +9,16 @@ use netlink_sys::{Socket, SocketAddr};
 use crate::error::{Context, Result};
 use crate::netns::Netns;
 
-/// `RTNLGRP_LINK`, `_NEIGH` (forwarding entries too), `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `linux/rtnetlink.h`.
-const ROUTE_GROUPS: [u32; 6] = [1, 3, 5, 7, 9, 11];
+/// `RTNLGRP_LINK`, `_NEIGH` (forwarding entries too), `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `_IPV4_NETCONF`,
+/// `_IPV6_NETCONF`, `linux/rtnetlink.h`.
+const ROUTE_GROUPS: [u32; 8] = [1, 3, 5, 7, 9, 11, 24, 25];
 /// `NFNLGRP_NFTABLES`, `linux/netfilter/nfnetlink.h`.
 const NFTABLES_GROUP: u32 = 7;
 /// Of what is told only that it was is wanted: what has no room counts as told, too.
 const ROOM: libc::c_int = 4096;
 
-/// Hears whether something was changed in one namespace: links, addresses, routes, neighbours, forwarding entries, nftables. Not
-/// sysctls, which the kernel does not tell of. Does not hold the namespace's threads, but keeps it alive.
+/// Hears whether something was changed in one namespace: links, addresses, routes, neighbours, forwarding entries, nftables, and whether
+/// it forwards. Not other sysctls, which the kernel does not tell of. Does not hold the namespace's threads, but keeps it alive.
 #[derive(Debug)]
 pub struct Notices {
     sockets: [Socket; 2],
