@@ -9,7 +9,7 @@ fn every_layer_of_the_smallest_lab_is_measured_against_a_bare_veth() {
     let console = Console::new();
     let chart = tempfile::NamedTempFile::new().unwrap();
     let svg = chart.path().to_str().unwrap();
-    let said = console.lab(["bench", "--for", "200ms", "--rounds", "1", "--json", "--svg", svg]);
+    let said = console.lab(["bench", "--for", "4s", "--rounds", "1", "--json", "--svg", svg]);
     assert_eq!(said.code, 0, "{}", said.err);
     let json: serde_json::Value = serde_json::from_str(&said.out).unwrap();
     assert_eq!((&json["version"], &json["mtu"], &json["base"]), (&1.into(), &1500.into(), &"veth".into()));
