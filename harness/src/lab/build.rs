@@ -65,9 +65,13 @@ impl Lab {
             lab.create_network(network.on.as_str(), request(network)).await?;
         }
         clock.lap("networks");
+        // Commands may talk to each other at once. Where there are none, it is enough that engines know of all containers in the end.
+        let held = lab.topology().containers.iter().all(|container| container.command.is_empty());
+        lab.hold_engines(held);
         for container in &lab.topology().containers {
             lab.run_container(container).await?;
         }
+        lab.hold_engines(false);
         clock.lap("containers");
         lab.settle().await?;
         clock.lap("settled");
@@ -96,6 +100,10 @@ impl Lab {
             within(READY, host.engine()?.ready(), "an engine did not reach the store").await?;
         }
         Ok(())
+    }
+
+    fn hold_engines(&self, held: bool) {
+        self.hosts().filter_map(|host| host.engine().ok()).for_each(|engine| engine.hold(held));
     }
 
     pub(super) fn start_engine(&self, host: &Host) -> Result<()> {

@@ -34,7 +34,7 @@ const RETRY: Duration = Duration::from_millis(500);
 impl Core {
     /// Follows the store for ever: on each change, and from time to time without one, the kernel is made to agree.
     pub(super) async fn follow(self: Arc<Core>, mut told: UnboundedReceiver<(NetworkId, Missed)>) {
-        let mut sandboxes = self.env.sandboxes.subscribe();
+        let (mut sandboxes, mut held) = (self.env.sandboxes.subscribe(), self.held.subscribe());
         let mut mend = interval(self.config.mend);
         mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut absences = Absences::default();
@@ -45,6 +45,8 @@ impl Core {
         let mut done = false;
         let mut answer = Box::pin(self.after(Arc::default(), Duration::ZERO));
         loop {
+            // Nobody lets it go: it ends with its engine.
+            let _ = held.wait_for(|held| !held).await;
             let next = absences.next(self.config.peer_grace, Instant::now());
             let given_up = pin!(async {
                 match next {

@@ -1,6 +1,7 @@
 //! How a container comes onto a network.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::{Ipv4Net, Ipv6Net};
@@ -71,7 +72,7 @@ impl Engine {
     ) -> Result<EndpointInfo> {
         let core = &self.core;
         core.env.sandboxes.insert_container(container.clone());
-        let view = core.look().await?;
+        let mut view = core.look().await?;
         let id = view.find(network)?.network.id;
         let mut aliases = options.aliases;
         aliases.push(container.id.to_string());
@@ -94,7 +95,7 @@ impl Engine {
         let mut tries = 0;
         let why = loop {
             tries += 1;
-            let report = match core.enter(id, &who).await {
+            let report = match core.enter(id, &who, Arc::clone(&view)).await {
                 Ok(report) => report,
                 Err(error) if tries == 1 => return Err(error),
                 Err(error) => break error,
@@ -119,6 +120,10 @@ impl Engine {
             }
             // Others have crossed it out, who had given this host up.
             core.registered().await;
+            view = match core.look().await {
+                Ok(view) => view,
+                Err(error) => break error,
+            };
         };
         // Whatever becomes of the store: nobody is to write it down again.
         core.drawn().leaving.insert(who.id);
@@ -135,8 +140,8 @@ impl Engine {
 
 impl Core {
     /// Writes an endpoint down if it is not there, and puts it into the kernel; what came of it.
-    async fn enter(&self, network: NetworkId, who: &Joining) -> Result<Report> {
-        self.transact(|view| {
+    async fn enter(&self, network: NetworkId, who: &Joining, read: Arc<View>) -> Result<Report> {
+        self.transact_on(Some(read), |view| {
             let there = view.endpoints.get(&network).is_some_and(|all| all.contains_key(&who.id));
             Ok(((), if there { vec![] } else { ledger::join(view, network, who)?.1 }))
         })

@@ -98,6 +98,8 @@ struct Core {
     /// Locked by threads that may block, for as long as the kernel takes. None once the engine was ended.
     datapath: Arc<Mutex<Option<Datapath>>>,
     ended: AtomicBool,
+    /// Whether it does not follow the store for now.
+    held: watch::Sender<bool>,
     /// Closed while the engine is paused.
     gate: Gate,
     /// One transaction of this engine at a time: it would only get in its own way.
@@ -161,6 +163,7 @@ impl Engine {
             env,
             datapath: Arc::new(Mutex::new(Some(datapath))),
             ended: AtomicBool::new(false),
+            held: watch::Sender::default(),
             gate,
             turn: Semaphore::new(1),
             drawn: Mutex::new(Drawn {
@@ -205,6 +208,12 @@ impl Engine {
     /// Whether it is paused.
     pub fn is_paused(&self) -> bool {
         self.core.gate.is_closed()
+    }
+
+    /// Lets it follow the store no more, or again; its own verbs go on. What happens meanwhile is seen at once in the end: where a
+    /// thousand containers join, one after another, no engine need hear of each of them.
+    pub fn hold(&self, held: bool) {
+        self.core.held.send_replace(held);
     }
 
     /// Waits until no endpoint of this host is in the store that no container here has: what an earlier life of the host has

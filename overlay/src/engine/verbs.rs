@@ -1,5 +1,6 @@
 //! What an engine can be asked to do.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -123,6 +124,15 @@ impl Core {
     /// to do is done.
     pub(super) async fn transact<T>(
         &self,
+        decide: impl FnMut(&View) -> Result<(T, Vec<TxnOp>)>,
+    ) -> Result<T> {
+        self.transact_on(None, decide).await
+    }
+
+    /// The same, where the documents have just been read: if they are others by now, the transaction fails, and they are read again.
+    pub(super) async fn transact_on<T>(
+        &self,
+        mut read: Option<Arc<View>>,
         mut decide: impl FnMut(&View) -> Result<(T, Vec<TxnOp>)>,
     ) -> Result<T> {
         if self.ended.load(Ordering::Relaxed) {
@@ -131,7 +141,11 @@ impl Core {
         let _turn = self.turn.acquire().await.map_err(|_| Cause::Ended)?;
         let mut pause = Duration::from_micros(200);
         for _ in 0..ATTEMPTS {
-            let (result, ops) = decide(self.look().await?.as_ref())?;
+            let view = match read.take() {
+                Some(view) => view,
+                None => self.look().await?,
+            };
+            let (result, ops) = decide(&view)?;
             if ops.is_empty() {
                 return Ok(result);
             }
