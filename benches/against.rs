@@ -37,15 +37,12 @@ fn main() -> ExitCode {
         // Seconds are the least that the others can do.
         return ExitCode::SUCCESS;
     }
-    let code = enter(|| {
+    enter(|| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         compare(&runtime.expect("a runtime can be built"));
-        if !AGREE.load(Ordering::Relaxed) {
-            eprintln!("some figures differ by more than a tenth that should agree");
-            std::process::exit(1);
-        }
-    });
-    code
+        let agree = AGREE.load(Ordering::Relaxed);
+        assert!(agree, "some figures differ by more than a tenth that should agree");
+    })
 }
 
 struct Ground<'a> {
@@ -94,8 +91,10 @@ fn installed(tool: &str) -> bool {
 enum Expected {
     /// Alike.
     Same,
-    /// Otherwise, for that reason.
+    /// Otherwise, for that reason, by whatever.
     Differs(&'static str),
+    /// Otherwise, for that reason, by no more than that share.
+    Near(f64, &'static str),
 }
 
 /// A line of the table, of the medians of both.
@@ -109,7 +108,8 @@ fn line(what: &str, unit: &str, mut both: [Vec<f64>; 2], expected: &Expected) {
     let verdict = match expected {
         _ if close => "within 10 %",
         Expected::Differs(why) => why,
-        Expected::Same => {
+        Expected::Near(share, why) if (ratio - 1.0).abs() <= *share => why,
+        Expected::Same | Expected::Near(..) => {
             AGREE.store(false, Ordering::Relaxed);
             "DIFFERS"
         }
@@ -133,9 +133,7 @@ impl Ground<'_> {
             let server = self.to.command("iperf3").args(["-s", "-1", "-p", &port]);
             let server: Process =
                 server.ready(Ready::port(IPERF)).spawn().await.expect("a server can be started");
-            // Its warm-up is not counted either.
-            let client =
-                self.from.command("iperf3").args(["-c", &ip, "-p", &port, "-J", "-t", "1", "-O", "1"]);
+            let client = self.from.command("iperf3").args(["-c", &ip, "-p", &port, "-J", "-t", "1"]);
             let output =
                 client.args(arguments.iter().copied()).output().await.expect("a client can be started");
             assert_eq!(output.status, 0, "{output}");
@@ -149,7 +147,8 @@ impl Ground<'_> {
         let mut both = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
             both[0].push(self.ours(&Streams { count, ..Streams::default() }).bits_per_second() / 1e9);
-            let theirs = self.iperf(&["-P", &count.to_string()]);
+            // Its warm-up is not counted either.
+            let theirs = self.iperf(&["-O", "1", "-P", &count.to_string()]);
             both[1].push(number(&theirs["sum_received"]["bits_per_second"]) / 1e9);
         }
         let expected = if count == 1 {
@@ -168,6 +167,7 @@ impl Ground<'_> {
             let ours = self.ours(&Datagrams::at(1400, 200_000_000));
             rates[0].push(ours.bits_per_second() / 1e6);
             losses[0].push(ours.loss() * 100.0);
+            // Without `-O`, with which iperf3 3.12 counts datagrams of its warm-up as lost ones, more than all of them at times.
             let theirs = self.iperf(&["-u", "-b", "200M", "-l", "1400"]);
             rates[1].push(number(&theirs["sum"]["bits_per_second"]) / 1e6);
             losses[1].push(number(&theirs["sum"]["lost_percent"]));
@@ -203,7 +203,9 @@ impl Ground<'_> {
         }
         let what =
             format!("{protocol:?} round trip of {size} bytes").replace("Udp", "UDP").replace("Tcp", "TCP");
-        line(&format!("{what}, p50"), "µs", medians, &Expected::Same);
+        let reason = "sockperf's ends are two processes, which change page tables at each message, with sockets that look up the way \
+                      each time; ours are two threads, with one that is connected";
+        line(&format!("{what}, p50"), "µs", medians, &Expected::Near(0.25, reason));
         let reason = "a tail of one second is one of the machine's interruptions";
         line(&format!("{what}, p99"), "µs", tails, &Expected::Differs(reason));
     }

@@ -32,7 +32,7 @@ impl Series {
 
     /// CPU seconds of this process for a gigabyte (10⁹ bytes) of streams.
     pub fn cpu_per_gigabyte(&self) -> f64 {
-        self.median(|sample| sample.cpu_per_gigabyte())
+        self.median(Sample::cpu_per_gigabyte)
     }
 
     /// The same, of either end.
@@ -47,7 +47,7 @@ impl Series {
     /// CPU nanoseconds of this process for a datagram that goes through all of the kernel by itself: what a sent one costs the
     /// sender and whoever carries it, and one that came the receiver.
     pub fn nanos_per_packet(&self) -> f64 {
-        self.median(|sample| sample.nanos_per_packet())
+        self.median(Sample::nanos_per_packet)
     }
 
     /// Datagrams a second that arrived.

@@ -72,7 +72,9 @@ impl Stack {
         let builder = Topology::builder().mtu(mtu).hosts(["docker0", "docker1"]);
         let builder = builder.network("demonet", "192.168.0.0/24");
         let builder = builder.container("C0", "docker0", ["demonet"]).container("C2", "docker0", ["demonet"]);
-        builder.container("C1", "docker1", ["demonet"]).build()
+        let mut topology = builder.container("C1", "docker1", ["demonet"]).build()?;
+        "layers".clone_into(&mut topology.name);
+        Ok(topology)
     }
 
     /// Builds a lab and finds the layers that it has.

@@ -209,12 +209,13 @@ impl Expect {
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Echoes { loss, rtt: None } => write!(f, "a loss of {loss}"),
+            Self::Echoes { loss, rtt: None } | Self::Traffic { rate: None, loss: Some(loss), .. } => {
+                write!(f, "a loss of {loss}")
+            }
             Self::Echoes { loss, rtt: Some(rtt) } => {
                 write!(f, "a loss of {loss}, a median round trip of {rtt}")
             }
             Self::Traffic { rate: Some(rate), .. } => write!(f, "a rate of {rate}"),
-            Self::Traffic { loss: Some(loss), .. } => write!(f, "a loss of {loss}"),
             Self::Traffic { .. } => f.write_str("something to arrive"),
             Self::Exit { status, .. } => write!(f, "status {status}"),
             Self::Answer { came: true, .. } | Self::Found { records: None } => f.write_str("an answer"),

@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn work_is_charged_to_the_thread_that_does_it() {
         let (thread, machine) = (of_this_thread(), of_the_machine());
-        while of_this_thread() - thread < Duration::from_millis(30) {}
+        while of_this_thread().saturating_sub(thread) < Duration::from_millis(30) {}
         let idle = std::thread::spawn(of_this_thread).join().expect("it does not panic");
         assert!(idle < Duration::from_millis(30), "{idle:?}");
         assert!(of_the_machine() > machine);

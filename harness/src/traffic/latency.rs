@@ -125,7 +125,9 @@ mod tests {
         #[test]
         fn shares_are_those_of_the_sorted_times_to_a_thousandth(nanos in proptest::collection::vec(1..10_000_000_000u64, 1..200)) {
             let mut latency = Latency::default();
-            nanos.iter().for_each(|nanos| latency.record(Duration::from_nanos(*nanos)));
+            for nanos in &nanos {
+                latency.record(Duration::from_nanos(*nanos));
+            }
             let mut sorted = nanos.clone();
             sorted.sort_unstable();
             for percent in [50, 90, 99] {

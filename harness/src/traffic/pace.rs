@@ -13,7 +13,7 @@ pub(super) struct Pace {
 impl Pace {
     /// Datagrams of so many bits at so many bits a second.
     pub(super) fn new(bits_each: u64, bits_per_second: u64) -> Pace {
-        let gap = (u128::from(bits_each) * 1_000_000_000 << 32) / u128::from(bits_per_second.max(1));
+        let gap = ((u128::from(bits_each) * 1_000_000_000) << 32) / u128::from(bits_per_second.max(1));
         Pace { gap: gap.max(1) }
     }
 

@@ -48,7 +48,7 @@ pub(super) fn draw(bill: &Bill) -> String {
             median: latency.at(0.5),
         }
     });
-    let title = format!("lab {}, underlay of MTU {}", bill.lab, bill.mtu);
+    let title = format!("What layers cost: {}, underlay of MTU {}", bill.lab, bill.mtu);
     page(&title, &bill.machine.to_string(), &parts.collect::<Vec<_>>())
 }
 

@@ -28,7 +28,7 @@ pub(super) fn table(bill: &Bill) -> String {
     ];
     let mut text = format!("{}\n", bill.machine);
     text += &format!(
-        "lab {}, underlay of MTU {}; {} rounds in turns, {:.1} s\n\n",
+        "{}, underlay of MTU {}; {} rounds in turns, {:.1} s\n\n",
         bill.lab,
         bill.mtu,
         bill.rounds,
