@@ -26,18 +26,17 @@ pub(super) fn table(bill: &Bill) -> String {
         "P99",
         "RATIO",
     ];
-    let mut text = format!("{}\n", bill.machine);
-    text += &format!(
-        "{}, underlay of MTU {}; {} rounds in turns, {:.1} s\n\n",
+    let mut text = format!(
+        "{}\n{}, underlay of MTU {}; {} rounds in turns, {:.1} s\n\n",
+        bill.machine,
         bill.lab,
         bill.mtu,
         bill.rounds,
         bill.took.as_secs_f64()
     );
     text += &aligned(heading, &rows);
-    for layer in &bill.lacks {
-        text += &format!("no {layer}: this lab has not {}\n", layer.needs());
-    }
+    let lacks = bill.lacks.iter().map(|layer| format!("no {layer}: this lab has not {}\n", layer.needs()));
+    text.extend(lacks);
     text += "\nOne TCP stream; datagrams of 1400 bytes, each by itself through the kernel; round trips of 64 bytes by UDP, one at a\n\
              time. CPU time of both ends and of what carries impaired wires, kernel included.\n";
     text
