@@ -1,72 +1,80 @@
-//! The lab's store under load, beside etcd where that is installed: a table. Not a criterion bench: the figures are the result,
-//! not their change.
+//! The lab's store under load, in memory and on disk, beside etcd where that is installed: each thing with one server after
+//! another, in one run.
 //!
 //! Each server is a process of its own and is asked over the loopback device, through HTTP/1.1 and JSON, by the same client, which
 //! is part of the load: on two cores it takes one. Every put writes another value of 40 bytes to one of 1,000 keys.
 //!
 //! - `server`: who is asked: this executable again, or etcd
 //! - `client`: one connection, with next to no cost of its own
+//! - `request`: what is asked, in the words of either
 //! - `load`: what is measured
-
-#![expect(clippy::print_stdout, reason = "a table is what it is for")]
 
 mod client;
 mod load;
+mod request;
 mod server;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use load::{Load, median};
-use server::Server;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
 
-/// How long each rate is measured, and how often; the median counts.
-const SPAN: Duration = Duration::from_secs(2);
-const RUNS: usize = 3;
+use load::Load;
+use server::Server;
 
 fn main() -> ExitCode {
     if let Some(served) = server::asked() {
         return served;
     }
-    // As criterion: `--test` runs it once, small, for its own sake.
-    let small = std::env::args().any(|argument| argument == "--test");
-    let load = if small { Load::small() } else { Load::whole(SPAN, RUNS) };
+    let mut criterion = Criterion::default().configure_from_args();
+    // As criterion: `--test` runs all of it once, small, for its own sake.
+    let load = if std::env::args().any(|argument| argument == "--test") { Load::small() } else { Load::whole() };
     let directory =
         tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory on the disk of the build");
     let mut servers = vec![Server::memory(), Server::disk(&directory.path().join("store"))];
     match Server::etcd(&directory.path().join("etcd")) {
         Ok(etcd) => servers.push(etcd),
-        Err(why) => println!("without etcd: {why}"),
+        Err(why) => eprintln!("without etcd: {why}"),
     }
 
-    print!("{:<44}", "");
-    for server in &servers {
-        print!(" {:>12}", server.name);
+    for clients in [1, 16, 64] {
+        let name = format!("store: puts, {clients} clients");
+        each(&mut criterion, &name, &mut servers, |server, times| Some(load.puts(server, clients, times)));
     }
-    println!();
-    let row = |what: &str, measure: &mut dyn FnMut(&mut Server) -> String| {
-        print!("{what:<44}");
-        for server in &mut servers {
-            print!(" {:>12}", measure(server));
-        }
-        println!();
-    };
-    table(row, &load);
+    for clients in [1, 16] {
+        let name = format!("store: gets, {clients} clients");
+        load.fill(&servers);
+        each(&mut criterion, &name, &mut servers, |server, times| Some(load.gets(server, clients, times)));
+    }
+    let name = "store: reads with a put that compares, 64 clients";
+    each(&mut criterion, name, &mut servers, |server, times| Some(load.compares(server, 64, times)));
+    let name = "store: start, until the first answer";
+    each(&mut criterion, name, &mut servers, |server, times| load.starts(server, times));
+    for watchers in [1, load.watchers] {
+        let name = format!("store: a put, until {watchers} watchers have it");
+        each(&mut criterion, &name, &mut servers, |server, times| Some(load.woken(server, watchers, times)));
+    }
+    criterion.final_summary();
     ExitCode::SUCCESS
 }
 
-fn table(mut row: impl FnMut(&str, &mut dyn FnMut(&mut Server) -> String), load: &Load) {
-    let rate = |rate: f64| format!("{rate:.0}/s");
-    let time = |time: Option<Duration>| time.map_or_else(|| "-".to_owned(), |time| format!("{time:.2?}"));
-    row("start, until the first answer", &mut |server| time(median(load.starts(server))));
-    for clients in [1, 16, 64] {
-        row(&format!("puts, {clients} clients"), &mut |server| rate(load.puts(server, clients)));
+/// Measures one thing with all servers; `measure` says how long so many of it took, or nothing of a server that it leaves out.
+fn each(
+    criterion: &mut Criterion,
+    what: &str,
+    servers: &mut [Server],
+    mut measure: impl FnMut(&mut Server, u64) -> Option<Duration>,
+) {
+    let mut group: BenchmarkGroup<WallTime> = criterion.benchmark_group(what);
+    group.sampling_mode(SamplingMode::Flat).sample_size(10).throughput(Throughput::Elements(1));
+    group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(2));
+    for server in servers {
+        if measure(server, 1).is_some() {
+            group.bench_function(server.name, |bencher| {
+                bencher.iter_custom(|times| measure(server, times).unwrap_or_default());
+            });
+        }
     }
-    for clients in [1, 16] {
-        row(&format!("gets, {clients} clients"), &mut |server| rate(load.gets(server, clients)));
-    }
-    row("reads with a put that compares, 64 clients", &mut |server| rate(load.compares(server, 64)));
-    row("a put, until a watcher has it: median", &mut |server| time(median(load.told(server))));
-    let watchers = load.watchers;
-    row(&format!("a put, until {watchers} watchers have it"), &mut |server| time(median(load.woken(server))));
+    group.finish();
 }
