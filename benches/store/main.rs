@@ -29,7 +29,8 @@ fn main() -> ExitCode {
     }
     let mut criterion = Criterion::default().configure_from_args();
     // As criterion: `--test` runs all of it once, small, for its own sake.
-    let load = if std::env::args().any(|argument| argument == "--test") { Load::small() } else { Load::whole() };
+    let load =
+        if std::env::args().any(|argument| argument == "--test") { Load::small() } else { Load::whole() };
     let directory =
         tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory on the disk of the build");
     let mut servers = vec![Server::memory(), Server::disk(&directory.path().join("store"))];
@@ -52,7 +53,9 @@ fn main() -> ExitCode {
     let name = "store: start, until the first answer";
     each(&mut criterion, name, &mut servers, |server, times| load.starts(server, times));
     for watchers in [1, load.watchers] {
-        let name = format!("store: a put, until {watchers} watchers have it");
+        let who =
+            if watchers == 1 { "a watcher has".to_owned() } else { format!("{watchers} watchers have") };
+        let name = format!("store: a put, until {who} it");
         each(&mut criterion, &name, &mut servers, |server, times| Some(load.woken(server, watchers, times)));
     }
     criterion.final_summary();

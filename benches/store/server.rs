@@ -1,5 +1,7 @@
 //! Who is asked: the lab's store, as a process of its own, or etcd.
 
+#![expect(clippy::print_stdout, reason = "a server says to the bench where it listens, and how many wait")]
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
