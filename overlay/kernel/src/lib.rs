@@ -21,6 +21,7 @@
 //! - [`wire`]: frames carried by somebody in between, [`vnet`]: what is left to do with them; [`offload`]: what links leave to
 //!   others.
 //! - [`datagrams`]: many UDP datagrams sent or received in a system call.
+//! - [`cpu`]: threads kept on a CPU.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
 //!
 //! ```no_run
@@ -41,6 +42,7 @@ mod birth;
 pub mod canary;
 pub mod caps;
 pub mod conntrack;
+pub mod cpu;
 pub mod datagrams;
 pub mod enter;
 pub mod entry;
