@@ -9,7 +9,9 @@ use harness::fault::{
     Fault, Filter, Guard, Impairment, Partition, Pick, Protocol as Inner, Way as Direction,
 };
 use harness::topology::Topology;
-use harness::traffic::{Connections, Datagrams, Path, Protocol, Span, Stop, Streams, Traffic, Trips, Way};
+use harness::traffic::{
+    Connections, Cpus, Datagrams, Path, Protocol, Span, Stop, Streams, Traffic, Trips, Way,
+};
 use harness::{Kind, Lab, expect};
 use kernel::Netns;
 
@@ -84,7 +86,7 @@ fn round_trips_have_a_distribution() {
         for (protocol, size) in
             [(Protocol::Udp, 64), (Protocol::Tcp, 64), (Protocol::Udp, 9000), (Protocol::Tcp, 60_000)]
         {
-            let answered = Trips { protocol, size }.run(&path, SHORT, &stop()).unwrap();
+            let answered = Trips { protocol, size, ..Trips::default() }.run(&path, SHORT, &stop()).unwrap();
             let latency = &answered.latency;
             assert!(latency.count() > 10, "{protocol:?} {size}: {}", latency.count());
             assert_eq!(answered.unanswered, 0);
@@ -114,6 +116,8 @@ fn what_nobody_answers_is_no_error_of_the_traffic() {
     assert_eq!(refused.kind(), Kind::Refused, "{refused}");
     assert!(refused.to_string().contains("cannot connect from a to 10.0.0.9:"), "{refused}");
 }
+
+type Run = fn(&Path, Span, &Stop);
 
 #[harness::isolate]
 fn traffic_that_is_stopped_ends_long_before_its_time() {
@@ -245,6 +249,8 @@ async fn handles_send_traffic_of_every_kind(lab: Lab) -> harness::Result {
     expect!(ra.streams(&rb).count(2).way(Way::Both).lasting(short)).await?;
     expect!(ra.datagrams(&rb, 1000).rate(1_000_000).lasting(short)).await?;
     expect!(ra.round_trips("rb@red").lasting(short)).await?;
+    expect!(ra.round_trips(&rb).cpus(Cpus::Shared).lasting(short)).await?;
+    expect!(ra.round_trips(&rb).cpus(Cpus::Apart).lasting(short)).await?;
     expect!(ra.round_trips(&rb).tcp().size(1000).lasting(short)).await?;
     expect!(ra.connections(&rb).at_once(2).lasting(short)).await?;
     let nowhere = ra.streams("10.0.0.99").await.unwrap_err();

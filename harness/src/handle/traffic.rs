@@ -10,7 +10,7 @@ use crate::error::{Error, Kind, Result};
 use crate::lab::Place;
 use crate::probe::carry;
 use crate::scenario::IPV6;
-use crate::traffic::{Connections, Datagrams, Path, Protocol, Span, Streams, Traffic, Trips, Way};
+use crate::traffic::{Connections, Cpus, Datagrams, Path, Protocol, Span, Streams, Traffic, Trips, Way};
 
 /// Traffic that is sent when this is awaited, for a second unless said. The lab receives it at the other end, which has to be a
 /// host or a container.
@@ -76,6 +76,11 @@ impl Sending<Trips> {
     /// Over a TCP connection; by UDP unless said.
     pub fn tcp(self) -> Self {
         Sending { asked: Trips { protocol: Protocol::Tcp, ..self.asked }, ..self }
+    }
+
+    /// With both ends where that says; where the kernel puts them unless said.
+    pub fn cpus(self, cpus: Cpus) -> Self {
+        Sending { asked: Trips { cpus, ..self.asked }, ..self }
     }
 
     /// Of so many bytes; 64 unless said.

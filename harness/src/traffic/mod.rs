@@ -50,7 +50,7 @@ pub use path::Path;
 pub use sequence::{Arrivals, Sequence};
 pub use span::{Span, Stop};
 pub use streams::{Carried, MOST_STREAMS, Streams, Way};
-pub use trips::{Answered, Protocol, Trips};
+pub use trips::{Answered, Cpus, Protocol, Trips};
 
 use crate::error::Result;
 

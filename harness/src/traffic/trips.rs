@@ -31,6 +31,39 @@ pub enum Protocol {
     Udp,
 }
 
+/// Where the threads of the two ends run. On one CPU, a round trip is what the way costs; on two, it is also what it takes to wake
+/// the other CPU, twice, which may be ten times as much, most of all in a virtual machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cpus {
+    /// Where the kernel puts them, which may change from run to run.
+    #[default]
+    Free,
+    /// On one CPU, the last that they may run on.
+    Shared,
+    /// On two; as `Free` where there is one only.
+    Apart,
+}
+
+impl Cpus {
+    /// Puts the calling thread where that end belongs. Where it may not be put anywhere it stays.
+    fn place(self, near: bool) {
+        let allowed = kernel::cpu::allowed().unwrap_or_default();
+        let cpu = match (self, &allowed[..]) {
+            (Cpus::Shared, [.., last]) => *last,
+            (Cpus::Apart, [.., other, last]) => {
+                if near {
+                    *last
+                } else {
+                    *other
+                }
+            }
+            _ => return,
+        };
+        let _ = kernel::cpu::pin(cpu);
+    }
+}
+
 /// Requests and answers of one length, one after the other, as fast as answers come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Trips {
@@ -38,12 +71,14 @@ pub struct Trips {
     pub protocol: Protocol,
     /// How long they are, headers apart, in bytes: 8 to 65,507.
     pub size: u32,
+    /// Where both ends run.
+    pub cpus: Cpus,
 }
 
 impl Default for Trips {
-    /// By UDP, of 64 bytes.
+    /// By UDP, of 64 bytes, wherever the kernel puts both ends.
     fn default() -> Trips {
-        Trips { protocol: Protocol::Udp, size: 64 }
+        Trips { protocol: Protocol::Udp, size: 64, cpus: Cpus::Free }
     }
 }
 
@@ -149,19 +184,20 @@ impl Traffic for Trips {
                 let (listener, to) = path.listen()?;
                 let (near, far) = path.connect(&listener, to)?;
                 let [near, far] = [near, far].map(|stream| Stream { stream, come: 0 });
-                trips(near, far, size, span, stop)
+                trips((near, far), self.cpus, size, span, stop)
             }
             Protocol::Udp => {
                 let (near, far) = path.datagrams()?;
                 let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
                 let near = Datagram { socket: near, peer: None };
-                trips(near, Datagram { socket: far, peer: Some(nobody) }, size, span, stop)
+                let far = Datagram { socket: far, peer: Some(nobody) };
+                trips((near, far), self.cpus, size, span, stop)
             }
         }
     }
 }
 
-fn trips(near: impl End, far: impl End, size: usize, span: Span, stop: &Stop) -> Result<Answered> {
+fn trips<E: End>((near, far): (E, E), cpus: Cpus, size: usize, span: Span, stop: &Stop) -> Result<Answered> {
     let window = Window::new(span, stop);
     // Ends the far end when the near one has ended.
     let done = Stop::default();
@@ -169,9 +205,14 @@ fn trips(near: impl End, far: impl End, size: usize, span: Span, stop: &Stop) ->
         let start = |name: &str| thread::Builder::new().stack_size(128 << 10).name(name.into());
         let spawned = |why| Error::new(Kind::Machine, why);
         let panicked = |_| Error::new(Kind::Machine, "a thread of the traffic panicked");
-        let answering =
-            start("answers").spawn_scoped(scope, || answer(far, size, &window, &done)).map_err(spawned)?;
+        let answering = start("answers")
+            .spawn_scoped(scope, || {
+                cpus.place(false);
+                answer(far, size, &window, &done)
+            })
+            .map_err(spawned)?;
         let asking = start("asks").spawn_scoped(scope, || {
+            cpus.place(true);
             let asked = ask(near, size, &window);
             done.stop();
             asked

@@ -23,6 +23,7 @@
 //! - [`wire`]: frames carried by somebody in between, [`vnet`]: what is left to do with them; [`offload`]: what links leave to
 //!   others.
 //! - [`datagrams`]: many UDP datagrams sent or received in a system call.
+//! - [`cpu`]: threads kept on a CPU.
 //! - [`icmp`]: echo requests of our own. Sockets and sysctls are methods of [`Netns`].
 //!
 //! ```no_run
@@ -44,6 +45,7 @@ pub mod canary;
 pub mod caps;
 pub mod cgroup;
 pub mod conntrack;
+pub mod cpu;
 pub mod datagrams;
 pub mod enter;
 pub mod entry;

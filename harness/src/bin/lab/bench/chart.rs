@@ -103,8 +103,7 @@ fn bars(svg: &mut String, top: f64, parts: &[Part]) {
 }
 
 fn lines(svg: &mut String, top: f64, parts: &[Part]) {
-    let heading =
-        "Round trips of 64 bytes by UDP: share that took no longer than so many µs (a logarithmic scale)";
+    let heading = "Round trips of 64 bytes by UDP on one CPU: share that took no longer than so many µs (a logarithmic scale)";
     text(svg, 24.0, top - 24.0, "start", " font-weight=\"600\"", heading);
     let times = || {
         parts

@@ -38,7 +38,7 @@ pub(super) fn table(bill: &Bill) -> String {
     let lacks = bill.lacks.iter().map(|layer| format!("no {layer}: this lab has not {}\n", layer.needs()));
     text.extend(lacks);
     text += "\nOne TCP stream; datagrams of 1400 bytes, each by itself through the kernel; round trips of 64 bytes by UDP, one at a\n\
-             time. CPU time of both ends and of what carries impaired wires, kernel included.\n";
+             time, both ends on one CPU. CPU time of both ends and of what carries impaired wires, kernel included.\n";
     text
 }
 
