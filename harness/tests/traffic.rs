@@ -117,8 +117,6 @@ fn what_nobody_answers_is_no_error_of_the_traffic() {
     assert!(refused.to_string().contains("cannot connect from a to 10.0.0.9:"), "{refused}");
 }
 
-type Run = fn(&Path, Span, &Stop);
-
 #[harness::isolate]
 fn traffic_that_is_stopped_ends_long_before_its_time() {
     type Run = fn(&Path, Span, &Stop);
