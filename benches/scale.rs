@@ -205,6 +205,8 @@ fn large(hosts: usize, containers: usize, idle: Duration, runtime: &Runtime) {
         100.0 * rest.cpu.as_secs_f64() / rest.wall.as_secs_f64()
     );
     println!("  {:<56} {:>10}", "threads", threads());
+    // They would keep their namespaces.
+    drop(looking);
     let freeing = Freed::watch(&lab);
     let ((), down) = Cost::of(|| drop(lab));
     println!("  {:<56} {:>10.1?}, freed after {:.1?}", "down", down.wall, freeing.wait());
