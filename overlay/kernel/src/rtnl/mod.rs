@@ -9,6 +9,7 @@ mod delay;
 mod dump;
 mod link;
 mod miss;
+mod nsid;
 mod running;
 
 use std::io;
