@@ -37,14 +37,14 @@ pub(super) fn draw(bill: &Bill) -> String {
     let base = bill.base();
     let parts = bill.layers.iter().zip(COLOURS.iter().cycle()).map(|((layer, _, series), colour)| {
         let latency = series.latency();
-        let curve =
+        let curve: Vec<(f64, f64)> =
             latency.curve().into_iter().map(|(share, time)| (share, time.as_secs_f64() * 1e6)).collect();
         Part {
             name: layer.to_string(),
             colour,
             bits_per_second: series.bits_per_second(),
             ratio: series.ratio(base),
-            curve: thinned(curve),
+            curve: thinned(&curve),
             median: latency.at(0.5),
         }
     });
@@ -53,7 +53,7 @@ pub(super) fn draw(bill: &Bill) -> String {
 }
 
 /// As many points of a line as can be seen, its ends among them.
-fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+fn thinned(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
     let step = points.len().div_ceil(POINTS).max(1);
     let last = points.len().saturating_sub(1);
     let kept = points.iter().enumerate().filter(|(place, _)| place.is_multiple_of(step) || *place == last);
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn long_lines_keep_their_ends() {
         let points: Vec<(f64, f64)> = (0..10_000).map(|n| (f64::from(n), f64::from(n))).collect();
-        let kept = thinned(points);
+        let kept = thinned(&points);
         assert!(kept.len() <= POINTS + 1, "{}", kept.len());
         assert_eq!((kept.first(), kept.last()), (Some(&(0.0, 0.0)), Some(&(9999.0, 9999.0))));
     }

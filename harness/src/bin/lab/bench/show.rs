@@ -1,5 +1,6 @@
 //! What was measured, as a table and as JSON.
 
+use std::fmt::Write;
 use std::time::Duration;
 
 use harness::layers::{Layer, Series};
@@ -27,8 +28,10 @@ pub(super) fn table(bill: &Bill) -> String {
         "RATIO",
     ];
     let mut text = format!("{}\n", bill.machine);
-    text += &format!(
-        "{}, underlay of MTU {}; {} rounds in turns, {:.1} s\n\n",
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{}, underlay of MTU {}; {} rounds in turns, {:.1} s\n",
         bill.lab,
         bill.mtu,
         bill.rounds,
@@ -36,7 +39,7 @@ pub(super) fn table(bill: &Bill) -> String {
     );
     text += &aligned(heading, &rows);
     for layer in &bill.lacks {
-        text += &format!("no {layer}: this lab has not {}\n", layer.needs());
+        let _ = writeln!(text, "no {layer}: this lab has not {}", layer.needs());
     }
     text += "\nOne TCP stream; datagrams of 1400 bytes, each by itself through the kernel; round trips of 64 bytes by UDP, one at a\n\
              time, both ends on one CPU. CPU time of both ends and of what carries impaired wires, kernel included.\n";
