@@ -12,6 +12,7 @@ use std::time::Duration;
 use ground::{comes_back, four_hosts, host, reaches};
 use harness::fault::{Fault, Process};
 use harness::lab::{Connect, Run};
+use harness::topology::Topology;
 use harness::{Lab, Result, expect};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -81,12 +82,15 @@ async fn a_host_whose_init_was_killed_comes_back_too(lab: Lab) -> Result {
     expect!(lab.host("a")?.exec(&["true"])).await
 }
 
-#[harness::test(topology = four_hosts())]
+/// Four hosts, of which one that is gone is soon given up.
+fn soon_given_up() -> Topology {
+    ground::four_hosts_of(Topology::builder().session_ttl_min("1s"))
+}
+
+#[harness::test(topology = soon_given_up())]
 async fn what_was_taken_meanwhile_is_said_and_the_rest_comes_back(lab: Lab) -> Result {
     let lost = lab.container("ra")?.ip("red")?;
     let crash = lab.host("a")?.crash().await?;
-    // As if it had been away for longer than endpoints are kept: its record is crossed out, and another one has its address.
-    lab.host("a")?;
     let thief = Run {
         name: Some("thief".into()),
         on: "b".into(),
@@ -94,6 +98,7 @@ async fn what_was_taken_meanwhile_is_said_and_the_rest_comes_back(lab: Lab) -> R
         ip: Some(lost),
         ..Run::default()
     };
+    // Away for longer than endpoints are kept: its record goes, and another one may have its address.
     expect!(lab.run(thief.clone())).that("it has the address", |_| true).within("50s").await?;
     let error = crash.heal().await.unwrap_err().to_string();
     assert!(error.starts_with("container ra did not come back: "), "{error}");

@@ -66,8 +66,14 @@ impl Builder {
 
     /// The store keeps what it holds on disk, and has it again after a crash of its host; unless said, it comes back empty.
     pub fn persist(mut self) -> Builder {
-        self.kv.table("[kv]");
         self.kv.key("persist", true);
+        self
+    }
+
+    /// The shortest session that the store allows, and that of the hosts' own keys, as `"2s"`: a host that is gone is forgotten
+    /// within twice that time; Consul's 10 s unless said.
+    pub fn session_ttl_min(mut self, ttl: &str) -> Builder {
+        self.kv.text("session_ttl_min", ttl);
         self
     }
 
@@ -173,7 +179,11 @@ impl Builder {
 
     /// The topology; or what is wrong, with the names that would be right.
     pub fn build(self) -> Result<Topology> {
-        let text = [self.top.0, self.underlay.0, self.kv.0, self.tables.0].concat();
+        let mut kv = Page::default();
+        if !self.kv.0.is_empty() {
+            kv.table("[kv]");
+        }
+        let text = [self.top.0, self.underlay.0, kv.0, self.kv.0, self.tables.0].concat();
         parse("topology", &text)
             .map_err(|report| Error::new(Kind::Input, format_args!("\n{}", report.plain())))
     }

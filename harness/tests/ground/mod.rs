@@ -7,12 +7,17 @@ use std::time::{Duration, Instant};
 
 use harness::Lab;
 use harness::lab::Echoed;
-use harness::topology::{HostName, Topology};
+use harness::topology::{Builder, HostName, Topology};
 
 /// Four Docker hosts a, b, c and d, and a store on disk; `red` and `blue` on all of them, with a container each: `ra` is on host a and network red.
 pub(crate) fn four_hosts() -> Topology {
+    four_hosts_of(Topology::builder())
+}
+
+/// The same hosts and networks in a lab of which something was said before.
+pub(crate) fn four_hosts_of(lab: Builder) -> Topology {
     let hosts = ["a", "b", "c", "d"];
-    let mut builder = Topology::builder().persist().plain_hosts(["consul"]).at("10.0.0.5").hosts(hosts);
+    let mut builder = lab.persist().plain_hosts(["consul"]).at("10.0.0.5").hosts(hosts);
     for (network, subnet) in [("red", "192.168.1.0/24"), ("blue", "192.168.2.0/24")] {
         builder = builder.network(network, subnet);
         for host in hosts {
