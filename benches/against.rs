@@ -117,7 +117,9 @@ fn line(what: &str, unit: &str, both: [Vec<f64>; 2], expected: &Expected) {
             "DIFFERS"
         }
     };
-    println!("| {what}, {unit} | {ours:.2} | {theirs:.2} | {ratio:.2} | {verdict} |");
+    // Nothing of nothing is no ratio.
+    let ratio = if ratio.is_finite() { format!("{ratio:.2}") } else { "-".to_owned() };
+    println!("| {what}, {unit} | {ours:.2} | {theirs:.2} | {ratio} | {verdict} |");
 }
 
 impl Ground<'_> {
@@ -137,6 +139,13 @@ impl Ground<'_> {
             let server: Process =
                 server.ready(Ready::port(IPERF)).spawn().await.expect("a server can be started");
             let client = self.from.command("iperf3").args(["-c", &ip, "-p", &port, "-J", "-t", "1"]);
+            // On two CPUs, as ours: where the kernel puts them it is chance whether one takes the other's time.
+            let cpus = kernel::cpu::allowed().expect("there are some");
+            let apart = match cpus[..] {
+                [.., other, last] => format!("{last},{other}"),
+                _ => "0,0".to_owned(),
+            };
+            let client = client.args(["-A", &apart]);
             let output =
                 client.args(arguments.iter().copied()).output().await.expect("a client can be started");
             assert_eq!(output.status, 0, "{output}");
@@ -149,7 +158,10 @@ impl Ground<'_> {
     fn streams(&self, count: u32) {
         let mut both = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
-            both[0].push(self.ours(&Streams { count, ..Streams::default() }).bits_per_second() / 1e9);
+            both[0].push(
+                self.ours(&Streams { count, cpus: Cpus::Apart, ..Streams::default() }).bits_per_second()
+                    / 1e9,
+            );
             // Its warm-up is not counted either.
             let theirs = self.iperf(&["-O", "1", "-P", &count.to_string()]);
             both[1].push(number(&theirs["sum_received"]["bits_per_second"]) / 1e9);
@@ -167,7 +179,7 @@ impl Ground<'_> {
     fn rate(&self) {
         let (mut rates, mut losses) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
         for _ in 0..ROUNDS {
-            let ours = self.ours(&Datagrams::at(1400, 200_000_000));
+            let ours = self.ours(&Datagrams { cpus: Cpus::Apart, ..Datagrams::at(1400, 200_000_000) });
             rates[0].push(ours.bits_per_second() / 1e6);
             losses[0].push(ours.loss() * 100.0);
             // Without `-O`, with which iperf3 3.12 counts datagrams of its warm-up as lost ones, more than all of them at times.
@@ -184,7 +196,7 @@ impl Ground<'_> {
     fn flat_out(&self) {
         let mut both = [Vec::new(), Vec::new()];
         for _ in 0..ROUNDS {
-            let ours = self.ours(&Datagrams { size: 1400, rate: None, offload: false });
+            let ours = self.ours(&Datagrams { size: 1400, rate: None, offload: false, cpus: Cpus::Apart });
             both[0].push(ours.bits_per_second() / 1e9);
             let theirs = self.iperf(&["-u", "-b", "0", "-l", "1400"]);
             let (sent, lost) =

@@ -130,7 +130,7 @@ fn table(mtu: u32, layers: &Layers) {
     );
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     for (layer, series) in layers {
-        let (latency, micros) = (series.latency(), |time: Duration| time.as_secs_f64() * 1e6);
+        let micros = |share| series.trip(share).as_secs_f64() * 1e6;
         println!(
             "| {layer} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.0} | {:.1} | {:.1} | {:.1} | {:.2} | {:.2} |",
             series.bits_per_second() / 1e9,
@@ -139,9 +139,9 @@ fn table(mtu: u32, layers: &Layers) {
             series.cpu_per_gigabyte(),
             series.nanos_per_packet(),
             series.packets_per_second(),
-            micros(latency.at(0.5)),
-            micros(latency.at(0.99)),
-            micros(latency.at(0.999)),
+            micros(0.5),
+            micros(0.99),
+            micros(0.999),
             series.latency_ratio(&veth),
             series.latency_ratio(&underlay),
         );

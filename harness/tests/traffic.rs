@@ -34,7 +34,7 @@ fn stop() -> Stop {
 fn streams_carry_bytes_forth_back_and_both_ways() {
     let path = veth();
     for (way, forth, back) in [(Way::Forth, true, false), (Way::Back, false, true), (Way::Both, true, true)] {
-        let carried = Streams { count: 2, way }.run(&path, SHORT, &stop()).unwrap();
+        let carried = Streams { count: 2, way, cpus: Cpus::Free }.run(&path, SHORT, &stop()).unwrap();
         assert_eq!(carried.bytes.map(|bytes| bytes > 0), [forth, back], "{way:?}: {carried:?}");
         assert_eq!(carried.each.len(), if way == Way::Both { 4 } else { 2 });
         assert_eq!(carried.each.iter().sum::<u64>(), carried.all());
@@ -65,7 +65,7 @@ fn datagrams_flat_out_are_counted_whether_they_go_together_or_not() {
     let path = veth();
     for offload in [false, true] {
         for size in [64, 1472, 1473, 65_507] {
-            let asked = Datagrams { size, rate: None, offload };
+            let asked = Datagrams { size, rate: None, offload, cpus: Cpus::Free };
             let delivered = asked.run(&path, SHORT, &stop()).unwrap();
             let arrivals = delivered.arrivals;
             assert!(arrivals.unique > 0 && arrivals.unique <= delivered.sent, "{delivered:?}");
@@ -244,6 +244,7 @@ fn overlay() -> Topology {
 async fn handles_send_traffic_of_every_kind(lab: Lab) -> harness::Result {
     let (ra, rb) = (lab.container("ra")?, lab.container("rb")?);
     let short = Duration::from_millis(100);
+    expect!(ra.streams(&rb).cpus(Cpus::Apart).lasting(short)).await?;
     expect!(ra.streams(&rb).count(2).way(Way::Both).lasting(short)).await?;
     expect!(ra.datagrams(&rb, 1000).rate(1_000_000).lasting(short)).await?;
     expect!(ra.round_trips("rb@red").lasting(short)).await?;

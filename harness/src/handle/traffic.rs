@@ -54,6 +54,11 @@ fn far(from: &Spot, to: &Destination) -> Result<Place> {
 }
 
 impl Sending<Streams> {
+    /// With both ends where that says; where the kernel puts them unless said.
+    pub fn cpus(self, cpus: Cpus) -> Self {
+        Sending { asked: Streams { cpus, ..self.asked }, ..self }
+    }
+
     /// So many a way; one unless said.
     pub fn count(self, count: u32) -> Self {
         Sending { asked: Streams { count, ..self.asked }, ..self }
@@ -66,9 +71,15 @@ impl Sending<Streams> {
 }
 
 impl Sending<Datagrams> {
+    /// With both ends where that says; where the kernel puts them unless said.
+    pub fn cpus(self, cpus: Cpus) -> Self {
+        Sending { asked: Datagrams { cpus, ..self.asked }, ..self }
+    }
+
     /// At so many bits a second, headers apart; as fast as they go unless said.
     pub fn rate(self, bits_per_second: u64) -> Self {
-        Sending { asked: Datagrams::at(self.asked.size, bits_per_second), ..self }
+        let asked = Datagrams { cpus: self.asked.cpus, ..Datagrams::at(self.asked.size, bits_per_second) };
+        Sending { asked, ..self }
     }
 }
 

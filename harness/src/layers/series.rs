@@ -1,5 +1,7 @@
 //! What samples of a layer say together. Pure.
 
+use std::time::Duration;
+
 use super::Sample;
 use crate::traffic::Latency;
 
@@ -18,11 +20,18 @@ impl Series {
         self.against(base, |sample| sample.streams.bits_per_second())
     }
 
-    /// All round trips.
+    /// All round trips, of all rounds.
     pub fn latency(&self) -> Latency {
         let mut all = Latency::default();
         self.0.iter().for_each(|sample| all.add(&sample.trips.latency));
         all
+    }
+
+    /// The round trip that a share of them, from 0 to 1, does not exceed: the median of that of each round. Of all of them together,
+    /// rounds in which they are short would count more, since they have more of them.
+    pub fn trip(&self, share: f64) -> Duration {
+        let seconds = self.median(|sample| sample.trips.latency.at(share).as_secs_f64());
+        Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 
     /// The median round trip as a multiple of another layer's: the median of the multiples in each round.
@@ -96,8 +105,6 @@ fn middle(mut all: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::traffic::{Arrivals, Carried, Cost, Delivered};
 

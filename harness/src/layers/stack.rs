@@ -24,11 +24,11 @@ const DATAGRAM: u32 = 1400;
 /// How much is sent for a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
-    /// How long one TCP stream runs.
+    /// How long one TCP stream runs, from one CPU to another.
     pub streams: Span,
     /// How long requests of 64 bytes are sent by UDP, from and to the same CPU.
     pub trips: Span,
-    /// How long datagrams of 1400 bytes are sent, each by itself, as fast as they go.
+    /// How long datagrams of 1400 bytes are sent, each by itself, as fast as they go, from one CPU to another.
     pub datagrams: Span,
 }
 
@@ -53,11 +53,11 @@ impl Effort {
 /// What one layer has shown once.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// Of one TCP stream.
+    /// Of one TCP stream, from one CPU to another.
     pub streams: Carried,
     /// Of requests of 64 bytes by UDP, from and to the same CPU.
     pub trips: Answered,
-    /// Of datagrams of 1400 bytes, each by itself.
+    /// Of datagrams of 1400 bytes, each by itself, from one CPU to another.
     pub datagrams: Delivered,
 }
 
@@ -142,9 +142,11 @@ impl Stack {
         let guard = self.enter(layer).await?;
         // Whether another CPU is to be woken would otherwise be chance, and more than all layers together.
         let trips = Trips { cpus: Cpus::Shared, ..Trips::default() };
-        let datagrams = Datagrams { size: DATAGRAM, rate: None, offload: false };
+        // So would be how much of the one end's time the other takes.
+        let streams = Streams { cpus: Cpus::Apart, ..Streams::default() };
+        let datagrams = Datagrams { size: DATAGRAM, rate: None, offload: false, cpus: Cpus::Apart };
         let sample = Sample {
-            streams: self.send(layer, Streams::default(), effort.streams).await?,
+            streams: self.send(layer, streams, effort.streams).await?,
             trips: self.send(layer, trips, effort.trips).await?,
             datagrams: self.send(layer, datagrams, effort.datagrams).await?,
         };

@@ -110,7 +110,7 @@ fn check_streams(checker: &mut Checker, table: &ThroughputTable) -> Option<Load>
             }
         },
     };
-    Some(Load::Streams(Streams { count, way }))
+    Some(Load::Streams(Streams { count, way, ..Streams::default() }))
 }
 
 fn check_datagrams(checker: &mut Checker, table: &ThroughputTable) -> Option<Load> {

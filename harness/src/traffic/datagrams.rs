@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Traffic;
 use super::cost::Cost;
+use super::cpus::{Cpus, End};
 use super::pace::Pace;
 use super::path::{Path, is_silence};
 use super::sequence::{Arrivals, Sequence};
@@ -51,17 +52,19 @@ pub struct Datagrams {
     /// so (`UDP_GRO`), if they are no longer than the MTU: less cost each, and a veth carries them uncut. Otherwise each goes
     /// through the kernel by itself, many a system call.
     pub offload: bool,
+    /// Where both ends run.
+    pub cpus: Cpus,
 }
 
 impl Datagrams {
     /// As fast as they go.
     pub fn flat_out(size: u32) -> Datagrams {
-        Datagrams { size, rate: None, offload: true }
+        Datagrams { size, rate: None, offload: true, cpus: Cpus::Free }
     }
 
     /// At an even rate, each by itself.
     pub fn at(size: u32, bits_per_second: u64) -> Datagrams {
-        Datagrams { size, rate: Some(bits_per_second), offload: false }
+        Datagrams { size, rate: Some(bits_per_second), offload: false, cpus: Cpus::Free }
     }
 }
 
@@ -219,6 +222,7 @@ impl Run<'_> {
     }
 
     fn send(&self, socket: &UdpSocket) -> Sent {
+        self.asked.cpus.place(End::Near);
         let mut outbox = self.outbox(self.asked.offload);
         let (mut meter, begun) = (Meter::new(), Instant::now());
         let pace = self.asked.rate.map(|rate| Pace::new(u64::from(self.asked.size) * 8, rate));
@@ -267,6 +271,7 @@ impl Run<'_> {
     }
 
     fn sink(&self, socket: &UdpSocket) -> Came {
+        self.asked.cpus.place(End::Far);
         let size = usize::try_from(self.asked.size).unwrap_or_default();
         let mut inbox = if self.asked.offload { Inbox::new(16, 65_535) } else { Inbox::new(MOST, size + 1) };
         let (mut meter, mut sequence) = (Meter::new(), Sequence::default());

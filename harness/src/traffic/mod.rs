@@ -27,12 +27,13 @@
 //! - Round trips are a closed loop, one request at a time: while an answer is late, nothing is sent that could be late as well
 //!   (coordinated omission), so the tail is that of requests, not of points in time.
 //!
-//! In reading order: `span` (when), `path` (from where to where), `bare` (paths that are no lab's), `streams`, `datagrams`, `trips`, `connections` (requests and
-//! runs); `sequence`, `latency`, `pace` (numbers without sockets or clocks); `cost` (CPU time).
+//! In reading order: `span` (when), `path` (from where to where), `bare` (paths that are no lab's), `cpus`
+//! (which CPUs both run on), `streams`, `datagrams`, `trips`, `connections` (requests and runs); `sequence`, `latency`, `pace` (numbers without sockets or clocks); `cost` (CPU time).
 
 mod bare;
 mod connections;
 mod cost;
+mod cpus;
 mod datagrams;
 mod latency;
 mod pace;
@@ -44,13 +45,14 @@ mod trips;
 
 pub use connections::{Connected, Connections};
 pub use cost::Cost;
+pub use cpus::Cpus;
 pub use datagrams::{Datagrams, Delivered, LARGEST, SMALLEST};
 pub use latency::Latency;
 pub use path::Path;
 pub use sequence::{Arrivals, Sequence};
 pub use span::{Span, Stop};
 pub use streams::{Carried, MOST_STREAMS, Streams, Way};
-pub use trips::{Answered, Cpus, Protocol, Trips};
+pub use trips::{Answered, Protocol, Trips};
 
 use crate::error::Result;
 

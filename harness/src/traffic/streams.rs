@@ -10,6 +10,7 @@ use socket2::SockRef;
 
 use super::Traffic;
 use super::cost::Cost;
+use super::cpus::{Cpus, End};
 use super::path::{Path, is_silence};
 use super::span::{Meter, Span, Stop, Window};
 use crate::error::{Error, Kind, Result};
@@ -41,11 +42,13 @@ pub struct Streams {
     pub count: u32,
     /// Which way.
     pub way: Way,
+    /// Where both ends run.
+    pub cpus: Cpus,
 }
 
 impl Default for Streams {
     fn default() -> Streams {
-        Streams { count: 1, way: Way::Forth }
+        Streams { count: 1, way: Way::Forth, cpus: Cpus::Free }
     }
 }
 
@@ -141,10 +144,17 @@ impl Traffic for Streams {
             for stream in streams {
                 let Stream { near, far, forth } = stream;
                 let (source, drain) = if forth { (near, far) } else { (far, near) };
-                let window = &window;
+                let (at_source, at_drain) = if forth { (End::Near, End::Far) } else { (End::Far, End::Near) };
+                let (window, cpus) = (&window, self.cpus);
                 let start = || thread::Builder::new().stack_size(128 << 10);
-                let sink = start().name("sink".into()).spawn_scoped(scope, move || sink(drain, window));
-                let sender = start().name("sender".into()).spawn_scoped(scope, move || send(source, window));
+                let sink = start().name("sink".into()).spawn_scoped(scope, move || {
+                    cpus.place(at_drain);
+                    sink(drain, window)
+                });
+                let sender = start().name("sender".into()).spawn_scoped(scope, move || {
+                    cpus.place(at_source);
+                    send(source, window)
+                });
                 running.push((forth, sender, sink));
             }
             let cost = window.watch();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Traffic;
 use super::cost::Cost;
+use super::cpus::{Cpus, End as Side};
 use super::latency::Latency;
 use super::path::{Path, is_silence};
 use super::span::{Meter, Span, Stop, Window};
@@ -29,39 +30,6 @@ pub enum Protocol {
     Tcp,
     /// A datagram each, from one socket.
     Udp,
-}
-
-/// Where the threads of the two ends run. On one CPU, a round trip is what the way costs; on two, it is also what it takes to wake
-/// the other CPU, twice, which may be ten times as much, most of all in a virtual machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cpus {
-    /// Where the kernel puts them, which may change from run to run.
-    #[default]
-    Free,
-    /// On one CPU, the last that they may run on.
-    Shared,
-    /// On two; as `Free` where there is one only.
-    Apart,
-}
-
-impl Cpus {
-    /// Puts the calling thread where that end belongs. Where it may not be put anywhere it stays.
-    fn place(self, near: bool) {
-        let allowed = kernel::cpu::allowed().unwrap_or_default();
-        let cpu = match (self, &allowed[..]) {
-            (Cpus::Shared, [.., last]) => *last,
-            (Cpus::Apart, [.., other, last]) => {
-                if near {
-                    *last
-                } else {
-                    *other
-                }
-            }
-            _ => return,
-        };
-        let _ = kernel::cpu::pin(cpu);
-    }
 }
 
 /// Requests and answers of one length, one after the other, as fast as answers come.
@@ -207,12 +175,12 @@ fn trips<E: End>((near, far): (E, E), cpus: Cpus, size: usize, span: Span, stop:
         let panicked = |_| Error::new(Kind::Machine, "a thread of the traffic panicked");
         let answering = start("answers")
             .spawn_scoped(scope, || {
-                cpus.place(false);
+                cpus.place(Side::Far);
                 answer(far, size, &window, &done)
             })
             .map_err(spawned)?;
         let asking = start("asks").spawn_scoped(scope, || {
-            cpus.place(true);
+            cpus.place(Side::Near);
             let asked = ask(near, size, &window);
             done.stop();
             asked

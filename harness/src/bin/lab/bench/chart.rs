@@ -45,7 +45,7 @@ pub(super) fn draw(bill: &Bill) -> String {
             bits_per_second: series.bits_per_second(),
             ratio: series.ratio(base),
             curve: thinned(&curve),
-            median: latency.at(0.5),
+            median: series.trip(0.5),
         }
     });
     let title = format!("What layers cost: {}, underlay of MTU {}", bill.lab, bill.mtu);

@@ -21,7 +21,7 @@ use crate::{EXIT_FAILED, args, print};
 /// The argument that the inner's half is started with.
 pub(crate) const WORD: &str = "__bench";
 /// Shorter samples say nothing: a stream has to find its window.
-const SHORTEST: Duration = Duration::from_millis(20);
+const SHORTEST: Duration = Duration::from_millis(60);
 
 /// What `lab bench` takes.
 #[derive(Clone, Debug, clap::Args, Serialize, Deserialize)]

@@ -37,13 +37,13 @@ pub(super) fn table(bill: &Bill) -> String {
     text += &aligned(heading, &rows);
     let lacks = bill.lacks.iter().map(|layer| format!("no {layer}: this lab has not {}\n", layer.needs()));
     text.extend(lacks);
-    text += "\nOne TCP stream; datagrams of 1400 bytes, each by itself through the kernel; round trips of 64 bytes by UDP, one at a\n\
-             time, both ends on one CPU. CPU time of both ends and of what carries impaired wires, kernel included.\n";
+    text += "\nOne TCP stream, and datagrams of 1400 bytes, each by itself through the kernel, from one CPU to another; round trips\n\
+             of 64 bytes by UDP, one at a time, on one CPU. CPU time of both ends and of what carries impaired wires, kernel\n\
+             included.\n";
     text
 }
 
 fn row(layer: Layer, of: &str, series: &Series, base: &Series) -> [String; 10] {
-    let latency = series.latency();
     let per_packet = series.nanos_per_packet();
     let base_packet = base.nanos_per_packet();
     let of_base = if base_packet > 0.0 { per_packet / base_packet } else { 0.0 };
@@ -55,8 +55,8 @@ fn row(layer: Layer, of: &str, series: &Series, base: &Series) -> [String; 10] {
         format!("{:.2}", series.cpu_per_gigabyte()),
         format!("{per_packet:.0}"),
         format!("{of_base:.2}"),
-        micros(latency.at(0.5)),
-        micros(latency.at(0.99)),
+        micros(series.trip(0.5)),
+        micros(series.trip(0.99)),
         format!("{:.2}", series.latency_ratio(base)),
     ]
 }
@@ -111,6 +111,7 @@ fn entry(layer: Layer, of: &str, series: &Series, base: &Series) -> Value {
         "round_trips": {
             "size": 64,
             "ratio": series.latency_ratio(base),
+            "p50_ns": u64::try_from(series.trip(0.5).as_nanos()).unwrap_or(u64::MAX),
             "unanswered": sum(|sample| sample.trips.unanswered),
             "latency": series.latency(),
         },
