@@ -10,7 +10,7 @@ const LONGEST: u64 = 60_000_000_000;
 const DIGITS: u8 = 3;
 
 /// Times, from the shortest to the longest.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Latency(Histogram<u64>);
 
 impl Default for Latency {
@@ -75,6 +75,13 @@ impl std::fmt::Display for Latency {
             write!(f, ", {name} {:.1?}", self.at(share))?;
         }
         write!(f, ", max {:.1?}", self.max())
+    }
+}
+
+/// Without its thousands of counters.
+impl std::fmt::Debug for Latency {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Latency({} times: {self})", self.count())
     }
 }
 
