@@ -24,7 +24,7 @@ use crate::model::Endpoint;
 /// nobody is there any more is known by the connection.
 const WAIT: Duration = Duration::from_mins(5);
 
-/// After it has followed a change an engine looks for the next one when so many times as long as that took have passed, but no longer.
+/// After it has followed a change an engine follows the next one when so many times as long as that took have passed, but no longer.
 const BREATH: u32 = 2;
 const LONGEST_BREATH: Duration = Duration::from_millis(500);
 
@@ -43,7 +43,7 @@ impl Core {
         let mut breath = Duration::ZERO;
         // Nothing was left to be tried again.
         let mut done = false;
-        let mut answer = Box::pin(self.after(Arc::default(), Duration::ZERO));
+        let mut answer = Box::pin(rested(self.after(Arc::default(), Duration::ZERO), Duration::ZERO));
         loop {
             // Nobody lets it go: it ends with its engine.
             let _ = held.wait_for(|held| !held).await;
@@ -66,7 +66,7 @@ impl Core {
                         let is_open = now.life < seen.life;
                         let view = Arc::new(view);
                         let from = if is_open { Arc::default() } else { Arc::clone(&view) };
-                        answer.set(self.after(from, breath));
+                        answer.set(rested(self.after(from, Duration::ZERO), breath));
                         (!is_open && now != seen).then_some((view, Pass::Change))
                     }
                     Err(error) => {
@@ -74,7 +74,7 @@ impl Core {
                             tracing::warn!(host = self.env.name, %error, "the store is out of reach");
                             self.config.witness.say(format_args!("the store is out of reach: {error}"));
                         }
-                        answer.set(self.after(Arc::default(), RETRY));
+                        answer.set(rested(self.after(Arc::default(), RETRY), Duration::ZERO));
                         None
                     }
                 },
@@ -104,7 +104,7 @@ impl Core {
                 tracing::warn!(host = self.env.name, %error, "the store's state could not be applied");
                 self.config.witness.say(format_args!("the store's state could not be applied: {error}"));
                 if pass == Pass::Change {
-                    answer.set(self.after(Arc::default(), RETRY));
+                    answer.set(rested(self.after(Arc::default(), RETRY), Duration::ZERO));
                 }
             }
             breath = (begun.elapsed() * BREATH).min(LONGEST_BREATH);
@@ -254,6 +254,12 @@ impl Core {
         let view = self.look().await?;
         Ok(if view.sessions.contains_key(&self.vtep) { view } else { keeping(view, lost) })
     }
+}
+
+/// An answer, but not before it has been waited for so long. It is asked for at once: a store that begins anew has to break a query, or
+/// nobody notices.
+async fn rested<T>(answer: impl Future<Output = T>, rest: Duration) -> T {
+    tokio::join!(answer, sleep(rest)).0
 }
 
 /// The documents, with endpoints that others have crossed out.
