@@ -22,6 +22,9 @@ use crate::sysctl::Tree;
 /// How long a namespace's thread waits for work before it ends; the next call makes a new one (about 0.1 ms).
 const IDLE: Duration = Duration::from_secs(2);
 
+/// From so many namespaces on that are made together it is worth having a procfs for them.
+const MANY: usize = 16;
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A network namespace. Clones are handles to one namespace; the last one dropped lets go of it.
@@ -89,7 +92,7 @@ impl Netns {
         names: &[&str],
         make: impl Fn(Inside<'_>) -> Result<T> + Sync,
     ) -> Result<Vec<(Netns, T)>> {
-        let tree = Tree::new()?;
+        let tree = if names.len() < MANY { Tree::mounted()? } else { Tree::own()? };
         let one = |name: &&str| {
             let name = *name;
             let fd = unshare(CloneFlags::CLONE_NEWNET)

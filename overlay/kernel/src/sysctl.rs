@@ -30,7 +30,7 @@ impl Netns {
             settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let name = self.name().to_owned();
         self.run(move || {
-            let tree = Tree::new()?;
+            let tree = Tree::mounted()?;
             owned.iter().try_for_each(|(key, value)| tree.write(&name, key, value))
         })?
     }
@@ -53,7 +53,7 @@ impl Inside<'_> {
     }
 }
 
-/// The tree of settings, in a procfs of our own.
+/// The tree of settings, in some procfs.
 ///
 /// In one procfs the directories of all namespaces have one name in one place, and so one chain of the kernel's table of names, through
 /// which each access goes (`proc_sys_compare`): where there are thousands of namespaces, each pays for all that were there before.
@@ -61,9 +61,15 @@ impl Inside<'_> {
 pub(crate) struct Tree(OwnedFd);
 
 impl Tree {
-    /// Where a procfs cannot be made, it is the one that is mounted: slower, and else the same.
-    pub(crate) fn new() -> Result<Tree> {
-        procfs().or_else(|_| File::open("/proc").map(OwnedFd::from)).map(Tree).doing("open", "a procfs")
+    /// For many namespaces, one of its own: to let go of it takes the kernel milliseconds (an RCU grace period), which is worth it then.
+    /// Where none can be made, the one that is mounted does as well.
+    pub(crate) fn own() -> Result<Tree> {
+        procfs().map(Tree).or_else(|_| Tree::mounted())
+    }
+
+    /// The one that is mounted.
+    pub(crate) fn mounted() -> Result<Tree> {
+        File::open("/proc").map(|proc| Tree(proc.into())).doing("open", "/proc")
     }
 
     fn write(&self, namespace: &str, key: &str, value: &str) -> Result<()> {

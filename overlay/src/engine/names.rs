@@ -42,24 +42,25 @@ pub(super) struct Running {
 #[derive(Debug)]
 struct Led {
     server: Server,
-    netns: Netns,
+    /// Kept: one that is closed behind a change waits for all that the kernel has to free by then (`nft_rcv_nl_event`), ten milliseconds.
+    nft: Nft,
 }
 
 impl Led {
     /// Writes the rules, in place of those of an earlier server.
     fn lead(&self) -> kernel::Result<()> {
-        Nft::new(&self.netns)?.replace(&rules(self.server.ports()))
+        self.nft.replace(&rules(self.server.ports()))
     }
 
     /// Whether the rules are there.
     fn is_led(&self) -> kernel::Result<bool> {
-        Ok(Nft::new(&self.netns)?.tables()?.iter().any(|name| name == TABLE))
+        Ok(self.nft.tables()?.iter().any(|name| name == TABLE))
     }
 
     /// Ends the server, and takes its rules away.
     fn end(self) {
         // A namespace that is going takes them along.
-        let _ = Nft::new(&self.netns).and_then(|nft| nft.remove(Family::Ip, TABLE));
+        let _ = self.nft.remove(Family::Ip, TABLE);
     }
 }
 
@@ -138,7 +139,7 @@ impl NameServers {
             ^ format!("{sandbox:#}").bytes().fold(0, |seed: u64, byte| seed.rotate_left(7) ^ u64::from(byte));
         let service = Service { names, upstreams: self.upstreams(container), seed, gate: self.gate.clone() };
         let server = Server::start(&container.netns, (docker::NAME_SERVER, 0).into(), service)?;
-        let led = Led { server, netns: container.netns.clone() };
+        let led = Led { server, nft: Nft::new(&container.netns)? };
         led.lead()?;
         Ok(led)
     }
