@@ -14,35 +14,29 @@
 //! lab's shepherd, which outlives all of the lab, what is left. Should that be killed, the next one does it that has some, or
 //! `lab gc`: the group of a lab that lives is locked (flock(2)), since not everybody can see whether somebody is in it.
 
-use std::ffi::CStr;
 use std::fs::{self, File};
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io::{self, Read, Seek};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::linux::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::detached;
 use crate::error::{Context, Error, Result};
-
-/// `FSOPEN_CLOEXEC`, `FSCONFIG_CMD_CREATE`, `FSMOUNT_CLOEXEC`: `linux/mount.h`.
-const OPEN_CLOEXEC: libc::c_uint = 1;
-const CREATE: libc::c_uint = 6;
-const MOUNT_CLOEXEC: libc::c_uint = 1;
 
 /// What all labs' groups are called by.
 const LAB: &str = "lab-";
 /// Written into `cgroup.procs`, this is the writer.
 pub(crate) const MYSELF: &[u8] = b"0";
-/// How long processes that were killed may take to leave their group, and the time between two looks.
+/// How long processes that were killed may take to leave their group.
 const PATIENCE: Duration = Duration::from_secs(2);
-const PAUSE: Duration = Duration::from_millis(1);
 /// How many groups of one name are tried: that of a machine's earlier life may be there still.
 const NAMES: u32 = 1000;
 
@@ -210,14 +204,30 @@ fn own_in(text: &str) -> Option<PathBuf> {
 fn remove(path: &Path) -> io::Result<()> {
     // Not there before Linux 5.14, and there is nothing to kill but what has escaped from its machine.
     let _ = fs::write(path.join("cgroup.kill"), "1");
-    let deadline = Instant::now() + PATIENCE;
+    let removed = wait_empty(path, Instant::now() + PATIENCE).and_then(|()| remove_below(path));
+    match removed {
+        Err(gone) if gone.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+/// Waits until nobody is in a group nor below: its `cgroup.events` says so, and wakes who polls it when that changes (cgroup-v2.rst,
+/// "Un-populated Notification").
+fn wait_empty(path: &Path, deadline: Instant) -> io::Result<()> {
+    let mut events = File::open(path.join("cgroup.events"))?;
+    let mut text = String::new();
     loop {
-        match remove_below(path) {
-            Err(busy) if busy.kind() == io::ErrorKind::ResourceBusy && Instant::now() < deadline => {
-                sleep(PAUSE);
-            }
-            Err(gone) if gone.kind() == io::ErrorKind::NotFound => return Ok(()),
-            done => return done,
+        text.clear();
+        events.rewind()?;
+        events.read_to_string(&mut text)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        if text.lines().any(|line| line == "populated 0") || left.is_zero() {
+            return Ok(());
+        }
+        let patience = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(events.as_fd(), PollFlags::POLLPRI)], patience) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
         }
     }
 }
@@ -238,30 +248,13 @@ struct Tree(OwnedFd);
 
 impl Tree {
     fn mount() -> io::Result<Tree> {
-        let kind: &CStr = c"cgroup2";
-        #[expect(unsafe_code, reason = "the system calls that mount have no safe form")]
-        // SAFETY: C strings that live for ever, null pointers where the command takes none, descriptors that are new and ours.
-        unsafe {
-            let opened = libc::syscall(libc::SYS_fsopen, kind.as_ptr(), OPEN_CLOEXEC);
-            let context = owned(opened)?;
-            let (fd, null) = (context.as_raw_fd(), std::ptr::null::<libc::c_char>());
-            Errno::result(libc::syscall(libc::SYS_fsconfig, fd, CREATE, null, null, 0))?;
-            owned(libc::syscall(libc::SYS_fsmount, fd, MOUNT_CLOEXEC, 0)).map(Tree)
-        }
+        detached::root(c"cgroup2").map(Tree)
     }
 
     /// A path of the tree, as this process can open it while it holds the tree.
     fn at(&self, path: &Path) -> PathBuf {
         Path::new("/proc/self/fd").join(self.0.as_raw_fd().to_string()).join(path)
     }
-}
-
-/// The new descriptor that a system call has returned.
-#[expect(unsafe_code, reason = "a number becomes a descriptor")]
-unsafe fn owned(returned: libc::c_long) -> io::Result<OwnedFd> {
-    let fd = Errno::result(returned)?;
-    // SAFETY: the caller says that it is new and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(RawFd::try_from(fd).map_err(io::Error::other)?) })
 }
 
 #[cfg(test)]

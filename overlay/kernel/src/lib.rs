@@ -47,6 +47,7 @@ pub mod cgroup;
 pub mod conntrack;
 pub mod cpu;
 pub mod datagrams;
+mod detached;
 pub mod enter;
 pub mod entry;
 pub mod error;

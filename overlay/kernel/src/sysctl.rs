@@ -1,21 +1,16 @@
 //! Kernel settings of a network namespace.
 
-use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
-use nix::errno::Errno;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::Mode;
 
+use crate::detached;
 use crate::error::{Context, Result};
 use crate::netns::{Inside, Netns};
-
-/// `FSOPEN_CLOEXEC`, `FSMOUNT_CLOEXEC` and `FSCONFIG_CMD_CREATE`, `linux/mount.h`.
-const CLOEXEC: libc::c_uint = 1;
-const CREATE: libc::c_uint = 6;
 
 impl Netns {
     /// Writes `/proc/sys/net/<key>`, for instance `ipv4/ip_forward`. That tree follows the thread, so it is
@@ -64,7 +59,7 @@ impl Tree {
     /// For many namespaces, one of its own: to let go of it takes the kernel milliseconds (an RCU grace period), which is worth it then.
     /// Where none can be made, the one that is mounted does as well.
     pub(crate) fn own() -> Result<Tree> {
-        procfs().map(Tree).or_else(|_| Tree::mounted())
+        detached::root(c"proc").map(Tree).or_else(|_| Tree::mounted())
     }
 
     /// The one that is mounted.
@@ -78,27 +73,4 @@ impl Tree {
         let written = opened.and_then(|file| File::from(file).write_all(value.as_bytes()));
         written.doing("set", format_args!("net/{key} to {value} in {namespace}"))
     }
-}
-
-/// The root of a new procfs, of the calling thread's PID namespace, that is mounted nowhere.
-fn procfs() -> io::Result<OwnedFd> {
-    let none: *const libc::c_char = std::ptr::null();
-    let kind: &CStr = c"proc";
-    #[expect(unsafe_code, reason = "fsopen, fsconfig and fsmount have no safe form")]
-    // SAFETY: C strings that live for ever, null where the kernel allows it, plain numbers; each result is a new descriptor, ours alone.
-    unsafe {
-        let context = descriptor(libc::syscall(libc::SYS_fsopen, kind.as_ptr(), CLOEXEC))?;
-        let made = libc::syscall(libc::SYS_fsconfig, context.as_raw_fd(), CREATE, none, none, 0);
-        Errno::result(made)?;
-        descriptor(libc::syscall(libc::SYS_fsmount, context.as_raw_fd(), CLOEXEC, 0))
-    }
-}
-
-#[expect(unsafe_code, reason = "a system call gives its descriptor as a number")]
-/// # Safety
-/// A result that is no error has to be a descriptor that nobody else owns.
-unsafe fn descriptor(result: libc::c_long) -> io::Result<OwnedFd> {
-    let number = RawFd::try_from(Errno::result(result)?).map_err(io::Error::other)?;
-    // SAFETY: the caller's promise.
-    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
