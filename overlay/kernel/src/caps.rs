@@ -39,6 +39,11 @@ impl fmt::Display for Cap {
     }
 }
 
+/// Several of them, in a sentence.
+pub(crate) fn names(caps: &[Cap]) -> String {
+    caps.iter().map(Cap::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// A set of capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Caps(u64);

@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::unistd::getuid;
 use serde::Serialize;
 
-use crate::caps::{Cap, Caps};
+use crate::caps::{Cap, Caps, names};
 
 /// Who has started the container that this process is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -161,9 +161,9 @@ impl Display for Confinement {
         if self.user_namespace {
             f.write_str(" of a user namespace")?;
         }
-        let missing: Vec<String> = self.caps.missing().map(|cap| cap.to_string()).collect();
+        let missing: Vec<Cap> = self.caps.missing().collect();
         if !missing.is_empty() {
-            write!(f, ", without {}", missing.join(", "))?;
+            write!(f, ", without {}", names(&missing))?;
         }
         if self.seccomp {
             f.write_str("; system calls are filtered")?;

@@ -17,6 +17,7 @@ use nix::unistd::{ForkResult, Pid, fork, getgid, getpid, getuid, setsid};
 
 use super::init::{close_range, init};
 use super::{ASKED, BESIDE, ENTER, EXIT_ENTRY, GRANTED, LOCK, Life, Remains, report};
+use crate::caps::{NEEDED, names};
 use crate::cgroup;
 use crate::confinement::Confinement;
 use crate::error::{Context, Error, Result};
@@ -90,7 +91,14 @@ extern "C" fn constructor() {
 
 /// Says why on the life line, or on standard error if nobody reads that any more. What is forbidden comes with what to do.
 fn fail(error: &Error, advice: Option<String>) -> ! {
-    let advice = advice.filter(|_| error.is_forbidden() || error.is_full());
+    let advice = if error.is_full() {
+        Some(format!(
+            "/proc/sys/user/max_user_namespaces is how many there may be; or be root, with {}",
+            names(&NEEDED)
+        ))
+    } else {
+        advice.filter(|_| error.is_forbidden())
+    };
     let why = advice.map_or_else(|| error.to_string(), |advice| format!("{error}; {advice}"));
     #[expect(unsafe_code, reason = "descriptor 0 is the life line here")]
     // SAFETY: descriptor 0 is open (the outer made it our standard input) and stays so until the exit below.
