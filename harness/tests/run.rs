@@ -17,6 +17,7 @@ const HOST: &str = "[[host]]\nname = \"h0\"\nengine = false\n";
 fn lab(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
     command.current_dir(folder).env("TMPDIR", folder).env_remove("LAB_SEED").env_remove("LAB_REQUIRE");
+    command.env_remove("GITHUB_ACTIONS").env_remove("GITHUB_WORKSPACE");
     command
 }
 
@@ -130,6 +131,55 @@ fn a_failure_leaves_a_bundle_and_a_line_to_play_it_again() {
     assert_eq!(inspect["version"], 1);
     let xml = fs::read_to_string(folder.path().join("j.xml")).unwrap();
     assert!(xml.contains("tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\""), "{xml}");
+}
+
+#[test]
+fn shares_are_played_by_several_machines_each_file_once() {
+    let files = ["a.toml", "b.toml", "c.toml"];
+    let folder = folder(&files.map(|name| (name, HOLDS)));
+    let share = |which: &str| {
+        let output =
+            lab(folder.path()).args(["run", "--json", "--shard", which]).args(files).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{which}: {}", text(&output));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let ended = lines.filter(|line| line["event"] == "end");
+        (ended.map(|line| line["file"].as_str().unwrap().to_owned()).collect::<Vec<_>>(), output.stderr)
+    };
+    let played = ["1/4", "2/4", "3/4", "4/4"].map(share);
+    assert_eq!(played.clone().map(|(files, _)| files).concat(), files);
+    assert_eq!(String::from_utf8_lossy(&played[3].1), "lab: share 4/4 has none of the 3 files\n");
+    let none = lab(folder.path()).args(["run", "--shard", "5/4", "a.toml"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(2));
+    assert!(text(&none).contains("which share of how many, as `1/4` to `4/4`"), "{}", text(&none));
+}
+
+#[test]
+fn github_actions_is_told_where_a_step_failed() {
+    let folder = folder(&[("holds.toml", HOLDS), ("fails.toml", FAILS), ("wrong.toml", WRONG)]);
+    let root = folder.path().parent().unwrap();
+    let below = folder.path().file_name().unwrap().to_str().unwrap();
+    for jobs in ["1", "3"] {
+        let args = ["run", "--jobs", jobs, "--bundles", "seen", "holds.toml", "fails.toml", "wrong.toml"];
+        let mut command = lab(folder.path());
+        command.args(args).env("GITHUB_ACTIONS", "true").env("GITHUB_WORKSPACE", root);
+        let said = text(&command.output().unwrap());
+        let errors: Vec<&str> = said.lines().filter(|line| line.starts_with("::error ")).collect();
+        assert_eq!(errors.len(), 2, "{said}");
+        // The fourth line is the step's heading, below the host.
+        let step = format!("::error file={below}/fails.toml,line=4,title=false on h0::expected status 0, ");
+        assert!(errors.iter().any(|error| error.starts_with(&step)), "{said}");
+        let mistake = format!("::error file={below}/wrong.toml,line=5,title=not played to its end::");
+        assert!(errors.iter().any(|error| error.starts_with(&mistake)), "{said}");
+        let count = |begin: &str| said.lines().filter(|line| line.starts_with(begin)).count();
+        assert_eq!(
+            (count("::group::"), count("::stop-commands::"), count("::endgroup::")),
+            (3, 3, 3),
+            "{said}"
+        );
+    }
+    let bundles = fs::read_dir(folder.path().join("seen")).unwrap();
+    assert_eq!(bundles.count(), 2);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub(crate) fn lacking(requires: &Requires) -> Option<String> {
 
 /// Whether a lab of this process has no user namespace of its own.
 fn is_root() -> bool {
-    let may = kernel::caps::Caps::effective().is_ok_and(|caps| caps.sys_admin && caps.net_admin);
+    let may = kernel::caps::Caps::effective().is_ok_and(kernel::caps::Caps::suffice);
     may && !kernel::entry::rootless()
 }
 

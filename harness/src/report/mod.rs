@@ -3,11 +3,13 @@
 //! - [`Human`]: a line a step.
 //! - [`json_line`]: a JSON object a line, versioned.
 //! - [`Junit`]: JUnit's XML, for CI.
+//! - [`Github`]: what GitHub Actions folds, and the files that it annotates.
 //! - [`Bundle`]: what there was to see when a step failed, in a directory.
 //! - [`in_short`]: a lab in a few lines.
 
 mod failure;
 mod figures;
+mod github;
 mod human;
 mod json;
 mod junit;
@@ -15,6 +17,7 @@ mod short;
 mod timeline;
 
 pub use failure::Bundle;
+pub use github::{Github, place};
 pub use human::{Human, Paint, quoted, summary};
 pub use json::json_line;
 pub use junit::Junit;

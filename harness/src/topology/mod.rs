@@ -30,6 +30,7 @@ mod write;
 
 pub use builder::Builder;
 pub use duration::{parse_duration, show_duration};
+pub use file::step_lines;
 pub use load::{Error, load, parse};
 pub use model::{
     Attachment, Container, Host, Kv, Needed, Network, Process, Requires, Subnet, Topology, Underlay, Wire,

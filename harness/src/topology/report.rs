@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use super::file::line_of;
+
 /// Longest piece of a user's text repeated inside a sentence.
 const LONGEST_QUOTE: usize = 60;
 
@@ -56,6 +58,11 @@ impl Report {
     /// The mistakes, in the order of the file.
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
+    }
+
+    /// The line, counted from 1, of the first mistake.
+    pub fn line(&self) -> usize {
+        self.mistakes.first().map_or(1, |mistake| line_of(&self.source, mistake.span.start))
     }
 
     /// The report as text, for a terminal that shows colours.

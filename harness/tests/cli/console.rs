@@ -54,7 +54,8 @@ impl Console {
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
         command.args(args).current_dir(repository()).stdin(Stdio::null());
-        command.env("LAB_STATE", self.state()).env_remove("LAB_SEED").env("SHELL", "/bin/sh");
+        command.env("LAB_STATE", self.state()).env_remove("LAB_SEED").env_remove("GITHUB_ACTIONS");
+        command.env("SHELL", "/bin/sh");
         command
     }
 

@@ -21,7 +21,8 @@ pub(crate) enum Step {
     Cgroup { door: OwnedFd },
     /// Nothing that is mounted from here on shows elsewhere.
     PrivateMounts,
-    /// A file system without a device.
+    /// A file system without a device. Where the kernel lets it be mounted read-only alone, so it is: `/sys` in a user
+    /// namespace below one whose own is read-only, as an unprivileged container's is.
     Mount { kind: CString, at: CString, data: CString },
     /// `mkdir`, mode 755.
     Directory(CString),
@@ -189,7 +190,14 @@ impl Step {
                 }
             }
             Step::PrivateMounts => mount(None, c"/", None, libc::MS_REC | libc::MS_PRIVATE, None),
-            Step::Mount { kind, at, data } => mount(Some(kind), at, Some(kind), libc::MS_NOSUID, Some(data)),
+            Step::Mount { kind, at, data } => {
+                let as_it_may =
+                    |flags| mount(Some(kind), at, Some(kind), libc::MS_NOSUID | flags, Some(data));
+                as_it_may(0).or_else(|errno| match errno {
+                    Errno::EPERM => as_it_may(libc::MS_RDONLY).map_err(|_| errno),
+                    errno => Err(errno),
+                })
+            }
             Step::Directory(at) => {
                 #[expect(unsafe_code, reason = "only system calls are allowed here")]
                 // SAFETY: a live C string.

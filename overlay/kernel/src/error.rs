@@ -57,6 +57,11 @@ impl Error {
         matches!(self.errno(), Some(libc::EPERM | libc::EACCES))
     }
 
+    /// Whether a limit was reached: of namespaces, for one, of which there may be none.
+    pub fn is_full(&self) -> bool {
+        self.errno() == Some(libc::ENOSPC)
+    }
+
     /// Whether the kernel has no such feature.
     pub fn is_unsupported(&self) -> bool {
         matches!(

@@ -5,7 +5,7 @@
 //!
 //! - [`error`]: what went wrong, to what, and why.
 //! - [`mac`]: Ethernet addresses.
-//! - [`caps`]: what this process may do.
+//! - [`caps`]: what this process may do; [`confinement`]: what keeps it from more, and what to tell its container's engine.
 //! - [`netns`]: network namespaces, each a descriptor and a thread that lives in it.
 //! - [`entry`]: the executable started again inside a lab's namespaces; [`isolate`] does it for a test.
 //! - [`pass`]: descriptors sent over Unix sockets.
@@ -44,6 +44,7 @@ mod birth;
 pub mod canary;
 pub mod caps;
 pub mod cgroup;
+pub mod confinement;
 pub mod conntrack;
 pub mod cpu;
 pub mod datagrams;

@@ -162,7 +162,10 @@ fn packet_sockets() -> Result<()> {
 }
 
 fn tap() -> Result<()> {
-    TapDevice::open(&Netns::new("probe")?, 5, "a").map(drop)
+    TapDevice::open(&Netns::new("probe")?, 5, "a").map(drop).map_err(|error| {
+        let absent = "it is not there; as root: modprobe tun; for a container: --device /dev/net/tun";
+        if error.is_missing() { Error::other("open", "/dev/net/tun", absent) } else { error }
+    })
 }
 
 fn netem() -> Result<()> {

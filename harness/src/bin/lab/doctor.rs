@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use harness::state::Root;
 use kernel::caps::Caps;
+use kernel::confinement::Confinement;
 use kernel::entry::{Inner, Life};
 use kernel::probe::{Finding, probe as try_all};
 use serde_json::json;
@@ -16,20 +17,25 @@ pub(crate) const WORD: &str = "__probe";
 
 pub(crate) fn main(scope: &Scope) -> anyhow::Result<ExitCode> {
     let (findings, complaint) = findings()?;
-    let way = way()?;
+    let (way, kept) = (way()?, Confinement::here()?);
     let state = Root::open().map(drop).err().map(|error| error.to_string());
     let fit =
         complaint.is_none() && state.is_none() && findings.iter().all(|f| !f.core || f.missing.is_none());
     if scope.json {
         let shown = json!({
             "version": 1, "fit": fit, "way": way, "entry": complaint, "state": state, "features": findings,
+            "confinement": {
+                "engine": kept.engine, "uid": kept.uid, "user_namespace": kept.user_namespace,
+                "missing": kept.caps.missing().map(|cap| cap.to_string()).collect::<Vec<_>>(),
+                "seccomp": kept.seccomp, "apparmor": kept.apparmor, "masked": kept.masked,
+            },
         });
         print::json(&shown)?;
     } else {
+        print::line(format_args!("this is {kept}"))?;
         print::line(format_args!("a lab is entered {way}"))?;
         if let Some(why) = &complaint {
             print::line(format_args!("  no   it cannot be: {why}"))?;
-            print::line(format_args!("       {}", advice(why)))?;
         }
         for finding in &findings {
             let mark = match (&finding.missing, finding.core) {
@@ -53,8 +59,8 @@ pub(crate) fn main(scope: &Scope) -> anyhow::Result<ExitCode> {
 /// How a lab would be entered.
 fn way() -> anyhow::Result<&'static str> {
     let caps = Caps::effective()?;
-    Ok(if caps.sys_admin && caps.net_admin {
-        "directly: CAP_SYS_ADMIN and CAP_NET_ADMIN are there"
+    Ok(if caps.suffice() {
+        "directly: the capabilities that it takes are there"
     } else {
         "through a user namespace, with one uid and one gid: programs that change to another user fail there"
     })
@@ -75,20 +81,6 @@ fn findings() -> anyhow::Result<(Vec<Finding>, Option<String>)> {
         complaint = Some("the probe died".to_owned());
     }
     Ok((findings, complaint))
-}
-
-/// What to change.
-fn advice(why: &str) -> &'static str {
-    let root = nix::unistd::getuid().is_root();
-    let setfcap = Caps::effective().is_ok_and(|caps| caps.setfcap);
-    if why.contains("uid_map") && root && !setfcap {
-        "root without CAP_SETFCAP cannot map itself: add SYS_ADMIN and NET_ADMIN, or SETFCAP, or be another user"
-    } else if why.contains("user namespace") {
-        "user namespaces are off: see /proc/sys/user/max_user_namespaces, kernel.unprivileged_userns_clone and \
-         kernel.apparmor_restrict_unprivileged_userns, or run as root"
-    } else {
-        "in a container, start it with --privileged"
-    }
 }
 
 /// The inner's half.

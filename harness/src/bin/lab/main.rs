@@ -27,6 +27,7 @@ mod print;
 mod repeat;
 mod run;
 mod schema;
+mod shard;
 mod supervise;
 mod table;
 mod trace;

@@ -11,14 +11,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use harness::report::{Human, Junit, Paint, json_line, summary};
+use harness::report::{self, Github, Human, Junit, Paint, json_line, summary};
 use harness::scenario::{Counts, RunEvent, Verdict};
 use harness::stage::{self, Order, Stage, Stopper};
 use harness::{Error, Kind};
 use nix::sys::signal::{SigSet, Signal};
 
 use crate::keep::Kept;
-use crate::{EXIT_FAULT, print};
+use crate::print;
+use crate::shard::Shard;
 
 /// 128 and the number of SIGINT, as a shell says it.
 const EXIT_INTERRUPTED: u8 = 130;
@@ -38,9 +39,15 @@ pub(crate) struct Run {
     /// Play so many at a time.
     #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     jobs: usize,
+    /// Play only this share of the files: `1/4` to `4/4` are all of them, each once.
+    #[arg(long, value_name = "N/M")]
+    shard: Option<Shard>,
     /// Write JUnit's XML there, too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Leave what there was to see at a failure in a directory there, and not in the temporary one.
+    #[arg(long, value_name = "DIR")]
+    bundles: Option<PathBuf>,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -58,22 +65,29 @@ enum Told {
 }
 
 pub(crate) fn main(json: bool, args: &Run) -> anyhow::Result<ExitCode> {
+    let files = args.shard.map_or_else(|| args.files.clone(), |shard| shard.share(&args.files));
+    if let (Some(shard), true) = (args.shard, files.is_empty()) {
+        print::note(format_args!("lab: share {shard} has none of the {} files", args.files.len()));
+    }
+    let bundles = args.bundles.clone().unwrap_or_else(env::temp_dir);
+    fs::create_dir_all(&bundles).with_context(|| format!("cannot make {}", bundles.display()))?;
     let (tell, told) = channel();
     // Before there are other threads, which are to have them blocked, too.
     watch_signals(tell.clone())?;
     let queue = Queue {
-        files: &args.files,
+        files: &files,
+        bundles: &bundles,
         keep: args.keep,
         next: AtomicUsize::new(0),
         over: AtomicBool::new(false),
     };
     let begun = Instant::now();
     let ended = thread::scope(|scope| {
-        for _ in 0..args.jobs.min(args.files.len()) {
+        for _ in 0..args.jobs.min(files.len()) {
             let (queue, tell) = (&queue, tell.clone());
             scope.spawn(move || queue.work(&tell));
         }
-        let mut display = Display::new(json, args);
+        let mut display = Display::new(json, args, &files);
         let ended = display.follow(&told);
         // Nothing, unless the display has failed or was interrupted: then no lab may be left, or come up.
         queue.over.store(true, Ordering::SeqCst);
@@ -94,6 +108,8 @@ struct Unheard;
 /// The files that wait to be played.
 struct Queue<'a> {
     files: &'a [PathBuf],
+    /// Where what there was to see at a failure is left.
+    bundles: &'a Path,
     /// Labs in which a step fails stay.
     keep: bool,
     next: AtomicUsize,
@@ -115,7 +131,7 @@ impl Queue<'_> {
     fn play(&self, number: usize, file: &Path, tell: &Sender<Told>) -> Result<(), Unheard> {
         let begun = Instant::now();
         let tell = |told| tell.send(told).map_err(|_| Unheard);
-        match open(file, self.keep) {
+        match open(file, self.bundles, self.keep) {
             Ok((stopper, stage, mut kept)) => {
                 tell(Told::Started(stopper))?;
                 // Either the display has heard of this lab and stops it, or we see here that it is over.
@@ -140,12 +156,12 @@ impl Queue<'_> {
     }
 }
 
-fn open(file: &Path, keep: bool) -> Result<(Stopper, Stage, Option<Kept>), Error> {
+fn open(file: &Path, bundles: &Path, keep: bool) -> Result<(Stopper, Stage, Option<Kept>), Error> {
     let text = fs::read_to_string(file)
         .map_err(|e| Error::new(Kind::Input, format_args!("cannot read {}: {e}", file.display())))?;
     let order = Order::new(file, text)?;
     let mut kept = if keep { Some(Kept::claim(file, &order)?) } else { None };
-    let stage = Stage::open(command()?, &order, env::temp_dir(), kept.as_ref().map(|kept| &kept.keep))?;
+    let stage = Stage::open(command()?, &order, bundles.to_owned(), kept.as_ref().map(|kept| &kept.keep))?;
     if let Some(kept) = &mut kept {
         kept.belongs_to(stage.pid())?;
     }
@@ -190,20 +206,22 @@ struct Display<'a> {
 struct Shown {
     name: String,
     human: Human,
+    /// Where GitHub Actions reads along.
+    github: Option<Github>,
     /// What waits for its end, so that runs at one time do not mix.
     text: String,
     verdict: Option<Verdict>,
 }
 
 impl<'a> Display<'a> {
-    fn new(json: bool, args: &'a Run) -> Display<'a> {
+    fn new(json: bool, args: &'a Run, files: &[PathBuf]) -> Display<'a> {
         let coloured = io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
         let paint = if coloured { Paint::Coloured } else { Paint::Plain };
-        let files = args.files.iter().map(|file| {
-            let name = file.display().to_string();
-            Shown { human: Human::new(&name, paint), name, text: String::new(), verdict: None }
+        let left = files.len();
+        let files = files.iter().map(|file| {
+            let (name, github) = (file.display().to_string(), if json { None } else { github(file) });
+            Shown { human: Human::new(&name, paint), name, github, text: String::new(), verdict: None }
         });
-        let left = args.files.len();
         let (junit, stoppers) = (Junit::default(), Vec::new());
         Display { args, json, paint, files: files.collect(), junit, stoppers, left }
     }
@@ -226,7 +244,11 @@ impl<'a> Display<'a> {
         if self.json {
             print::line(json_line(&shown.name, event))?;
         } else {
-            shown.text += &shown.human.show(event);
+            let text = shown.human.show(event);
+            shown.text += &match &mut shown.github {
+                Some(github) => github.show(event, &text),
+                None => text,
+            };
         }
         if let RunEvent::End { verdict, .. } = event {
             shown.verdict = Some(verdict.clone());
@@ -259,8 +281,20 @@ impl<'a> Display<'a> {
             fs::write(path, self.junit.xml()).with_context(|| format!("cannot write {}", path.display()))?;
         }
         let code = verdicts.iter().map(|(_, verdict)| verdict.code()).max();
-        Ok(ExitCode::from(code.unwrap_or(EXIT_FAULT)))
+        Ok(code.map_or(ExitCode::SUCCESS, ExitCode::from))
     }
+}
+
+/// How GitHub Actions is shown the run of a file, where it runs us.
+fn github(file: &Path) -> Option<Github> {
+    env::var_os("GITHUB_ACTIONS").filter(|set| set == "true")?;
+    let here = env::current_dir().unwrap_or_default();
+    let workspace = env::var_os("GITHUB_WORKSPACE").map_or_else(|| here.clone(), PathBuf::from);
+    // What cannot be read is complained about when it is to be played.
+    let source = fs::read_to_string(file).unwrap_or_default();
+    let token = fastrand::Rng::new().u64(..);
+    let place = report::place(file, &here, &workspace);
+    Some(Github::new(&file.display().to_string(), &place, &source, &format!("lab-{token:016x}")))
 }
 
 /// The process in which a scenario is played.

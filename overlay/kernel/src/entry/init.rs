@@ -14,7 +14,7 @@ use nix::unistd::{ForkResult, Pid, sethostname};
 
 use super::inside::{quit, split, take_line};
 use super::{DETACHED, EXIT_ENTRY, Life};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::pidfd::Pidfd;
 use crate::rtnl::{Batch, Rtnl};
 
@@ -61,15 +61,8 @@ fn private_mounts() -> Result<()> {
     mount(nothing, "/", nothing, MsFlags::MS_REC | MsFlags::MS_PRIVATE, nothing)
         .doing("make private", "/")?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    mount(Some("proc"), "/proc", Some("proc"), flags, nothing).map_err(|errno| match errno {
-        Errno::EPERM => Error::other(
-            "mount",
-            "/proc",
-            "this container masks a part of /proc, and the kernel then forbids a new one; \
-             start it with --privileged, or with systempaths=unconfined (Docker) or unmask=ALL (Podman)",
-        ),
-        errno => Error::new("mount", "/proc", errno),
-    })?;
+    // Where a part of /proc is masked, the kernel forbids a user namespace a new one.
+    mount(Some("proc"), "/proc", Some("proc"), flags, nothing).doing("mount", "/proc")?;
     mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=755"))
         .doing("mount", "/run")
 }

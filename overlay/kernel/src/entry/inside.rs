@@ -17,8 +17,9 @@ use nix::unistd::{ForkResult, Pid, fork, getgid, getpid, getuid, setsid};
 
 use super::init::{close_range, init};
 use super::{ASKED, BESIDE, ENTER, EXIT_ENTRY, GRANTED, LOCK, Life, Remains, report};
-use crate::caps::Caps;
+use crate::caps::{NEEDED, names};
 use crate::cgroup;
+use crate::confinement::Confinement;
 use crate::error::{Context, Error, Result};
 use crate::pidfd::Pidfd;
 
@@ -77,25 +78,40 @@ extern "C" fn constructor() {
     }
     // A lab holds nothing of whoever started it: a lock of the caller's shell would be held as long as the lab lives.
     close_range(3, u32::MAX);
-    if let Err(error) = enter(life, remains.as_ref()) {
-        fail(&error);
+    // Before there is a user namespace, in which we are root and may do everything.
+    match Confinement::here().doing("read", "/proc/self") {
+        Ok(kept) => {
+            if let Err(error) = enter(life, remains.as_ref(), &kept) {
+                fail(&error, kept.advice());
+            }
+        }
+        Err(error) => fail(&error, None),
     }
 }
 
-/// Says why on the life line, where the outer reads it, and on standard error.
-fn fail(error: &Error) -> ! {
+/// Says why on the life line, or on standard error if nobody reads that any more. What is forbidden comes with what to do.
+fn fail(error: &Error, advice: Option<String>) -> ! {
+    let advice = if error.is_full() {
+        Some(format!(
+            "/proc/sys/user/max_user_namespaces is how many there may be; or be root, with {}",
+            names(&NEEDED)
+        ))
+    } else {
+        advice.filter(|_| error.is_forbidden())
+    };
+    let why = advice.map_or_else(|| error.to_string(), |advice| format!("{error}; {advice}"));
     #[expect(unsafe_code, reason = "descriptor 0 is the life line here")]
     // SAFETY: descriptor 0 is open (the outer made it our standard input) and stays so until the exit below.
     let line = unsafe { BorrowedFd::borrow_raw(0) };
-    let _ = nix::unistd::write(line, format!("error {error}\n").as_bytes());
-    let _ = writeln!(std::io::stderr(), "{error}");
+    if nix::unistd::write(line, format!("error {why}\n").as_bytes()).is_err() {
+        let _ = writeln!(std::io::stderr(), "{why}");
+    }
     exit(EXIT_ENTRY)
 }
 
 /// Returns in the inner process only.
-fn enter(life: Life, remains: Option<&Remains>) -> Result<()> {
-    let caps = Caps::effective().doing("read", "/proc/self/status")?;
-    let rootless = !(caps.sys_admin && caps.net_admin);
+fn enter(life: Life, remains: Option<&Remains>, kept: &Confinement) -> Result<()> {
+    let rootless = !kept.caps.suffice();
     let (uid, gid) = (getuid(), getgid());
     if rootless {
         unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWPID).doing("create", "a user namespace")?;
