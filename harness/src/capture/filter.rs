@@ -111,7 +111,7 @@ impl FromStr for Filter {
     fn from_str(text: &str) -> Result<Filter, Box<Report>> {
         match parse::parse(text) {
             Ok(expression) => Ok(Filter { text: text.trim().to_owned(), expression }),
-            Err(mistake) => Err(Box::new(Report::new("filter", text, vec![mistake]))),
+            Err(mistake) => Err(Box::new(Report::new("filter", text, vec![*mistake]))),
         }
     }
 }

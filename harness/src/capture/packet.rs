@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::dissect::{Layer, dissect};
+use super::line::Lines;
 use super::pcapng;
 
 /// A packet that passed an interface.
@@ -49,6 +50,12 @@ impl Captured {
     pub fn interface_of(&self, packet: &Packet) -> &str {
         let number = usize::try_from(packet.interface).ok();
         number.and_then(|number| self.interfaces.get(number)).map_or("?", String::as_str)
+    }
+
+    /// The packets, each in a line.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = Lines::new(self.interfaces.iter().map(String::as_str), false);
+        self.packets.iter().map(|packet| lines.line(self.interface_of(packet), packet)).collect()
     }
 
     /// All of it as a file of the format pcapng.

@@ -115,7 +115,7 @@ fn padded(body: &mut Vec<u8>, bytes: &[u8]) {
 
 /// Cut off between two characters.
 fn text(text: &str) -> &[u8] {
-    text[..text.floor_char_boundary(LONGEST_TEXT)].as_bytes()
+    &text.as_bytes()[..text.floor_char_boundary(LONGEST_TEXT)]
 }
 
 /// A block: its type, its length, its body, its length again (§3.1).

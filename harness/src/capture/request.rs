@@ -1,5 +1,6 @@
 //! What a capture is asked for.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +38,18 @@ pub enum Interfaces {
         /// As `lab ping` takes it.
         to: String,
     },
+}
+
+/// `at docker0:eth0 that are icmp`.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.on {
+            Interfaces::All => f.write_str("anywhere")?,
+            Interfaces::Of(targets) => write!(f, "at {}", targets.join(", "))?,
+            Interfaces::Path { from, to } => write!(f, "between {from} and {to}")?,
+        }
+        if self.filter.is_all() { Ok(()) } else { write!(f, " that are `{}`", self.filter) }
+    }
 }
 
 impl Request {

@@ -57,7 +57,7 @@ impl Lab {
             Interfaces::Of(targets) => {
                 let mut spots: Vec<Spot> = Vec::new();
                 for target in targets {
-                    add(&mut spots, self.spot(target).await?);
+                    add(&mut spots, self.spot(target)?);
                 }
                 Ok(spots)
             }
@@ -66,13 +66,13 @@ impl Lab {
     }
 
     /// `C0`, `docker0:eth0`, `docker0/eth0`, `docker0/demonet`, `docker0/1-620dd59483/vxlan1`, `host:X`, `switch:port0`.
-    async fn spot(&self, target: &str) -> Result<Spot> {
+    fn spot(&self, target: &str) -> Result<Spot> {
         // A name that two things have is told apart as everywhere.
         let (kind, rest) = match target.split_once(':') {
             Some((kind @ ("host" | "container"), rest)) => (Some(kind), rest),
             _ => (None, target),
         };
-        let rooms = self.named_rooms().await?;
+        let rooms = self.named_rooms()?;
         let mut parts: Vec<(&str, Option<&str>)> = vec![(rest, None)];
         parts.extend(rest.rsplit_once([':', '/']).map(|(room, link)| (room, Some(link))));
         for (room, link) in parts {
@@ -96,7 +96,7 @@ impl Lab {
     }
 
     /// The namespaces that are no places, by all their names: what one is found by, what it is shown as.
-    async fn named_rooms(&self) -> Result<Vec<(String, String, Netns)>> {
+    fn named_rooms(&self) -> Result<Vec<(String, String, Netns)>> {
         let mut all = vec![("switch".to_owned(), "switch".to_owned(), self.0.fabric.netns().clone())];
         for host in self.hosts().filter(|host| host.alive().is_ok()) {
             let containers = self.containers();

@@ -103,9 +103,10 @@ fn save(stream: UnixStream, file: &Path) -> anyhow::Result<ExitCode> {
     } else {
         Some(File::create(file).with_context(|| format!("cannot write {}", file.display()))?)
     };
-    let mut reader = Reader::new(BufReader::with_capacity(CHUNK, Copying { from: stream, to }));
+    let reader = Reader::new(BufReader::with_capacity(CHUNK, Copying { from: stream, to }));
     let mut counts = Counts::default();
-    while let Some(block) = reader.next().context("cannot copy packets")? {
+    for block in reader {
+        let block = block.context("cannot copy packets")?;
         // The interfaces that there are come before any packet.
         if counts.interfaces == 0 {
             print::note("capturing; ^C ends it");
@@ -136,10 +137,11 @@ impl Read for Copying {
 /// A line each.
 fn show(json: bool, stream: UnixStream) -> anyhow::Result<ExitCode> {
     let coloured = io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-    let mut reader = Reader::new(BufReader::with_capacity(CHUNK, stream));
+    let reader = Reader::new(BufReader::with_capacity(CHUNK, stream));
     let mut lines = Lines::new([], coloured);
     let (mut interfaces, mut counts) = (Vec::new(), Counts::default());
-    while let Some(block) = reader.next().context("cannot read packets")? {
+    for block in reader {
+        let block = block.context("cannot read packets")?;
         counts.add(&block);
         match block {
             Block::Interface { name } => {

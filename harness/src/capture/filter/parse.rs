@@ -11,10 +11,16 @@ const DEEPEST: usize = 50;
 /// The largest VNI (RFC 7348 §5: 24 bits).
 const LARGEST_VNI: u32 = 0x00ff_ffff;
 
+type Wrong = Box<Mistake>;
+
+fn wrong<T>(mistake: Mistake) -> Result<T, Wrong> {
+    Err(Box::new(mistake))
+}
+
 const WORDS: &str = "`arp`, `ip`, `ip6`, `icmp`, `icmp6`, `tcp`, `udp`, `vxlan`, `host A`, `net A/N`, `port N`, `vni N`, `inner X`, `outer X`, `not X`, or `(`";
 
 /// `None`: there is nothing in it.
-pub(super) fn parse(text: &str) -> Result<Option<Expression>, Mistake> {
+pub(super) fn parse(text: &str) -> Result<Option<Expression>, Wrong> {
     let mut reader = Reader { text, tokens: tokens(text), at: 0, depth: 0 };
     if reader.tokens.is_empty() {
         return Ok(None);
@@ -23,9 +29,13 @@ pub(super) fn parse(text: &str) -> Result<Option<Expression>, Mistake> {
     match reader.next() {
         None => Ok(Some(expression)),
         Some(token) => {
-            let title = format!("{} does not belong here", quote(&text[token.clone()]));
-            let label = if &text[token.clone()] == ")" { "closes nothing" } else { "a word too many" };
-            Err(Mistake::new(title, &token, label).help("between two conditions stands `and` or `or`"))
+            let word = &text[token.clone()];
+            let title = format!("{} does not belong here", quote(word));
+            if word == ")" {
+                return wrong(Mistake::new(title, &token, "closes nothing"));
+            }
+            let mistake = Mistake::new(title, &token, "a word too many");
+            wrong(mistake.help("between two conditions stands `and` or `or`"))
         }
     }
 }
@@ -75,13 +85,12 @@ impl Reader<'_> {
         is
     }
 
-    /// Where the text ends, for what is missing there.
+    /// The last word, for what is missing behind it.
     fn end(&self) -> Token {
-        let last = self.tokens.last().map_or(0, |token| token.end);
-        last.saturating_sub(1)..last
+        self.tokens.last().cloned().unwrap_or_default()
     }
 
-    fn any(&mut self) -> Result<Expression, Mistake> {
+    fn any(&mut self) -> Result<Expression, Wrong> {
         let mut all = vec![self.all()?];
         while self.take(&["or", "||"]) {
             all.push(self.all()?);
@@ -89,7 +98,7 @@ impl Reader<'_> {
         Ok(alone_or(all, Expression::Any))
     }
 
-    fn all(&mut self) -> Result<Expression, Mistake> {
+    fn all(&mut self) -> Result<Expression, Wrong> {
         let mut all = vec![self.one()?];
         while self.take(&["and", "&&"]) {
             all.push(self.one()?);
@@ -97,13 +106,13 @@ impl Reader<'_> {
         Ok(alone_or(all, Expression::All))
     }
 
-    fn one(&mut self) -> Result<Expression, Mistake> {
+    fn one(&mut self) -> Result<Expression, Wrong> {
         let Some(token) = self.next() else {
             let mistake = Mistake::new("something is missing", &self.end(), "what follows this?");
-            return Err(mistake.help(format!("one of {WORDS}")));
+            return wrong(mistake.help(format!("one of {WORDS}")));
         };
         if self.depth >= DEEPEST {
-            return Err(Mistake::new("that is too deep", &token, "too many within each other"));
+            return wrong(Mistake::new("that is too deep", &token, "too many within each other"));
         }
         self.depth += 1;
         let one = self.one_of(&token);
@@ -111,7 +120,7 @@ impl Reader<'_> {
         one
     }
 
-    fn one_of(&mut self, token: &Token) -> Result<Expression, Mistake> {
+    fn one_of(&mut self, token: &Token) -> Result<Expression, Wrong> {
         let text = self.text;
         match &text[token.clone()] {
             "not" | "!" => Ok(Expression::Not(Box::new(self.one()?))),
@@ -120,7 +129,7 @@ impl Reader<'_> {
             "(" => {
                 let within = self.any()?;
                 if !self.take(&[")"]) {
-                    return Err(Mistake::new("a parenthesis is not closed", token, "opened here"));
+                    return wrong(Mistake::new("a parenthesis is not closed", token, "opened here"));
                 }
                 Ok(within)
             }
@@ -128,7 +137,7 @@ impl Reader<'_> {
                 let (vni, token) = self.value::<u32>("vni", "a number such as 256")?;
                 if vni > LARGEST_VNI {
                     let title = format!("{vni} is not a VNI");
-                    return Err(Mistake::new(title, &token, format!("0 to {LARGEST_VNI}")));
+                    return wrong(Mistake::new(title, &token, format!("0 to {LARGEST_VNI}")));
                 }
                 Ok(Expression::Vni(vni))
             }
@@ -153,7 +162,7 @@ impl Reader<'_> {
     }
 
     /// What may follow a protocol: which end, and what that is.
-    fn term(&mut self, protocol: Option<Word>, token: &Token) -> Result<Expression, Mistake> {
+    fn term(&mut self, protocol: Option<Word>, token: &Token) -> Result<Expression, Wrong> {
         let end = match self.peek() {
             "src" => End::From,
             "dst" => End::To,
@@ -169,36 +178,34 @@ impl Reader<'_> {
         if of.is_none() && end != End::Either {
             let at = self.tokens.get(self.at).cloned().unwrap_or_else(|| self.end());
             let mistake = Mistake::new("which end of what?", &at, "`host`, `net` or `port`");
-            return Err(mistake.help("write `src host A`, `dst net A/N` or `dst port N`"));
+            return wrong(mistake.help("write `src host A`, `dst net A/N` or `dst port N`"));
         }
         if of.is_none() && protocol.is_none() {
             let title = format!("{} is no condition", quote(&self.text[token.clone()]));
-            return Err(Mistake::new(title, token, "unknown").help(format!("one of {WORDS}")));
+            return wrong(Mistake::new(title, token, "unknown").help(format!("one of {WORDS}")));
         }
         if let (Some(word), Some(Of::Port(_))) = (protocol, of)
             && !matches!(word, Word::Tcp | Word::Udp | Word::Ip | Word::Ip6 | Word::Vxlan)
         {
-            return Err(Mistake::new("neither ARP nor ICMP has ports", token, "of these no packet"));
+            return wrong(Mistake::new("neither ARP nor ICMP has ports", token, "of these no packet"));
         }
         Ok(Expression::Is(Term { protocol, end, of }))
     }
 
-    fn named<T: FromStr>(&mut self, word: &str, what: &str) -> Result<T, Mistake> {
+    fn named<T: FromStr>(&mut self, word: &str, what: &str) -> Result<T, Wrong> {
         self.at += 1;
         self.value(word, what).map(|(value, _)| value)
     }
 
-    fn value<T: FromStr>(&mut self, word: &str, what: &str) -> Result<(T, Token), Mistake> {
+    fn value<T: FromStr>(&mut self, word: &str, what: &str) -> Result<(T, Token), Wrong> {
         let Some(token) = self.next() else {
-            return Err(Mistake::new(format!("`{word}` needs {what}"), &self.end(), "nothing follows"));
+            return wrong(Mistake::new(format!("`{word}` needs {what}"), &self.end(), "nothing follows"));
         };
-        match self.text[token.clone()].parse() {
-            Ok(value) => Ok((value, token)),
-            Err(_) => {
-                let title = format!("`{word}` needs {what}, not {}", quote(&self.text[token.clone()]));
-                Err(Mistake::new(title, &token, "not one"))
-            }
+        if let Ok(value) = self.text[token.clone()].parse() {
+            return Ok((value, token));
         }
+        let title = format!("`{word}` needs {what}, not {}", quote(&self.text[token.clone()]));
+        wrong(Mistake::new(title, &token, "not one"))
     }
 }
 

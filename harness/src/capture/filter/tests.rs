@@ -67,7 +67,6 @@ fn and_binds_more_than_or_and_not_most() {
 
 #[test]
 fn mistakes_are_shown_where_they_are() {
-    let mut shown = String::new();
     let wrong = [
         "icpm",
         "icmp arp",
@@ -84,11 +83,8 @@ fn mistakes_are_shown_where_they_are() {
         "tcp dst arp",
         "net 10.0.0.0",
     ];
-    for filter in wrong {
-        let report = filter.parse::<Filter>().expect_err(filter);
-        shown.push_str(&format!("{report}\n\n"));
-    }
-    insta::assert_snapshot!("mistakes", shown);
+    let shown = wrong.map(|filter| filter.parse::<Filter>().expect_err(filter).plain());
+    insta::assert_snapshot!("mistakes", shown.join("\n\n"));
 }
 
 #[test]

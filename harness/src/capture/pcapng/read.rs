@@ -46,8 +46,7 @@ impl<R: Read> Reader<R> {
         Reader(from)
     }
 
-    /// The next block; `None` at the end. What is not of this format, or cut off, is an error.
-    pub fn next(&mut self) -> io::Result<Option<Block>> {
+    fn block(&mut self) -> io::Result<Option<Block>> {
         loop {
             let mut head = [0; 8];
             if !self.fill(&mut head)? {
@@ -84,6 +83,15 @@ impl<R: Read> Reader<R> {
             }
         }
         Ok(true)
+    }
+}
+
+/// What is not of this format, or cut off, is an error.
+impl<R: Read> Iterator for Reader<R> {
+    type Item = io::Result<Block>;
+
+    fn next(&mut self) -> Option<io::Result<Block>> {
+        self.block().transpose()
     }
 }
 

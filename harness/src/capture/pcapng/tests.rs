@@ -5,11 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn all(bytes: &[u8]) -> std::io::Result<Vec<Block>> {
-    let (mut reader, mut blocks) = (Reader::new(bytes), Vec::new());
-    while let Some(block) = reader.next()? {
-        blocks.push(block);
-    }
-    Ok(blocks)
+    // An error is not read past.
+    Reader::new(bytes).collect()
 }
 
 fn a_packet(bytes: &[u8], comment: Option<&str>) -> Packet {
