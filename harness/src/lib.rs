@@ -20,6 +20,7 @@
 //! | what is expected, now, soon, or never | [`expect`](mod@expect) |
 //! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks, a store that serves badly; a nemesis | [`fault`] |
 //! | steps in a file, played by `lab run` | [`scenario`], [`stage`] |
+//! | what passes its interfaces: captured, filtered, in a file for Wireshark | [`capture`] |
 //! | how fast it is, and what that costs: traffic of our own, and layer by layer | [`traffic`], [`layers`] |
 //! | what is shown and kept of a failure | [`report`] |
 //! | what a test has left behind | [`leak`] |
@@ -44,9 +45,11 @@
 //! - [`handle`]: typed handles of hosts, containers, networks and processes; [`expect`](mod@expect): what is expected of them.
 //! - [`fault`]: what goes wrong in a lab, and how it is put right again.
 //! - [`layers`]: what the layers between two containers cost.
+//! - [`capture`]: what passes the interfaces of a lab.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
 
+pub mod capture;
 pub mod consul;
 mod container;
 pub mod control;

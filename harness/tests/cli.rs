@@ -4,6 +4,8 @@
 
 #[path = "cli/bench.rs"]
 mod bench;
+#[path = "cli/capture.rs"]
+mod capture;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/console.rs"]

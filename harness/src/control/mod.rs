@@ -9,6 +9,7 @@ use overlay::CreateNetwork;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::capture;
 use crate::consul::Sought;
 use crate::error::Error;
 use crate::fault::{Fault, Nemesis, Schedule};
@@ -197,6 +198,11 @@ pub enum Request {
     },
     /// A connection to the store's HTTP face. Its descriptor comes with the answer.
     DialStore,
+    /// Packets, from the answer on. With it comes a socket, from which a file is read; what is shut down there is the end.
+    Capture {
+        /// Which, and where.
+        request: Box<capture::Request>,
+    },
     /// What processes printed; an item a line.
     Logs {
         /// Of which container; of all, if none is named.

@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixListener as StdListener;
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Notify;
 
 use super::{LONGEST, Reply, Request};
+use crate::capture::Sink;
 use crate::consul::Sought;
 use crate::error::{Error, Kind, Result};
 use crate::events::Event;
@@ -198,6 +199,12 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
             let stream = stream
                 .map_err(|e| Error::new(Kind::Machine, format_args!("cannot pass a connection on: {e}")))?;
             Ok(End { fds: vec![stream.into()], ..End::default() })
+        }
+        Request::Capture { request } => {
+            let broken = |e| Error::new(Kind::Machine, format_args!("cannot capture packets: {e}"));
+            let (near, far) = StdStream::pair().map_err(broken)?;
+            lab.record(&request, Sink::stream(near)).await?;
+            Ok(End { fds: vec![far.into()], ..End::default() })
         }
         Request::Logs { target, follow } => logs(lab, target.as_deref(), follow, way).await,
         Request::Trace { sought, follow } => trace(lab, &sought, follow, way).await,

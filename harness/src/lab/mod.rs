@@ -1,6 +1,7 @@
 //! A lab: its hosts and containers on a switch, alive.
 
 mod build;
+mod capture;
 mod check;
 mod crash;
 mod describe;
@@ -9,6 +10,7 @@ mod inspect;
 mod logs;
 mod names;
 mod nemesis;
+mod path;
 mod pause;
 mod ping;
 mod place;

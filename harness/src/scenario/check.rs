@@ -3,13 +3,14 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::captures::check_capture;
 use super::expectations::check_expect;
 use super::fact::Check;
 use super::facts::check_fact;
 use super::faults::{check_fault, check_heal, check_nemesis};
 use super::file::{CheckTable, RepeatTable, StepTable};
 use super::requests::one_line;
-use super::step::{Repeat, Step, Verb, Wait};
+use super::step::{Capture, Repeat, Step, Verb, Wait};
 use super::throughput::check_throughput;
 use super::verbs::{
     check_container_verb, check_exec, check_kv, check_network_verb, check_ping, check_resolve, check_tcp,
@@ -47,7 +48,7 @@ fn check_step(checker: &mut Checker, table: &At<StepTable>) -> Option<Step> {
         checker.mistake(Mistake::new("only a fault has a name", &name.span, "names nothing"));
     }
     let verb = check_verb(checker, table, verb, timeout)?;
-    if let (Verb::Nemesis(_) | Verb::Repeat(_) | Verb::Parallel(_), Some(text)) =
+    if let (Verb::Nemesis(_) | Verb::Repeat(_) | Verb::Parallel(_) | Verb::Capture(_), Some(text)) =
         (&verb, table.within.as_ref().or(table.holds_for.as_ref()))
     {
         let mistake = Mistake::new("this is played once", &text.span, "tried again");
@@ -102,6 +103,7 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         of("nemesis", table.nemesis.as_ref()),
         of("repeat", table.repeat.as_ref()),
         of("parallel", table.parallel.as_ref()),
+        of("capture", table.capture.as_ref()),
     ];
     let mut given: Vec<_> = all.into_iter().flatten().collect();
     given.sort_by_key(|(_, span)| span.start);
@@ -110,7 +112,7 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         [] => {
             let mistake = Mistake::new("a step needs a verb", &table.span, "does nothing");
             checker.mistake(mistake.help(
-                "one of `ping`, `exec`, `tcp`, `udp`, `throughput`, `resolve`, `kv`, `network`, `container`, `check`, `wait`, `fault`, `heal`, `nemesis`, `repeat` and `parallel`",
+                "one of `ping`, `exec`, `tcp`, `udp`, `throughput`, `resolve`, `kv`, `network`, `container`, `check`, `wait`, `fault`, `heal`, `nemesis`, `repeat`, `parallel` and `capture`",
             ));
             None
         }
@@ -142,6 +144,12 @@ fn check_verb(checker: &mut Checker, table: &StepTable, verb: &str, timeout: Dur
         "parallel" => {
             let steps = table.parallel.as_ref()?;
             check_steps(checker, steps, &steps.span).map(Verb::Parallel)
+        }
+        "capture" => {
+            let table = table.capture.as_ref()?;
+            let request = check_capture(checker, table);
+            let steps = check_steps(checker, &table.step, &table.span);
+            Some(Verb::Capture(Capture { request: request?, steps: steps? }))
         }
         "check" => {
             let check = table.check.as_ref()?;

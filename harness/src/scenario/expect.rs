@@ -63,6 +63,11 @@ pub enum Expect {
         /// How many there are.
         count: Bound<u64>,
     },
+    /// Of packets that are captured.
+    Packets {
+        /// How many there are.
+        count: Bound<u64>,
+    },
     /// Of a name that is looked up.
     Found {
         /// Exactly these addresses or names, in any order. `None`: any at all.
@@ -115,6 +120,13 @@ pub enum Outcome {
         found: Vec<String>,
         /// There may have been more: the trace has forgotten some.
         forgotten: bool,
+    },
+    /// Packets were captured.
+    Packets {
+        /// Each in a line.
+        found: Vec<String>,
+        /// How many there were beside them that could not be kept.
+        lost: u64,
     },
     /// A name was looked up: what it has, or why that is not known.
     Found(Result<Vec<String>, String>),
@@ -184,8 +196,14 @@ impl Expect {
                 judge_value(*exists, value, found.as_deref())
             }
             (Self::Keys { present, absent }, Outcome::Keys(keys)) => judge_keys(present, absent, keys),
-            (Self::Requests { count }, Outcome::Requests { found, forgotten }) => {
-                judge_requests(count, found, *forgotten)
+            (Self::Requests { count }, Outcome::Requests { found, forgotten }) => judge_count(
+                "requests",
+                count,
+                found,
+                forgotten.then_some("the trace has forgotten older ones"),
+            ),
+            (Self::Packets { count }, Outcome::Packets { found, lost }) => {
+                judge_count("packets", count, found, (*lost > 0).then_some("there was no room for more"))
             }
             (Self::Done { output }, Outcome::Request(Ok(text))) => judge_text("output", output, text),
             (Self::Done { .. }, Outcome::Request(Err(why))) => {
@@ -230,6 +248,7 @@ impl fmt::Display for Expect {
                 f.write_str(&all.join(", "))
             }
             Self::Requests { count } => write!(f, "{count} such requests"),
+            Self::Packets { count } => write!(f, "{count} such packets"),
             Self::Found { records: Some(records) } => f.write_str(&listed(records)),
             Self::Done { .. } => f.write_str("success"),
             Self::Refused { .. } => f.write_str("an error"),
@@ -351,24 +370,29 @@ fn judge_keys(present: &[String], absent: &[String], keys: &[String]) -> Result<
     }
 }
 
-/// The latest of many requests that are shown.
-const REQUESTS: usize = 3;
+/// The latest of many requests or packets that are shown.
+const LATEST: usize = 3;
 
-/// What was forgotten may have been any number: a count holds that holds for more, too.
-fn judge_requests(count: &Bound<u64>, found: &[String], forgotten: bool) -> Result<(), Mismatch> {
+/// What there was `beside` may have been any number: a count holds that holds for more, too.
+fn judge_count(
+    what: &str,
+    count: &Bound<u64>,
+    found: &[String],
+    beside: Option<&str>,
+) -> Result<(), Mismatch> {
     let seen = u64::try_from(found.len()).unwrap_or(u64::MAX);
-    if count.admits(&seen) && (!forgotten || count.admits(&u64::MAX)) {
+    if count.admits(&seen) && (beside.is_none() || count.admits(&u64::MAX)) {
         return Ok(());
     }
-    let latest = found[found.len().saturating_sub(REQUESTS)..].join("\n");
+    let latest = found[found.len().saturating_sub(LATEST)..].join("\n");
     let mut got = format!("{seen}");
-    if forgotten {
-        got.push_str(", and the trace has forgotten older ones");
+    if let Some(beside) = beside {
+        got = format!("{got}, and {beside}");
     }
     if !latest.is_empty() {
         got = format!("{got}, at last {}", shown(&latest));
     }
-    mismatch(format!("{count} such requests"), got)
+    mismatch(format!("{count} such {what}"), got)
 }
 
 #[cfg(test)]

@@ -71,6 +71,9 @@ pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At
         Verb::Kv(KvVerb::Trace { .. }) => Expect::Requests {
             count: check_bound(checker, table.count.as_ref()).unwrap_or(Bound::at_least(1)),
         },
+        Verb::Capture(_) => Expect::Packets {
+            count: check_bound(checker, table.count.as_ref()).unwrap_or(Bound::at_least(1)),
+        },
         Verb::Kv(_) | Verb::Network(_) | Verb::Container(_) | Verb::Fault(_) | Verb::Heal(_) => {
             match &table.error {
                 Some(error) => Expect::Refused { error: check_error(checker, error) },
@@ -115,6 +118,7 @@ fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
         Verb::Nemesis(_) => ("nemesis", &[]),
         Verb::Repeat(_) => ("repeat", &[]),
         Verb::Parallel(_) => ("parallel", &[]),
+        Verb::Capture(_) => ("capture", &["count"]),
     }
 }
 

@@ -7,12 +7,13 @@
 //! - `text`: conditions on a text, with globs and JSON.
 //! - `file`: the tables of a step as written.
 //! - `check`: from those tables to steps.
-//! - `verbs`, `throughput`, `facts`, `faults`, `ailments` and `requests` (the store's), `expectations`: its parts, one family of tables each.
+//! - `verbs`, `throughput`, `captures`, `facts`, `faults`, `ailments` and `requests` (the store's), `expectations`: its parts, one family of tables each.
 //! - `run`: the steps played on a lab; `patience`: when one is tried again; `perform`: a verb done once.
 //! - `look`: facts, looked up in kernel and store.
 //! - `event`: what happens meanwhile.
 
 mod ailments;
+mod captures;
 mod check;
 mod event;
 mod expect;
@@ -38,9 +39,9 @@ pub use fact::{Check, Route};
 pub use limit::{Bound, Percent, Speed};
 pub use run::{Options, Played, play};
 pub use step::{
-    ContainerVerb, DNS, Destination, Exec, FaultVerb, GATEWAY_BRIDGE, HealVerb, INTERNET, IPV6, KvVerb,
-    Listen, Load, NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Step, Target, Tcp, Throughput, Udp, Verb,
-    Via, Wait,
+    Capture, ContainerVerb, DNS, Destination, Exec, FaultVerb, GATEWAY_BRIDGE, HealVerb, INTERNET, IPV6,
+    KvVerb, Listen, Load, NemesisVerb, NetworkVerb, Ping, Repeat, Resolve, Step, Target, Tcp, Throughput,
+    Udp, Verb, Via, Wait,
 };
 pub use text::Text;
 

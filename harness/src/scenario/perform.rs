@@ -51,7 +51,7 @@ pub(super) async fn perform(lab: &Lab, verb: &Verb) -> Tried {
         Verb::Heal(verb) => requested(heal(lab, verb).await),
         Verb::Nemesis(verb) => nemesis(lab, verb).await,
         // Whoever plays steps plays those within a step.
-        Verb::Repeat(_) | Verb::Parallel(_) => Ok(Outcome::Fact(Ok(()))).into(),
+        Verb::Repeat(_) | Verb::Parallel(_) | Verb::Capture(_) => Ok(Outcome::Fact(Ok(()))).into(),
         Verb::Wait(Wait::Time(time)) => {
             // The time that the file asks to wait, for what cannot be observed.
             tokio::time::sleep(*time).await;

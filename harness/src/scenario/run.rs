@@ -10,7 +10,8 @@ use super::fact::Check;
 use super::look::look;
 use super::patience::{Next, Patience};
 use super::perform::{Tried, perform};
-use super::step::{Repeat, Step, Verb, Wait};
+use super::step::{Capture, Repeat, Step, Verb, Wait};
+use crate::error::Error;
 use crate::lab::Lab;
 use crate::probe::missing_tool;
 use crate::topology::show_duration;
@@ -115,6 +116,7 @@ async fn play_step(lab: &Lab, step: &Step, begun: Instant, end: Limit, tries: &m
     match &step.verb {
         Verb::Repeat(repeat) => play_rounds(lab, repeat, limit, tries).await,
         Verb::Parallel(steps) => play_at_once(lab, steps, limit, tries).await,
+        Verb::Capture(capture) => play_captured(lab, step, capture, limit, tries).await,
         _ => try_step(lab, step, begun, limit, tries).await,
     }
 }
@@ -131,6 +133,33 @@ async fn play_rounds(lab: &Lab, Repeat { count, steps }: &Repeat, limit: Limit, 
         }
     }
     StepEnd::Held
+}
+
+/// Plays steps in order, and looks at what passed meanwhile.
+async fn play_captured(lab: &Lab, step: &Step, verb: &Capture, limit: Limit, tries: &mut u32) -> StepEnd {
+    *tries = 1;
+    let failed = |why: Error| {
+        StepEnd::Failed(Failure { expected: expected(step), got: why.to_string(), ..Failure::default() })
+    };
+    let capture = match lab.capture(verb.request.clone()).await {
+        Ok(capture) => capture,
+        Err(why) => return failed(why),
+    };
+    for step in &verb.steps {
+        let end = Box::pin(play_step(lab, step, Instant::now(), limit, &mut 0)).await;
+        if let StepEnd::Failed(failure) = end {
+            return within(format_args!("in step"), step, failure);
+        }
+    }
+    let captured = match capture.end().await {
+        Ok(captured) => captured,
+        Err(why) => return failed(why),
+    };
+    let outcome = Outcome::Packets { found: captured.lines(), lost: captured.lost + captured.forgotten };
+    match step.expect.judge(&outcome) {
+        Ok(()) => StepEnd::Held,
+        Err(Mismatch { expected, got }) => StepEnd::Failed(Failure { expected, got, ..Failure::default() }),
+    }
 }
 
 /// Plays steps at once, all of them to their end. Of those that fail the first one in the file counts.

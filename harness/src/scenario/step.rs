@@ -11,6 +11,7 @@ use overlay::dns::Question;
 
 use super::expect::Expect;
 use super::fact::Check;
+use crate::capture;
 use crate::consul::Sought;
 use crate::fault::{Fault, Nemesis};
 use crate::lab::Connect;
@@ -71,6 +72,8 @@ pub enum Verb {
     Repeat(Repeat),
     /// Plays steps at once; it holds when all of them have.
     Parallel(Vec<Step>),
+    /// Captures packets while steps are played in order.
+    Capture(Capture),
 }
 
 /// Echo requests from one place to another.
@@ -292,6 +295,15 @@ pub struct Repeat {
     pub steps: Vec<Step>,
 }
 
+/// Packets that are captured while steps are played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capture {
+    /// Which, and where.
+    pub request: capture::Request,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
 /// A place where something runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
@@ -408,6 +420,7 @@ impl Verb {
         match self {
             Self::Repeat(repeat) => &repeat.steps,
             Self::Parallel(steps) => steps,
+            Self::Capture(capture) => &capture.steps,
             _ => &[],
         }
     }
@@ -461,6 +474,7 @@ impl fmt::Display for Verb {
                 steps => write!(f, "{} steps, {count} times", steps.len()),
             },
             Self::Parallel(steps) => write!(f, "{} steps at once", steps.len()),
+            Self::Capture(Capture { request, .. }) => write!(f, "packets {request}"),
             Self::Check(check) => check.fmt(f),
             Self::Wait(Wait::Time(time)) => write!(f, "wait {}", show_duration(*time)),
             Self::Wait(Wait::Until(check)) => write!(f, "wait until {check}"),

@@ -50,7 +50,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn new(path: &str, source: &str, mut mistakes: Vec<Mistake>) -> Self {
+    pub(crate) fn new(path: &str, source: &str, mut mistakes: Vec<Mistake>) -> Self {
         mistakes.sort_by_key(|mistake| mistake.span.start);
         Self { path: path.to_owned(), source: source.to_owned(), mistakes }
     }

@@ -81,6 +81,11 @@ impl Stream {
         self.text.is_empty()
     }
 
+    /// Whether that is among what it has said and nobody has waited for.
+    pub(crate) fn has(&self, what: &str) -> bool {
+        self.text.contains(what)
+    }
+
     /// Types that.
     pub(crate) fn key(&mut self, text: &str) -> &mut Stream {
         self.pty.as_mut().unwrap().write_all(text.as_bytes()).unwrap();

@@ -19,7 +19,7 @@
 //! - [`pty`]: programs on terminals of our own.
 //! - [`canary`]: waiting until the kernel has freed a namespace.
 //! - [`probe`]: what this kernel can do, by trying.
-//! - [`packet`]: frames as they pass, for those who only look; [`vnet`]: what is left to do with a frame.
+//! - [`packet`]: frames as they pass, for those who only look; [`capture`]: the same from memory that the kernel shares with us.
 //! - [`wire`]: frames carried by somebody in between, [`vnet`]: what is left to do with them; [`offload`]: what links leave to
 //!   others.
 //! - [`datagrams`]: many UDP datagrams sent or received in a system call.
@@ -43,6 +43,7 @@
 mod birth;
 pub mod canary;
 pub mod caps;
+pub mod capture;
 pub mod cgroup;
 pub mod confinement;
 pub mod conntrack;

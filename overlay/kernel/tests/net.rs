@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use kernel::capture::{RETIRE, Ring};
 use kernel::conntrack::{Conntrack, Flow};
 use kernel::icmp::{Echo, Pinger};
 use kernel::nft::{Action, Base, Chain, Family, Hook, Match, Nft, Rule, Table};
@@ -321,4 +322,55 @@ fn a_bridge_has_no_vlans_and_each_entry_once() {
     assert_eq!(have.link("br0").unwrap().bridge, Some(settings));
     let its = have.fdb.iter().filter(|entry| entry.dev == 10 && !entry.own);
     assert_eq!(its.map(|entry| Some(entry.mac)).collect::<Vec<_>>(), [have.link("a").unwrap().mac]);
+}
+
+/// What a ring hears until nothing has come for some turns of the kernel's timer.
+fn heard(ring: &mut Ring) -> Vec<(u32, bool, u32, usize)> {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut all = Vec::new();
+    loop {
+        let mut fds = [PollFd::new(ring.as_fd(), PollFlags::POLLIN)];
+        let patience = PollTimeout::try_from(20 * RETIRE).unwrap();
+        if poll(&mut fds, patience).unwrap() == 0 {
+            return all;
+        }
+        ring.each(|seen| all.push((seen.link, seen.outgoing, seen.length, seen.bytes.len())));
+    }
+}
+
+#[kernel::isolate]
+fn a_ring_hears_what_passes_its_links_and_no_others() {
+    let (a, b) = pair();
+    assert!(answers(&a, [10, 0, 0, 2]));
+    let (mut all, mut one) =
+        (Ring::open(&a, &[], 96, 1 << 20).unwrap(), Ring::open(&b, &[7], 20, 1 << 20).unwrap());
+    let mut other = Ring::open(&b, &[1], 96, 1 << 20).unwrap();
+    assert!(answers(&a, [10, 0, 0, 2]));
+    let echo = |heard: Vec<(u32, bool, u32, usize)>| {
+        // ARP is 42 bytes long, an echo of ours 98.
+        heard.into_iter().filter(|(_, _, length, _)| *length == 98).collect::<Vec<_>>()
+    };
+    assert_eq!(echo(heard(&mut all)), [(5, true, 98, 96), (5, false, 98, 96)]);
+    assert_eq!(echo(heard(&mut one)), [(7, false, 98, 20), (7, true, 98, 20)]);
+    assert_eq!(heard(&mut other), []);
+    assert_eq!((all.lost().unwrap(), one.lost().unwrap()), (0, 0));
+}
+
+#[kernel::isolate]
+fn what_finds_no_room_in_a_ring_is_counted() {
+    const SENT: u64 = 2000;
+    let a = Netns::new("a").unwrap();
+    Rtnl::new(&a).unwrap().apply(&Batch::new().up(1, "lo")).unwrap();
+    let mut ring = Ring::open(&a, &[], kernel::capture::LONGEST, 1).unwrap();
+    let socket = a.udp((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    for _ in 0..SENT {
+        // To itself, so that no error comes back; what finds no room there was seen all the same.
+        socket.send_to(&[0; 1000], socket.local_addr().unwrap()).unwrap();
+    }
+    let heard = u64::try_from(heard(&mut ring).len()).unwrap();
+    let lost = ring.lost().unwrap();
+    assert!(heard > 0 && lost > 0, "{heard} heard, {lost} lost");
+    // The loopback's own copies, on their way out, take room as well.
+    assert!(heard + lost >= SENT && heard + lost <= 2 * SENT, "{heard} heard, {lost} lost");
+    assert_eq!(ring.lost().unwrap(), lost, "nothing more is lost");
 }

@@ -62,6 +62,8 @@ pub(crate) enum Verb {
     Shell(Shell),
     /// Send echo requests between hosts, containers and addresses.
     Ping(Ping),
+    /// Capture packets at any interfaces of a lab: into a file for Wireshark, or a line each.
+    Capture(crate::capture::Capture),
     /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, settings, rules.
     Inspect(Inspect),
     /// Say where store and kernels do not agree, and what that does harm to.

@@ -6,6 +6,7 @@
 mod ailment;
 mod args;
 mod bench;
+mod capture;
 mod check;
 mod choose;
 mod container;
@@ -117,6 +118,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Exec(verb) => exec::exec(&scope, &verb),
         Verb::Shell(verb) => exec::shell(&scope, &verb),
         Verb::Ping(verb) => ping::main(&scope, &verb),
+        Verb::Capture(verb) => capture::main(&scope, verb),
         Verb::Inspect(verb) => inspect::main(&scope, &verb),
         Verb::Check(verb) => check::main(&scope, &verb),
         Verb::Network(verb) => network::main(&scope, verb),

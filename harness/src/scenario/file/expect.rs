@@ -39,7 +39,7 @@ pub(crate) struct ExpectTable {
     pub(crate) keys: Option<At<Vec<String>>>,
     /// kv.ls: none of these globs fits any key.
     pub(crate) no_keys: Option<At<Vec<String>>>,
-    /// kv.trace: how many such requests: `0`, `>=1`.
+    /// kv.trace, capture: how many such requests or packets: `0`, `>=1`.
     pub(crate) count: Option<At<String>>,
     /// network.ls, network.inspect: what is shown.
     pub(crate) output: Option<At<TextTable>>,

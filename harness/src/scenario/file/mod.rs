@@ -21,6 +21,6 @@ pub(super) use fault::{DropTable, FaultTable, KvFaultTable, NemesisTable, Partit
 pub(super) use listen::ListenEntry;
 pub(crate) use step::StepTable;
 pub(super) use step::{
-    ConnectTable, ContainerVerbTable, ExecTable, KvTable, NetworkVerbTable, PingTable, RepeatTable,
-    ResolveTable, TcpTable, ThroughputTable, TraceTable, UdpTable,
+    CaptureTable, ConnectTable, ContainerVerbTable, ExecTable, KvTable, NetworkVerbTable, PingTable,
+    RepeatTable, ResolveTable, TcpTable, ThroughputTable, TraceTable, UdpTable,
 };

@@ -12,7 +12,7 @@ use crate::topology::{At, ContainerTable, NetworkTable, WordOr};
 /// One `[[step]]`: exactly one verb, and how it is judged.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["throughput"] }, { "required": ["resolve"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["throughput"] }, { "required": ["resolve"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }, { "required": ["capture"] }]))]
 pub(crate) struct StepTable {
     /// A sentence that says what holds.
     pub(crate) name: Option<At<String>>,
@@ -63,6 +63,22 @@ pub(crate) struct StepTable {
     pub(crate) repeat: Option<At<RepeatTable>>,
     /// Steps played at once.
     pub(crate) parallel: Option<At<Vec<At<StepTable>>>>,
+    /// Packets, while steps are played.
+    pub(crate) capture: Option<At<CaptureTable>>,
+}
+
+/// Packets that are captured while steps are played in order.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CaptureTable {
+    /// Where: `C0`, `docker0:eth0`, `docker0/demonet`; everywhere unless said.
+    pub(crate) on: Option<At<Vec<At<String>>>>,
+    /// From whom and to whom: at the interfaces that a packet between the two crosses.
+    pub(crate) path: Option<At<Vec<At<String>>>>,
+    /// Only packets that are so, as `lab capture` takes it: `icmp and not vni 256`.
+    pub(crate) filter: Option<At<String>>,
+    /// The steps.
+    pub(crate) step: Vec<At<StepTable>>,
 }
 
 /// Steps played in order, so many times.

@@ -1,0 +1,301 @@
+//! The thread of a capture: it reads all rings, puts what it finds in the order in which it passed, and hands it on.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use tokio::sync::watch;
+
+use super::dissect::dissect;
+use super::filter::Filter;
+use super::packet::Packet;
+use super::request::Request;
+use super::sink::Sink;
+use super::source::{Source, Spot};
+use crate::error::{Error, Kind, Result};
+
+/// A packet is handed on when it is so old: by then every ring has handed over what passed before it. The kernel does so after
+/// [`kernel::capture::RETIRE`] milliseconds, when its timer is on time.
+const HOLD: Duration = Duration::from_millis(5 * kernel::capture::RETIRE as u64);
+/// How often packets that wait are looked after.
+const LOOK: u16 = 10;
+/// Memory of all rings, in bytes; and what one has at least and at most.
+const ROOM: usize = 64 << 20;
+const LEAST_ROOM: usize = 1 << 20;
+const MOST_ROOM: usize = 8 << 20;
+/// So much is taken of each packet where a filter looks into it: all headers, in a tunnel of IPv4, with options.
+const HEADERS: u32 = 192;
+
+/// What a thread is told.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// These namespaces, from now on.
+    Look(Vec<Spot>),
+    /// It is over.
+    End,
+}
+
+/// A capture that goes on. Dropped, it ends.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    orders: mpsc::Sender<Order>,
+    bell: Arc<EventFd>,
+    ended: watch::Receiver<bool>,
+}
+
+impl Recorder {
+    /// Begins: when this returns, what passes from then on is captured.
+    pub(crate) fn start(request: &Request, spots: Vec<Spot>, sink: Sink) -> Result<Recorder> {
+        let machine =
+            |why: io::Error| Error::new(Kind::Machine, format_args!("cannot capture packets: {why}"));
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
+        let bell = Arc::new(bell.map_err(|errno| machine(errno.into()))?);
+        let snapshot =
+            request.snapshot.unwrap_or(kernel::capture::LONGEST).clamp(1, kernel::capture::LONGEST);
+        let mut body = Body {
+            sources: Vec::new(),
+            numbers: HashMap::new(),
+            held: Vec::new(),
+            filter: request.filter.clone(),
+            snapshot,
+            sink,
+            left: request.count.unwrap_or(u64::MAX),
+            lost: Vec::new(),
+        };
+        body.sink.begin().map_err(machine)?;
+        body.look(spots, true)?;
+        let (orders, inbox) = mpsc::channel();
+        let (end, ended) = watch::channel(false);
+        let (deaf, until) = (Arc::clone(&bell), request.lasts.map(|lasts| Instant::now() + lasts));
+        let run = move || {
+            // Whoever reads has gone: there is nobody to tell.
+            let _ = body.run(&inbox, &deaf, until);
+            drop(body);
+            end.send_replace(true);
+        };
+        thread::Builder::new().name("capture".into()).spawn(run).map_err(machine)?;
+        Ok(Recorder { orders, bell, ended })
+    }
+
+    /// Tells the thread. That it has ended already is fine.
+    pub(crate) fn tell(&self, order: Order) {
+        if self.orders.send(order).is_ok() {
+            // It counts up to more than anybody rings.
+            let _ = self.bell.write(1);
+        }
+    }
+
+    /// Returns when it is over.
+    pub(crate) async fn ended(&self) {
+        // That the thread is gone is its end, too.
+        let _ = self.ended.clone().wait_for(|ended| *ended).await;
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.tell(Order::End);
+    }
+}
+
+#[derive(Debug)]
+struct Body {
+    sources: Vec<Source>,
+    /// The numbers of interfaces that were handed on.
+    numbers: HashMap<Arc<str>, u32>,
+    /// What is not old enough yet.
+    held: Vec<Packet>,
+    filter: Filter,
+    snapshot: u32,
+    sink: Sink,
+    /// How many packets are still wanted.
+    left: u64,
+    /// What was lost in namespaces that are gone.
+    lost: Vec<(String, Option<u32>, u64)>,
+}
+
+impl Body {
+    /// Looks into these namespaces, and no others any more. At the `first` time all of them have to be there.
+    fn look(&mut self, spots: Vec<Spot>, first: bool) -> Result<()> {
+        for mut gone in self.sources.extract_if(.., |source| spots.iter().all(|spot| !source.is(&spot.netns)))
+        {
+            let number = gone.names().next().and_then(|name| self.numbers.get(name).copied());
+            self.lost.push((gone.name().to_owned(), number, gone.lost()));
+        }
+        let kept = if self.filter.is_all() { self.snapshot } else { self.snapshot.max(HEADERS) };
+        let room = (ROOM / spots.len().max(1)).clamp(LEAST_ROOM, MOST_ROOM);
+        for spot in spots {
+            if let Some(known) = self.sources.iter_mut().find(|source| source.is(&spot.netns)) {
+                known.refresh();
+                continue;
+            }
+            match Source::open(spot, kept, room) {
+                Ok(source) => self.sources.push(source),
+                Err(why) if first => return Err(why),
+                // It is coming or going; what comes is told of again.
+                Err(_) => {}
+            }
+        }
+        let names: Vec<Arc<str>> = self.sources.iter().flat_map(Source::names).cloned().collect();
+        let announce = |why| Error::new(Kind::Machine, format_args!("cannot hand packets on: {why}"));
+        names.iter().try_for_each(|name| self.number(name).map(drop)).map_err(announce)?;
+        self.sink.flush().map_err(announce)
+    }
+
+    fn number(&mut self, name: &Arc<str>) -> io::Result<u32> {
+        if let Some(number) = self.numbers.get(name) {
+            return Ok(*number);
+        }
+        let number = u32::try_from(self.numbers.len()).map_err(io::Error::other)?;
+        self.sink.interface(name, self.snapshot)?;
+        self.numbers.insert(Arc::clone(name), number);
+        Ok(number)
+    }
+
+    fn run(
+        &mut self,
+        inbox: &mpsc::Receiver<Order>,
+        bell: &EventFd,
+        until: Option<Instant>,
+    ) -> io::Result<()> {
+        let mut end = until;
+        let mut ending = false;
+        loop {
+            let wait = if self.held.is_empty() {
+                Duration::from_secs(1)
+            } else {
+                Duration::from_millis(LOOK.into())
+            };
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            let called = self.wait(bell, left.map_or(wait, |left| left.min(wait)), ending)?;
+            while let Ok(order) = inbox.try_recv() {
+                match order {
+                    // What is wrong with one of many namespaces is no reason to lose the others.
+                    Order::Look(spots) => drop(self.look(spots, false)),
+                    Order::End => end = Some(Instant::now()),
+                }
+            }
+            if called == Called::Hungup {
+                end = Some(Instant::now());
+            }
+            self.gather()?;
+            let over = end.is_some_and(|end| end <= Instant::now());
+            if over && ending {
+                self.hand_on(Duration::MAX)?;
+                return self.finish();
+            }
+            if over {
+                // What passed until now is handed over when the kernel's timers have gone off.
+                ending = true;
+                end = Some(Instant::now() + HOLD);
+            }
+            self.hand_on(now().saturating_sub(HOLD))?;
+            if self.left == 0 {
+                return self.finish();
+            }
+        }
+    }
+
+    /// Waits until a ring has something, somebody rings, or so long. Who reads is not looked after any more when it is `ending`.
+    fn wait(&self, bell: &EventFd, time: Duration, ending: bool) -> io::Result<Called> {
+        let mut fds = vec![PollFd::new(bell.as_fd(), PollFlags::POLLIN)];
+        let reader = self.sink.reader().filter(|_| !ending);
+        fds.extend(reader.map(|reader| PollFd::new(reader.as_fd(), PollFlags::POLLIN)));
+        let watched = fds.len();
+        fds.extend(self.sources.iter().map(|source| PollFd::new(source.ring().as_fd(), PollFlags::POLLIN)));
+        // A millisecond more than less, so that time has passed afterwards.
+        let time = PollTimeout::try_from(time.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+        match poll(&mut fds, time) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let any = |fd: &PollFd<'_>| fd.any().unwrap_or_default();
+        if any(&fds[0]) {
+            let _ = bell.read();
+        }
+        // Nothing is ever said there, so that only an end can be heard.
+        Ok(if fds[1..watched].iter().any(any) { Called::Hungup } else { Called::Perhaps })
+    }
+
+    /// Takes what waits in all rings.
+    fn gather(&mut self) -> io::Result<()> {
+        let mut sources = std::mem::take(&mut self.sources);
+        let mut done = Ok(());
+        for source in &mut sources {
+            source.each(|name, seen| {
+                if done.is_err() || !(self.filter.is_all() || self.filter.fits(&dissect(seen.bytes))) {
+                    return;
+                }
+                match self.number(name) {
+                    Ok(interface) => self.held.push(Packet {
+                        interface,
+                        at: seen.at,
+                        outgoing: seen.outgoing,
+                        length: seen.length,
+                        bytes: seen.bytes[..seen.bytes.len().min(self.snapshot as usize)].to_vec(),
+                        comment: None,
+                    }),
+                    Err(why) => done = Err(why),
+                }
+            });
+        }
+        self.sources = sources;
+        done
+    }
+
+    /// Hands on what passed before that, in order, as long as it is wanted.
+    fn hand_on(&mut self, before: Duration) -> io::Result<()> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        // Those of one interface are in order already, and those of one moment stay in it.
+        self.held.sort_by_key(|packet| packet.at);
+        let old = self.held.partition_point(|packet| packet.at < before);
+        if old == 0 {
+            return Ok(());
+        }
+        for packet in self.held.drain(..old) {
+            if self.left == 0 {
+                break;
+            }
+            self.left -= 1;
+            self.sink.packet(packet)?;
+        }
+        self.sink.flush()
+    }
+
+    /// Says what was lost.
+    fn finish(&mut self) -> io::Result<()> {
+        for source in &mut self.sources {
+            let number = source.names().next().and_then(|name| self.numbers.get(name).copied());
+            self.lost.push((source.name().to_owned(), number, source.lost()));
+        }
+        let at = now();
+        for (namespace, number, lost) in &self.lost {
+            if let Some(number) = number {
+                self.sink.lost(namespace, *number, at, *lost)?;
+            }
+        }
+        self.sink.flush()
+    }
+}
+
+/// Why a wait has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Called {
+    /// There may be something to do.
+    Perhaps,
+    /// Whoever reads wants no more.
+    Hungup,
+}
+
+/// By the clock of the stamps.
+fn now() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}

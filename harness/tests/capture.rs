@@ -1,0 +1,123 @@
+//! Packets captured in labs: where they pass, when, and what is in them.
+#![cfg(feature = "netns")]
+
+use harness::capture::{Captured, Filter, Layer, Packet, Request};
+use harness::fault::Fault;
+use harness::{Lab, expect};
+
+/// The interfaces that packets passed, in that order, the overlays' namespaces by their hosts only.
+fn way(captured: &Captured) -> Vec<String> {
+    let short = |packet: &Packet| {
+        let mut parts: Vec<&str> = captured.interface_of(packet).split('/').collect();
+        if parts.len() == 3 {
+            parts[1] = "overlay";
+        }
+        format!("{} {}", parts.join("/"), if packet.outgoing { "out" } else { "in" })
+    };
+    captured.packets.iter().map(short).collect()
+}
+
+fn vni(packet: &Packet) -> Option<u32> {
+    packet.layers().iter().find_map(|layer| if let Layer::Vxlan { vni } = layer { Some(*vni) } else { None })
+}
+
+const THERE: [&str; 10] = [
+    "C1/eth0 out",
+    "docker1/overlay/veth2 in",
+    "docker1/overlay/vxlan1 out",
+    "docker1/eth0 out",
+    "switch/port2 in",
+    "switch/port1 out",
+    "docker0/eth0 in",
+    "docker0/overlay/vxlan1 in",
+    "docker0/overlay/veth2 out",
+    "C0/eth0 in",
+];
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn a_ping_is_seen_at_every_interface_of_its_path_in_the_order_of_time(lab: Lab) -> harness::Result {
+    let capture = lab.capture(Request::path("C1", "C0").filter("icmp and host 192.168.0.100")?).await?;
+    expect!(lab.container("C1")?.ping("C0")).await?;
+    let captured = capture.end().await?;
+    let turned = |place: &str| match place.rsplit_once(' ') {
+        Some((place, "in")) => format!("{place} out"),
+        Some((place, _)) => format!("{place} in"),
+        None => place.to_owned(),
+    };
+    let mut expected: Vec<String> = THERE.map(str::to_owned).into();
+    expected.extend(THERE.iter().rev().map(|place| turned(place)));
+    assert_eq!(way(&captured), expected);
+    assert!(captured.packets.is_sorted_by_key(|packet| packet.at));
+    // In the tunnel between the hosts, and nowhere else.
+    for packet in &captured.packets {
+        let name = captured.interface_of(packet);
+        let between = matches!(name, "docker0/eth0" | "docker1/eth0") || name.starts_with("switch/");
+        assert_eq!(vni(packet), between.then_some(256), "{name}");
+    }
+    assert_eq!((captured.lost, captured.forgotten), (0, 0));
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn containers_ask_nobody_on_the_underlay_for_an_address(lab: Lab) -> harness::Result {
+    let capture = lab.capture(Request::of(["docker0:eth0", "docker1:eth0", "switch"])).await?;
+    expect!(lab.container("C1")?.ping("C0")).await?;
+    let captured = capture.end().await?;
+    let of = |filter: &str| {
+        let filter: Filter = filter.parse().expect("a filter");
+        captured.packets.iter().filter(|packet| filter.fits(&packet.layers())).count()
+    };
+    assert_eq!(of("inner arp or arp and net 192.168.0.0/24"), 0);
+    assert!(of("inner icmp") >= 8, "both hosts and both ports, there and back");
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn a_capture_of_everything_follows_what_comes_and_lets_go_of_what_goes(lab: Lab) -> harness::Result {
+    let capture = lab.capture(Request::default().filter("icmp")?).await?;
+    let down = lab.inject(Fault::Crash("docker1".parse()?)).await?;
+    expect!(lab.container("C0")?.ping("docker1")).never("200ms").await?;
+    down.heal().await?;
+    expect!(lab.host("docker1")?.ping("docker0")).within("10s").await?;
+    // Whoever has come back is asked again, until the capture has heard that it has.
+    let heard = async || {
+        lab.host("docker1")?.ping("docker0").await?;
+        let captured = capture.so_far();
+        Ok::<_, harness::Error>(
+            captured.packets.iter().any(|packet| captured.interface_of(packet) == "docker1/eth0"),
+        )
+    };
+    let begun = std::time::Instant::now();
+    while !heard().await? {
+        assert!(begun.elapsed().as_secs() < 10, "docker1 is not seen again");
+    }
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn a_capture_ends_by_itself_when_it_has_what_it_was_asked_for(lab: Lab) -> harness::Result {
+    let capture = lab.capture(Request::of(["C0:eth0"]).filter("icmp")?.count(3).snapshot(60)).await?;
+    let c1 = lab.container("C1")?;
+    for _ in 0..3 {
+        expect!(c1.ping("C0")).await?;
+    }
+    let captured = capture.finished().await?;
+    assert_eq!(way(&captured), ["C0/eth0 in", "C0/eth0 out", "C0/eth0 in"]);
+    assert!(captured.packets.iter().all(|packet| packet.bytes.len() == 60 && packet.length == 98));
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn whoever_is_not_there_cannot_be_captured(lab: Lab) -> harness::Result {
+    let refused = async |target: &str| match lab.capture(Request::of([target])).await {
+        Ok(_) => panic!("{target} is captured"),
+        Err(why) => why.to_string(),
+    };
+    assert_eq!(refused("C0:eth7").await, "no interface of C0 is named `eth7`; there is `lo`, `eth0`, `eth1`");
+    assert!(
+        refused("C7").await.starts_with("no host, container or overlay is named `C7`; there is `consul`")
+    );
+    let filter = Request::of(["C0"]).filter("icmp and").expect_err("it does not end");
+    assert!(filter.to_string().contains("^^^ what follows this?"), "{filter}");
+    Ok(())
+}
