@@ -193,7 +193,7 @@ impl std::fmt::Display for Counts {
         write!(f, "{} packets at {} interfaces, ", self.packets, self.interfaces)?;
         match self.lost {
             0 => f.write_str("none lost"),
-            lost => write!(f, "{lost} more lost: there was no room for them; `--snapshot 96` needs less"),
+            lost => write!(f, "{lost} more lost: there was no room for them; `-s 96` takes less"),
         }
     }
 }
