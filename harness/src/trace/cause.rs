@@ -27,7 +27,9 @@ pub(crate) fn end(scene: &Scene, hops: &[Hop], outcome: &Outcome) -> Option<End>
     if matches!(outcome, Outcome::Answered(_)) {
         return None;
     }
-    let last = hops.iter().rev().find(|hop| hop.back).or(hops.last());
+    // An error that comes back says of it no more than where it was.
+    let answers = |hop: &&Hop| hop.back && error_in(hop).is_none();
+    let last = hops.iter().rev().find(answers).or_else(|| hops.iter().rev().find(|hop| !hop.back));
     let why = why(scene, hops, last, outcome);
     Some(End { last: last.map(Hop::place), why })
 }
@@ -39,9 +41,6 @@ fn why(scene: &Scene, hops: &[Hop], last: Option<&Hop>, outcome: &Outcome) -> St
     let Some(last) = last else {
         return prefixed(scene, unsent(scene, outcome));
     };
-    if let Some(said) = error_in(last) {
-        return prefixed(scene, refused(scene, hops, said));
-    }
     if let Some(owner) = scene.owner(scene.ends.to)
         && let Some(host) = scene.host(&owner.host).filter(|host| !host.up)
     {
@@ -51,6 +50,9 @@ fn why(scene: &Scene, hops: &[Hop], last: Option<&Hop>, outcome: &Outcome) -> St
     }
     if let Some(why) = astray(scene, hops) {
         return why;
+    }
+    if let Some(said) = hops.iter().find_map(error_in) {
+        return prefixed(scene, refused(scene, hops, said));
     }
     let why = beyond(scene, last).unwrap_or_else(|| "what came next is not known".to_owned());
     prefixed(scene, why)
@@ -117,7 +119,7 @@ fn unresolved(scene: &Scene, held: &Held, next: IpAddr) -> Option<String> {
         let entry = neighbour(&there.holds, next).and_then(|entry| entry.mac);
         if entry.is_none() {
             return Some(format!(
-                "{who} asks who has {next}, and {overlay} has no ARP entry for it on {vxlan}{}",
+                "{who} asks who has {next}, and {overlay} has no ARP entry for {next} on {vxlan}{}",
                 engine_note(scene, overlay)
             ));
         }

@@ -82,7 +82,10 @@ impl Marked {
                 let Layer::Tcp(tcp) = last else { return None };
                 // SYN alone (RFC 9293 §3.1).
                 let first = tcp.to == port && tcp.flags & 0x12 == 0x02;
-                let begun = *self.begun.get_or_insert(first.then_some(tcp.sequence)?);
+                let begun = match self.begun {
+                    Some(begun) => begun,
+                    None => *self.begun.insert(first.then_some(tcp.sequence)?),
+                };
                 if tcp.sequence == begun && tcp.flags & 0x02 != 0 {
                     return Some(Way::There);
                 }
