@@ -21,6 +21,7 @@
 //! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks, a store that serves badly; a nemesis | [`fault`] |
 //! | steps in a file, played by `lab run` | [`scenario`], [`stage`] |
 //! | what passes its interfaces: captured, filtered, in a file for Wireshark | [`capture`] |
+//! | where a packet goes, and where and why it is lost | [`trace`] |
 //! | how fast it is, and what that costs: traffic of our own, and layer by layer | [`traffic`], [`layers`] |
 //! | what is shown and kept of a failure | [`report`] |
 //! | what a test has left behind | [`leak`] |
@@ -45,7 +46,7 @@
 //! - [`handle`]: typed handles of hosts, containers, networks and processes; [`expect`](mod@expect): what is expected of them.
 //! - [`fault`]: what goes wrong in a lab, and how it is put right again.
 //! - [`layers`]: what the layers between two containers cost.
-//! - [`capture`]: what passes the interfaces of a lab.
+//! - [`capture`]: what passes the interfaces of a lab; [`trace`]: one packet, from interface to interface.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
 
@@ -71,6 +72,7 @@ pub mod scenario;
 pub mod stage;
 pub mod state;
 pub mod topology;
+pub mod trace;
 pub mod traffic;
 pub mod trial;
 mod underlay;

@@ -1,6 +1,8 @@
 //! Packets captured in labs: where they pass, when, and what is in them.
 #![cfg(feature = "netns")]
 
+use std::time::Duration;
+
 use harness::capture::{Captured, Filter, Layer, Packet, Request};
 use harness::fault::Fault;
 use harness::{Lab, expect};
@@ -119,5 +121,24 @@ async fn whoever_is_not_there_cannot_be_captured(lab: Lab) -> harness::Result {
     );
     let filter = Request::of(["C0"]).filter("icmp and").expect_err("it does not end");
     assert!(filter.to_string().contains("^^^ what follows this?"), "{filter}");
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn of_many_packets_a_second_each_is_captured_or_counted_as_lost(lab: Lab) -> harness::Result {
+    const SIZE: u32 = 64;
+    const RATE: u64 = 100_000 * 8 * SIZE as u64;
+    let capture =
+        lab.capture(Request::of(["C0:eth0"]).filter("udp dst net 192.168.0.0/24")?.snapshot(96)).await?;
+    let sent =
+        lab.container("C1")?.datagrams("C0", SIZE).rate(RATE).lasting(Duration::from_millis(500)).await?;
+    let captured = capture.end().await?;
+    let seen = u64::try_from(captured.packets.len()).expect("few") + captured.lost + captured.forgotten;
+    // What the warm-up sent is seen, too.
+    assert!(seen >= sent.arrivals.unique, "{seen} seen, {} arrived", sent.arrivals.unique);
+    assert!(captured.packets.iter().all(|packet| packet.bytes.len() == 96 && packet.length == 106));
+    let took = sent.sending.as_millis().max(1);
+    let a_second = u128::from(sent.sent) * 1000 / took;
+    eprintln!("{a_second} datagrams a second, {} captured, {} lost", captured.packets.len(), captured.lost);
     Ok(())
 }

@@ -40,6 +40,7 @@ pub use line::Lines;
 pub use packet::{Captured, Packet};
 pub use request::{Interfaces, Request};
 
+pub(crate) use line::said;
 pub(crate) use record::{Order, Recorder};
 pub(crate) use sink::{Kept, Sink};
 pub(crate) use source::Spot;

@@ -123,17 +123,21 @@ struct Body {
 impl Body {
     /// Looks into these namespaces, and no others any more. At the `first` time all of them have to be there.
     fn look(&mut self, spots: Vec<Spot>, first: bool) -> Result<()> {
-        for mut gone in self.sources.extract_if(.., |source| spots.iter().all(|spot| !source.is(&spot.netns)))
-        {
-            let number = gone.names().next().and_then(|name| self.numbers.get(name).copied());
-            self.lost.push((gone.name().to_owned(), number, gone.lost()));
+        let announce = |why| Error::new(Kind::Machine, format_args!("cannot hand packets on: {why}"));
+        // What waits where it is not looked any more is taken first.
+        self.gather().map_err(announce)?;
+        let is_gone = |source: &Source| spots.iter().all(|spot| !source.is(&spot.netns));
+        while let Some(gone) = self.sources.iter().position(is_gone) {
+            self.lose(gone);
         }
         let kept = if self.filter.is_all() { self.snapshot } else { self.snapshot.max(HEADERS) };
         let room = (ROOM / spots.len().max(1)).clamp(LEAST_ROOM, MOST_ROOM);
         for spot in spots {
-            if let Some(known) = self.sources.iter_mut().find(|source| source.is(&spot.netns)) {
-                known.refresh();
-                continue;
+            if let Some(known) = self.sources.iter().position(|source| source.is(&spot.netns)) {
+                if self.sources[known].refresh(&spot) {
+                    continue;
+                }
+                self.lose(known);
             }
             match Source::open(spot, kept, room) {
                 Ok(source) => self.sources.push(source),
@@ -143,9 +147,15 @@ impl Body {
             }
         }
         let names: Vec<Arc<str>> = self.sources.iter().flat_map(Source::names).cloned().collect();
-        let announce = |why| Error::new(Kind::Machine, format_args!("cannot hand packets on: {why}"));
         names.iter().try_for_each(|name| self.number(name).map(drop)).map_err(announce)?;
         self.sink.flush().map_err(announce)
+    }
+
+    /// Looks into a namespace no more.
+    fn lose(&mut self, place: usize) {
+        let mut gone = self.sources.swap_remove(place);
+        let number = gone.names().next().and_then(|name| self.numbers.get(name).copied());
+        self.lost.push((gone.name().to_owned(), number, gone.lost()));
     }
 
     fn number(&mut self, name: &Arc<str>) -> io::Result<u32> {

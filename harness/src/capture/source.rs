@@ -68,11 +68,16 @@ impl Source {
         self.names.values()
     }
 
-    /// Looks up what its links are called now: numbers are given anew.
-    pub(super) fn refresh(&mut self) {
-        if let Ok(links) = self.rtnl.links() {
-            self.learn(links);
-        }
+    /// Looks up what its links are called now: numbers are given anew. False if others are meant than are looked at.
+    pub(super) fn refresh(&mut self, spot: &Spot) -> bool {
+        let Ok(links) = self.rtnl.links() else { return true };
+        let meant = |name: &String| links.iter().find(|link| link.name == *name).map(|link| link.index);
+        let same = match &spot.links {
+            None => self.meant.is_empty(),
+            Some(names) => names.iter().filter_map(meant).eq(self.meant.iter().copied()),
+        };
+        self.learn(links);
+        same
     }
 
     fn learn(&mut self, links: Vec<Link>) {

@@ -14,6 +14,7 @@ use crate::consul::Sought;
 use crate::error::Error;
 use crate::fault::{Fault, Nemesis, Schedule};
 use crate::lab::{Connect, Run};
+use crate::trace::Probe;
 
 pub use client::{Answer, Client};
 pub use server::serve;
@@ -198,6 +199,15 @@ pub enum Request {
     },
     /// A connection to the store's HTTP face. Its descriptor comes with the answer.
     DialStore,
+    /// One packet, followed.
+    Probe {
+        /// From where.
+        from: String,
+        /// To whom: an address, a host, a container.
+        to: String,
+        /// What is sent.
+        probe: Probe,
+    },
     /// Packets, from the answer on. With it comes a socket, from which a file is read; what is shut down there is the end.
     Capture {
         /// Which, and where.

@@ -200,6 +200,7 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
                 .map_err(|e| Error::new(Kind::Machine, format_args!("cannot pass a connection on: {e}")))?;
             Ok(End { fds: vec![stream.into()], ..End::default() })
         }
+        Request::Probe { from, to, probe } => End::of(lab.follow(&from, &to, &probe).await?),
         Request::Capture { request } => {
             let broken = |e| Error::new(Kind::Machine, format_args!("cannot capture packets: {e}"));
             let (near, far) = StdStream::pair().map_err(broken)?;

@@ -18,6 +18,7 @@ mod processes;
 mod restart;
 mod store;
 mod tell;
+mod trace;
 mod verbs;
 mod wires;
 

@@ -114,9 +114,11 @@ impl Lab {
         let netns = self.0.fabric.netns().clone();
         let holds = dump(netns.clone()).await?;
         let host = self.hosts().find(|its| IpAddr::V4(its.ip()) == host);
-        let port =
-            host.and_then(|host| self.0.ports.get(host.name())).map(|port| self.0.fabric.port_name(*port));
-        add(spots, "switch", &netns, port.into_iter().filter(|port| holds.link(port).is_some()).collect());
+        let number = host.and_then(|host| self.0.ports.get(host.name())).map(|port| port.0);
+        // A wire that somebody in between carries has ends of its own.
+        let names = |number| ["port", "wire", "plug"].map(|end| format!("{end}{number}"));
+        let ends = number.into_iter().flat_map(names).filter(|end| holds.link(end).is_some());
+        add(spots, "switch", &netns, ends.collect());
         Ok(())
     }
 }

@@ -41,6 +41,7 @@ pub struct Pinger {
     to: IpAddr,
     id: u16,
     seq: u16,
+    payload: Vec<u8>,
 }
 
 /// What became of one request.
@@ -58,7 +59,13 @@ impl Pinger {
     /// Pings `to` from `netns`.
     pub fn new(netns: &Netns, to: impl Into<IpAddr>) -> Result<Pinger> {
         let (id, to) = (NEXT_ID.fetch_add(1, Ordering::Relaxed), to.into());
-        Ok(Pinger { socket: netns.icmp(to)?, to, id, seq: 0 })
+        Ok(Pinger { socket: netns.icmp(to)?, to, id, seq: 0, payload: vec![0; PAYLOAD] })
+    }
+
+    /// Its requests carry that from now on, and not 56 bytes of zero.
+    #[must_use]
+    pub fn carrying(self, payload: &[u8]) -> Pinger {
+        Pinger { payload: payload.to_vec(), ..self }
     }
 
     /// One request; waits for its answer, at most for `patience`.
@@ -71,7 +78,7 @@ impl Pinger {
         let sent = Instant::now();
         let words = if self.to.is_ipv4() { &V4 } else { &V6 };
         let to = SocketAddr::new(self.to, 0);
-        match self.socket.send_to(&request(words, self.id, self.seq), &to.into()) {
+        match self.socket.send_to(&request(words, self.id, self.seq, &self.payload), &to.into()) {
             Ok(_) => {}
             // No route, no address of that family to send from, or a neighbour that never answered: an answer of a kind.
             Err(e)
@@ -113,8 +120,8 @@ impl Pinger {
     }
 }
 
-fn request(words: &Words, id: u16, seq: u16) -> Vec<u8> {
-    let mut packet = vec![0; 8 + PAYLOAD];
+fn request(words: &Words, id: u16, seq: u16, payload: &[u8]) -> Vec<u8> {
+    let mut packet = [&[0; 8], payload].concat();
     packet[0] = words.request;
     packet[4..6].copy_from_slice(&id.to_be_bytes());
     packet[6..8].copy_from_slice(&seq.to_be_bytes());
@@ -157,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_request_checks_to_zero() {
-        assert_eq!(checksum(&request(&V4, 0x1234, 7)), 0);
-        assert_eq!(request(&V4, 1, 2)[..8], [8, 0, 0xf7, 0xfc, 0, 1, 0, 2]);
+        assert_eq!(checksum(&request(&V4, 0x1234, 7, &[1, 2, 3])), 0);
+        assert_eq!(request(&V4, 1, 2, &[0; PAYLOAD])[..8], [8, 0, 0xf7, 0xfc, 0, 1, 0, 2]);
     }
 
     #[test]

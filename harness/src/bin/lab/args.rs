@@ -64,6 +64,8 @@ pub(crate) enum Verb {
     Ping(Ping),
     /// Capture packets at any interfaces of a lab: into a file for Wireshark, or a line each.
     Capture(crate::capture::Capture),
+    /// Send one packet, and show where it goes; if no answer comes, where and why it was lost.
+    Trace(crate::way::Trace),
     /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, settings, rules.
     Inspect(Inspect),
     /// Say where store and kernels do not agree, and what that does harm to.

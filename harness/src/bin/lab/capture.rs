@@ -107,10 +107,6 @@ fn save(stream: UnixStream, file: &Path) -> anyhow::Result<ExitCode> {
     let mut counts = Counts::default();
     for block in reader {
         let block = block.context("cannot copy packets")?;
-        // The interfaces that there are come before any packet.
-        if counts.interfaces == 0 {
-            print::note("capturing; ^C ends it");
-        }
         counts.add(&block);
     }
     print::note(counts);
@@ -170,7 +166,7 @@ fn as_json(interface: &str, packet: &Packet) -> String {
 }
 
 /// What came.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Counts {
     interfaces: u64,
     packets: u64,
@@ -179,6 +175,10 @@ struct Counts {
 
 impl Counts {
     fn add(&mut self, block: &Block) {
+        // The interfaces that there are come before any packet.
+        if *self == Counts::default() {
+            print::note("capturing; ^C ends it");
+        }
         match block {
             Block::Interface { .. } => self.interfaces += 1,
             Block::Packet(_) => self.packets += 1,
@@ -193,7 +193,7 @@ impl std::fmt::Display for Counts {
         write!(f, "{} packets at {} interfaces, ", self.packets, self.interfaces)?;
         match self.lost {
             0 => f.write_str("none lost"),
-            lost => write!(f, "{lost} more lost: there was no room for them; `--snapshot 96` needs less"),
+            lost => write!(f, "{lost} more lost: there was no room for them; `-s 96` takes less"),
         }
     }
 }
