@@ -97,6 +97,11 @@ fn links_that_somebody_deletes_come_back_under_their_names() {
                 .await;
                 holds("the outside is there again", || async { reaches(&c0.netns, [10, 0, 0, 1]).await })
                     .await;
+                // Packets pass a moment before it is entered as the host's.
+                holds("the overlay is there again", || async {
+                    lab.hosts[0].env.sandboxes.get(&name).is_some()
+                })
+                .await;
                 assert_eq!(lab.overlay(0), name, "after {link}");
                 let have = look(&c0.netns);
                 assert_eq!(have.addresses_of("eth0"), ["192.168.0.100/24".parse().unwrap()], "after {link}");
