@@ -1,6 +1,8 @@
 //! A program to be started on a host or in a container.
 
 use std::collections::BTreeMap;
+use std::future::ready;
+use std::pin::pin;
 use std::time::Duration;
 
 use super::ready::Watch;
@@ -80,16 +82,23 @@ impl Command {
             Program { command: self.line.clone(), env, hostname: place.name().to_owned(), stdin: self.stdin };
         let started = process::Process::start(&machine, program, |_| ())?;
         let process = Process::new(self.spot.lab.clone(), self.line.join(" "), started);
-        if let (Some(watch), Some(ready)) = (watch, self.ready) {
+        if let (Some(watch), Some(fact)) = (watch, self.ready) {
             let log = process.log();
+            let mut seen = pin!(watch.wait(&log));
             tokio::select! {
-                seen = watch.wait(&log) => seen?,
-                status = process.wait() => {
-                    return Err(unready(&process, format_args!("it ended with status {status} before {ready}")));
-                }
+                seen = &mut seen => seen?,
+                status = process.wait() => tokio::select! {
+                    biased;
+                    // The last thing it did may have been to be ready.
+                    seen = seen => seen?,
+                    () = ready(()) => {
+                        let why = format_args!("it ended with status {status} before {fact}");
+                        return Err(unready(&process, why));
+                    }
+                },
                 () = tokio::time::sleep(self.within) => {
                     let time = crate::topology::show_duration(self.within);
-                    return Err(unready(&process, format_args!("it was not so within {time}: {ready}")));
+                    return Err(unready(&process, format_args!("it was not so within {time}: {fact}")));
                 }
             }
         }
