@@ -65,7 +65,7 @@ pub(crate) enum Verb {
     /// Capture packets at any interfaces of a lab: into a file for Wireshark, or a line each.
     Capture(crate::capture::Capture),
     /// Send one packet, and show where it goes; if no answer comes, where and why it was lost.
-    Trace(crate::way::Trace),
+    Trace(crate::trace::Trace),
     /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, settings, rules.
     Inspect(Inspect),
     /// Say where store and kernels do not agree, and what that does harm to.
@@ -432,7 +432,7 @@ pub(crate) enum Kv {
         prefix: String,
     },
     /// Show what the store was asked, by whom, and what it answered; the latest three thousand requests or so.
-    Trace(crate::trace::Trace),
+    Trace(crate::kv::trace::Trace),
     /// Show the keys as a tree.
     Tree {
         /// Their beginning (default: all).

@@ -1,5 +1,7 @@
 //! `lab kv`: the store, as seen from its host.
 
+pub(crate) mod trace;
+
 use std::process::ExitCode;
 
 use harness::control::Request;
@@ -8,7 +10,7 @@ use serde_json::json;
 
 use crate::args::Kv;
 use crate::choose::Scope;
-use crate::{VERSION, logs, print, trace};
+use crate::{VERSION, logs, print};
 
 pub(crate) fn main(scope: &Scope, verb: Kv) -> anyhow::Result<ExitCode> {
     let mut client = scope.client()?;

@@ -35,7 +35,6 @@ mod trace;
 mod ui;
 mod up;
 mod validate;
-mod way;
 mod wire;
 
 use std::process::ExitCode;
@@ -120,7 +119,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Shell(verb) => exec::shell(&scope, &verb),
         Verb::Ping(verb) => ping::main(&scope, &verb),
         Verb::Capture(verb) => capture::main(&scope, verb),
-        Verb::Trace(verb) => way::main(&scope, verb),
+        Verb::Trace(verb) => trace::main(&scope, verb),
         Verb::Inspect(verb) => inspect::main(&scope, &verb),
         Verb::Check(verb) => check::main(&scope, &verb),
         Verb::Network(verb) => network::main(&scope, verb),
