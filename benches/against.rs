@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use benches::enter;
+use benches::{enter, median};
 use harness::layers::Machine;
 use harness::topology::Topology;
 use harness::traffic::{Cpus, Datagrams, Path, Protocol, Span, Stop, Streams, Traffic, Trips};
@@ -97,16 +97,11 @@ enum Expected {
     Near(f64, &'static str),
 }
 
-fn middle(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
-}
-
 /// A line of the table: the medians of both, and of their ratios.
 fn line(what: &str, unit: &str, both: [Vec<f64>; 2], expected: &Expected) {
     // Of each round on its own: the machine is another one in the next.
-    let ratio = middle(both[0].iter().zip(&both[1]).map(|(ours, theirs)| ours / theirs).collect());
-    let [ours, theirs] = both.map(middle);
+    let ratio = median(both[0].iter().zip(&both[1]).map(|(ours, theirs)| ours / theirs));
+    let [ours, theirs] = both.map(|figures| median(figures.into_iter()));
     let close = (ratio - 1.0).abs() <= TOLERANCE || (ours - theirs).abs() < f64::EPSILON;
     let verdict = match expected {
         _ if close => "within 10 %",

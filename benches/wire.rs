@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use benches::enter;
+use benches::{enter, median};
 use harness::Lab;
 use harness::fault::{Fault, Filter, Impairment, Pick, Protocol, Queue, Rate, Way};
 use harness::topology::Topology;
@@ -88,7 +88,8 @@ fn throughput(runtime: &Runtime, count: u64) {
                 runtime.block_on(guard.heal()).expect("a wire can be healed");
             }
         }
-        let (bare, asked, wire) = (middle(bare), middle(asked), middle(wire));
+        let (bare, asked, wire) =
+            (median(bare.into_iter()), median(asked.into_iter()), median(wire.into_iter()));
         let share = |seen: f64| format!("{seen:.2}, {:.0}% of bare", seen / bare * 100.0);
         say(what, "bare, Gbit/s", &format!("{bare:.2}"));
         say(what, "delay 0 ms", &share(asked));
@@ -105,15 +106,10 @@ fn throughput(runtime: &Runtime, count: u64) {
             wire.push(round_trip(&path, lasts));
             runtime.block_on(guard.heal()).expect("a wire can be healed");
         }
-        let (bare, wire) = (middle(bare), middle(wire));
+        let (bare, wire) = (median(bare.into_iter()), median(wire.into_iter()));
         say(what, "bare, µs", &format!("{bare:.0}"));
         say(what, "wire in user space, 1 ns", &format!("{wire:.0}"));
     }
-}
-
-fn middle(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all[all.len() / 2]
 }
 
 /// From one to another.

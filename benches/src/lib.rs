@@ -46,6 +46,13 @@ pub fn runtime() -> Runtime {
         .expect("a runtime can be built")
 }
 
+/// The middle one of some figures; nothing, of none.
+pub fn median(figures: impl Iterator<Item = f64>) -> f64 {
+    let mut all: Vec<f64> = figures.collect();
+    all.sort_by(f64::total_cmp);
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
 /// Waits until the kernel has freed a lab: whatever is timed next finds the kernel quiet.
 #[derive(Debug)]
 #[must_use = "it is for waiting"]

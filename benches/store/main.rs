@@ -43,11 +43,13 @@ fn main() -> ExitCode {
         let name = format!("store: puts, {clients} clients");
         each(&mut criterion, &name, &mut servers, |server, times| Some(load.puts(server, clients, times)));
     }
+    load.fill(&servers);
+    servers.push(Server::fixed());
     for clients in [1, 16] {
         let name = format!("store: gets, {clients} clients");
-        load.fill(&servers);
         each(&mut criterion, &name, &mut servers, |server, times| Some(load.gets(server, clients, times)));
     }
+    servers.pop();
     let name = "store: reads with a put that compares, 64 clients";
     each(&mut criterion, name, &mut servers, |server, times| Some(load.compares(server, 64, times)));
     let name = "store: start, until the first answer";

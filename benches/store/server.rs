@@ -12,9 +12,14 @@ use harness::consul;
 use overlay::Gate;
 use overlay::kv::memory::Shared;
 use overlay::kv::store::Config;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Names where the store that this executable is to be keeps its state; empty: nowhere.
 const SERVE: &str = "BENCH_STORE";
+/// Instead of a directory: no store at all.
+const FIXED: &str = "-";
+/// What is answered to any request by a server that is no store.
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 14\r\n\r\n[{\"Value\":\"\"}]";
 /// etcd takes a second or two.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -50,6 +55,11 @@ impl Server {
 
     pub(crate) fn disk(directory: &Path) -> Server {
         Server::store("on disk", directory.to_owned())
+    }
+
+    /// No store: a bare socket, and an answer that is always the same. What it takes is the kernel's, and the client's.
+    pub(crate) fn fixed() -> Server {
+        Server::store("a fixed answer", PathBuf::from(FIXED))
     }
 
     fn store(name: &'static str, directory: PathBuf) -> Server {
@@ -142,17 +152,21 @@ fn free() -> SocketAddr {
 /// Serves, if this process was started for that, until nobody wants it any more.
 pub(crate) fn asked() -> Option<ExitCode> {
     let directory = std::env::var_os(SERVE)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    // One thread, as the load has: with more of them than cores, what is measured is how they take turns.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     runtime.expect("a runtime").block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
+        let listener = socket.listen(4096).expect("a listener");
+        println!("{}", listener.local_addr().expect("it is bound"));
+        if directory == FIXED {
+            return answer_all(listener).await;
+        }
         let store = if directory.is_empty() {
             Shared::new(Config::default())
         } else {
             Shared::open(Path::new(&directory), Config::default()).expect("a directory of its own")
         };
-        let socket = tokio::net::TcpSocket::new_v4().expect("a socket");
-        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a port");
-        let listener = socket.listen(4096).expect("a listener");
-        println!("{}", listener.local_addr().expect("it is bound"));
         let served = store.clone();
         tokio::spawn(consul::serve(listener, served, consul::Config::default(), Gate::default()));
         let questions = move || {
@@ -163,4 +177,20 @@ pub(crate) fn asked() -> Option<ExitCode> {
         tokio::task::spawn_blocking(questions).await.expect("it does not panic");
     });
     Some(ExitCode::SUCCESS)
+}
+
+/// Answers whatever comes, until this process is killed.
+async fn answer_all(listener: tokio::net::TcpListener) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            stream.set_nodelay(true).expect("a socket");
+            let mut request = [0; 4096];
+            // The client sends a request in one piece, and the next when it has the answer.
+            while stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                if stream.write_all(ANSWER).await.is_err() {
+                    break;
+                }
+            }
+        });
+    }
 }

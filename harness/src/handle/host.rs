@@ -43,6 +43,12 @@ impl Host {
         self.spot.netns().is_ok()
     }
 
+    /// The network namespaces that its own programs have named in `/run/docker/netns`, as a Docker Engine does with its overlays and
+    /// the sandboxes of its containers. The host has to be up.
+    pub fn named(&self) -> Result<Vec<(String, Netns)>> {
+        self.spot.lab.known_host(self.name.as_str())?.named()
+    }
+
     /// Takes it away as a power failure does, until the guard is dropped: see [`Fault::Crash`].
     pub async fn crash(&self) -> Result<Guard> {
         self.spot.lab.inject(Fault::Crash(self.name.clone())).await
