@@ -25,7 +25,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::error::{Error, Kind, Result};
 use crate::lab::Lab;
 use crate::leak::Leaks;
-use crate::probe::lacking;
+use crate::probe::lacking_inside;
 use crate::report::{Bundle, in_short};
 use crate::topology::{self, Topology, parse_duration};
 
@@ -126,7 +126,7 @@ impl Trial {
                 Ok(topology) => topology,
                 Err(why) => return Some(format!("the lab could not be built: {why}")),
             };
-            if let Some(reason) = lacking(&topology.requires).filter(|_| !required()) {
+            if let Some(reason) = lacking_inside(&topology.requires).filter(|_| !required()) {
                 eprintln!("skipped: {}: {reason}", trial.entry.path());
                 return None;
             }

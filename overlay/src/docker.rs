@@ -21,6 +21,14 @@ pub const VXLAN_PORT: u16 = 4789;
 /// What VXLAN adds to a frame: Ethernet 14, IPv4 20, UDP 8, VXLAN 8 (20.10: `vxlanEncap`).
 pub const VXLAN_OVERHEAD: u32 = 50;
 
+/// What ESP adds to that, padding apart: SPI 4, number 4, IV 8, padding's length and next header 2, check value 8 (20.10:
+/// `drivers/overlay/encryption.go`, `pktExpansion`).
+pub const ESP_OVERHEAD: u32 = 26;
+
+/// The mark of packets that are to be encrypted, and the number of the states that do it: these eight bits, then those of the VNI. Docker
+/// has `0xD0C4E3` for both, since one key is for all networks there (20.10: `drivers/overlay/encryption.go`); here each has its own.
+pub const ESP_MARK: u32 = 0xD000_0000;
+
 /// The MTU that an underlay is taken to have; it is never looked at (20.10: `ov_utils.go`, `maxMTU`).
 pub const UNDERLAY_MTU: u32 = 1500;
 

@@ -53,6 +53,16 @@ pub(crate) enum Cause {
     MacOfAnother { mac: Mac, ip: Ipv4Addr, network: String },
     #[error("cannot join secure network: encryption keys not present")]
     Encrypted,
+    #[error("network {name} cannot be encrypted on this host: {why}")]
+    NoEsp { name: String, why: String },
+    #[error("network {0} is not encrypted: it has no keys")]
+    NotEncrypted(String),
+    #[error("the keys of network {0} are being rotated: wait until that is done")]
+    Rotating(String),
+    #[error(
+        "the keys of network {network} are still being rotated after {waited:?}: it goes on once {hosts} has followed; until then nothing is lost"
+    )]
+    NotRotated { network: String, waited: std::time::Duration, hosts: String },
     #[error(transparent)]
     Mtu(#[from] BadMtu),
     #[error("invalid vxlan id value {0:?} passed")]

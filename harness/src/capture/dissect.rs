@@ -20,11 +20,12 @@ const IPV6: u16 = 0x86dd;
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ESP: u8 = 50;
 const ICMPV6: u8 = 58;
 /// The UDP port of VXLAN (RFC 7348 §5).
 const VXLAN: u16 = 4789;
 /// How long headers are, at least: of Ethernet (IEEE 802.3 §3.1.1), ARP for IPv4 (RFC 826), IPv4 (RFC 791 §3.1), IPv6 (RFC 8200 §3), UDP
-/// (RFC 768), TCP (RFC 9293 §3.1), ICMP (RFC 792), VXLAN (RFC 7348 §5).
+/// (RFC 768), TCP (RFC 9293 §3.1), ICMP (RFC 792), VXLAN (RFC 7348 §5), ESP (RFC 4303 §2).
 const ETHERNET_HEADER: usize = 14;
 const ARP_PACKET: usize = 28;
 const IPV4_HEADER: usize = 20;
@@ -33,6 +34,7 @@ const UDP_HEADER: usize = 8;
 const TCP_HEADER: usize = 20;
 const ICMP_HEADER: usize = 8;
 const VXLAN_HEADER: usize = 8;
+const ESP_HEADER: usize = 8;
 /// The flag that says that the VNI is valid (RFC 7348 §5).
 const VNI_VALID: u8 = 0x08;
 /// Flags and offset of an IPv4 fragment (RFC 791 §3.1).
@@ -147,6 +149,12 @@ fn transport<'a>(protocol: u8, bytes: &'a [u8], layers: &mut Vec<Layer>) -> Opti
                 flags: head[13],
                 window: half(head, 14)?,
             }));
+            None
+        }
+        // What it carries nobody but its receiver can read.
+        ESP => {
+            let head = bytes.first_chunk::<ESP_HEADER>()?;
+            layers.push(Layer::Esp { spi: word(head, 0)?, sequence: word(head, 4)? });
             None
         }
         UDP => {

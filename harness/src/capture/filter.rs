@@ -2,7 +2,7 @@
 //!
 //! | written | means packets |
 //! |---|---|
-//! | `arp`, `ip`, `ip6`, `icmp`, `icmp6`, `tcp`, `udp`, `vxlan` | of that protocol |
+//! | `arp`, `ip`, `ip6`, `icmp`, `icmp6`, `tcp`, `udp`, `vxlan`, `esp` | of that protocol |
 //! | `host A`, `src host A`, `dst host A` | from or to an address; ARP that asks for it or by it |
 //! | `net A/N`, `src net A/N`, `dst net A/N` | likewise, of a subnet |
 //! | `port N`, `src port N`, `dst port N` | TCP or UDP from or to a port |
@@ -71,6 +71,7 @@ enum Word {
     Tcp,
     Udp,
     Vxlan,
+    Esp,
 }
 
 /// Which end has it.
@@ -162,6 +163,7 @@ fn is(term: Term, part: &[Layer]) -> bool {
         Word::Icmp6 => part.iter().any(|layer| matches!(layer, Layer::Icmp(icmp) if icmp.v6)),
         Word::Tcp => part.iter().any(|layer| matches!(layer, Layer::Tcp(_))),
         Word::Udp => part.iter().any(|layer| matches!(layer, Layer::Udp(_))),
+        Word::Esp => part.iter().any(|layer| matches!(layer, Layer::Esp { .. })),
         Word::Vxlan => part.iter().any(|layer| matches!(layer, Layer::Vxlan { .. })),
     });
     let ends = |[from, to]: [bool; 2]| match term.end {

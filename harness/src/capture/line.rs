@@ -103,6 +103,10 @@ pub(crate) fn said(part: &[Layer]) -> (String, &'static str) {
                 let _ = write!(text, "{ends} UDP {} bytes", udp.length.saturating_sub(8));
                 colour = BLUE;
             }
+            (Layer::Esp { spi, sequence }, Some(ip)) => {
+                let _ = write!(text, "{} ESP spi {spi:#010x}, seq {sequence}", ends(&ip.from, &ip.to));
+                colour = FAINT;
+            }
             (Layer::Vxlan { vni }, Some(ip)) => {
                 let _ = write!(text, "{} VXLAN {vni}", ends(&ip.from, &ip.to));
             }
@@ -127,6 +131,7 @@ pub(crate) fn said(part: &[Layer]) -> (String, &'static str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dissect;
     use super::super::dissect::tests::{A, B, echo, tunnelled};
     use super::*;
 
@@ -146,6 +151,18 @@ mod tests {
         assert_eq!(
             lines.line("docker1/eth0", &packet(tunnelled(256, &echo(A, B)), 12)),
             "   0.000007  docker1/eth0  in   10.0.0.11 > 10.0.0.10 VXLAN 256  192.168.0.2 > 192.168.0.100 ICMP echo request, id 9, seq 1  (92)"
+        );
+    }
+
+    #[test]
+    fn what_is_encrypted_is_told_by_its_numbers() {
+        let head = [0x1a, 0x2b, 0x3c, 0x4d, 0, 0, 0, 7];
+        let bytes =
+            dissect::tests::packet(50, [10, 0, 0, 11], [10, 0, 0, 10], &[&head[..], &[0; 32]].concat());
+        let line = Lines::new([], false).line("docker0/eth0", &packet(bytes, 5));
+        assert_eq!(
+            line,
+            "   0.000000  docker0/eth0  out  10.0.0.11 > 10.0.0.10 ESP spi 0x1a2b3c4d, seq 7  (74)"
         );
     }
 

@@ -107,6 +107,13 @@ pub enum Request {
         /// Its name, its id, or the beginning of its id.
         name: String,
     },
+    /// Gives an encrypted network a new key.
+    RotateKeys {
+        /// The host whose engine is asked.
+        on: String,
+        /// Its name, its id, or the beginning of its id.
+        name: String,
+    },
     /// Puts a container on a network.
     Connect(Connect),
     /// Takes a container off a network.

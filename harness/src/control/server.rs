@@ -153,6 +153,7 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
             End::of(lab.inspect_network_verbosely(&on, &name).await?)
         }
         Request::RemoveNetwork { on, name } => End::of(lab.remove_network(&on, &name).await?),
+        Request::RotateKeys { on, name } => End::of(lab.rotate_keys(&on, &name).await?),
         Request::Connect(connect) => End::of(lab.connect(connect).await?),
         Request::Disconnect { container, network } => End::of(lab.disconnect(&container, &network).await?),
         Request::RunContainer(run) => End::of(lab.run(run).await?),

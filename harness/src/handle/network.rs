@@ -44,6 +44,11 @@ impl Network {
         &self.id
     }
 
+    /// Gives it a new key, if it is encrypted; returns when all of its hosts send by it and the old one is gone. The new one's number.
+    pub async fn rotate_keys(&self) -> Result<u32> {
+        self.lab.rotate_keys(&self.on, &self.id).await
+    }
+
     /// What `docker network inspect` says of it, on the host whose engine was asked: the object, not the array around it.
     pub async fn inspect(&self) -> Result<Value> {
         let mut shown = self.lab.inspect_network(&self.on, &self.id).await?;

@@ -20,7 +20,7 @@ use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
 use crate::host::{Death, Host, blocking};
-use crate::probe::lacking;
+use crate::probe::lacking_inside;
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Plug, Port};
 
@@ -49,7 +49,7 @@ impl Lab {
     /// Builds the lab and returns when its containers can reach each other and its processes are ready. If anything fails, nothing
     /// is left: what was built so far is dropped. That the machine lacks what the topology requires is an error before that.
     pub async fn up(topology: Topology) -> Result<Lab> {
-        if let Some(why) = lacking(&topology.requires) {
+        if let Some(why) = lacking_inside(&topology.requires) {
             return Err(Error::new(Kind::Machine, why));
         }
         let mut clock = Clock { last: Instant::now(), parts: Timings::default() };

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use kernel::nft::Nft;
-use kernel::{Netns, Rtnl, Snapshot};
+use kernel::xfrm::State;
+use kernel::{Netns, Rtnl, Snapshot, Xfrm};
 use overlay::MissCounts;
+use overlay::datapath::encrypts;
 use serde::{Deserialize, Serialize};
 
 use super::{Lab, WireReport};
@@ -68,6 +70,9 @@ pub struct Held {
     pub settings: BTreeMap<String, String>,
     /// nftables rules, one line each.
     pub rules: Vec<String>,
+    /// What encrypts networks: IPsec's states and policies, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encryption: Vec<String>,
 }
 
 /// The settings that Docker makes, in hosts, overlays and containers (20.10: `osl/namespace_linux.go`,
@@ -91,7 +96,10 @@ impl Lab {
         let namespaces = blocking(move || {
             let look = |(name, netns): (String, Netns)| {
                 let rules = Nft::new(&netns)?.rules()?;
-                Ok(Held { name, holds: Rtnl::new(&netns)?.dump()?, settings: settings(&netns)?, rules })
+                // Where there is none it is not even asked for: a kernel may have to look for a module first.
+                let encryption = if encrypts(&rules) { encryption(&netns)? } else { Vec::new() };
+                let (holds, settings) = (Rtnl::new(&netns)?.dump()?, settings(&netns)?);
+                Ok(Held { name, holds, settings, rules, encryption })
             };
             wanted.into_iter().map(look).collect::<kernel::Result<Vec<_>>>()
         });
@@ -154,6 +162,21 @@ impl Lab {
         let overlays = alive.sandboxes.list().into_iter().filter(|(name, _)| !containers.contains(name));
         Ok(overlays.map(|(name, netns)| (format!("{host}/{name}"), netns)).collect())
     }
+}
+
+/// States, with what they have done, and policies.
+fn encryption(netns: &Netns) -> kernel::Result<Vec<String>> {
+    let xfrm = Xfrm::new(netns)?;
+    let state = |state: State| {
+        let forged = if state.forged > 0 { format!(", {} forged", state.forged) } else { String::new() };
+        format!("{}: {} packets{forged}", state.association, state.packets)
+    };
+    let mut states: Vec<State> = xfrm.states()?;
+    states.sort_unstable();
+    let mut policies = xfrm.policies()?;
+    policies.sort_unstable();
+    let policies = policies.iter().map(ToString::to_string);
+    Ok(states.into_iter().map(state).chain(policies).collect())
 }
 
 /// Docker's settings in a namespace, those that there are.

@@ -115,6 +115,11 @@ impl Lab {
         Ok(format!("{:#}", gone.id))
     }
 
+    /// Gives an encrypted network a new key; returns when all of its hosts send by it and the old one is gone: the new one's number.
+    pub async fn rotate_keys(&self, on: &str, name: &str) -> Result<u32> {
+        Ok(self.known_host(on)?.engine()?.rotate_keys(name).await?)
+    }
+
     /// Puts a container on a network; returns when all engines know.
     pub async fn connect(&self, connect: Connect) -> Result<()> {
         let Connect { container, network, ip, ip6, mac, aliases } = connect;

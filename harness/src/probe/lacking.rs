@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use kernel::probe::try_one;
+
 use super::exec::{lookup, runs};
 use super::plain;
 use crate::process::PATH;
@@ -14,6 +16,15 @@ pub(crate) fn lacking(requires: &Requires) -> Option<String> {
         return Some("this takes root, and not only in a user namespace".to_owned());
     }
     requires.programs.iter().find_map(|needed| lacks(needed).err())
+}
+
+/// The same from inside of a lab's namespaces, where its kernel can be tried, too.
+pub(crate) fn lacking_inside(requires: &Requires) -> Option<String> {
+    let lacks = |feature: &String| {
+        let tried = try_one(feature)?;
+        tried.err().map(|why| format!("this takes {feature}: {why}"))
+    };
+    lacking(requires).or_else(|| requires.kernel.iter().find_map(lacks))
 }
 
 /// Whether a lab of this process has no user namespace of its own.
@@ -54,7 +65,7 @@ mod tests {
     fn what_is_lacking_is_said_in_words() {
         let of = |name: &str, version: Option<&str>| {
             let needed = Needed { name: name.into(), version: version.map(str::to_owned) };
-            lacking(&Requires { root: false, programs: vec![needed] })
+            lacking(&Requires { programs: vec![needed], ..Requires::default() })
         };
         assert_eq!(of("sh", None), None);
         assert_eq!(of("/bin/sh", None), None);

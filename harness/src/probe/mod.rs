@@ -12,7 +12,7 @@ use std::io;
 pub(crate) use carry::carry;
 pub(crate) use echo::Echo;
 pub(crate) use exec::{exec, missing_tool};
-pub(crate) use lacking::lacking;
+pub(crate) use lacking::{lacking, lacking_inside};
 pub(crate) use tcp::tcp;
 pub(crate) use udp::udp;
 

@@ -108,6 +108,7 @@ fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
         Verb::Network(NetworkVerb::Inspect { .. }) => ("network.inspect", &["output", "error"]),
         Verb::Network(NetworkVerb::Create(_)) => ("network.create", &["error"]),
         Verb::Network(NetworkVerb::Rm { .. }) => ("network.rm", &["error"]),
+        Verb::Network(NetworkVerb::Rotate { .. }) => ("network.rotate", &["error"]),
         Verb::Network(NetworkVerb::Connect(_)) => ("network.connect", &["error"]),
         Verb::Network(NetworkVerb::Disconnect { .. }) => ("network.disconnect", &["error"]),
         Verb::Container(_) => ("container", &["error"]),

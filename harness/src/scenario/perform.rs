@@ -239,6 +239,9 @@ async fn network(lab: &Lab, verb: &NetworkVerb) -> Result<String> {
     match verb {
         NetworkVerb::Create(network) => lab.create_network(network.on.as_str(), request(network)).await,
         NetworkVerb::Rm { on, name } => lab.remove_network(on.as_str(), name.as_str()).await,
+        NetworkVerb::Rotate { on, name } => {
+            lab.rotate_keys(on.as_str(), name.as_str()).await.map(|key| format!("key {key}"))
+        }
         NetworkVerb::Connect(connect) => lab.connect(connect.clone()).await.map(|()| String::new()),
         NetworkVerb::Disconnect { container, name } => {
             lab.disconnect(container.as_str(), name.as_str()).await.map(|()| String::new())

@@ -213,6 +213,13 @@ pub enum NetworkVerb {
         /// Which network.
         name: NetworkName,
     },
+    /// Gives one a new key that is encrypted, and waits until the old one is gone.
+    Rotate {
+        /// The host whose engine is asked.
+        on: HostName,
+        /// Which network.
+        name: NetworkName,
+    },
     /// Puts a container on one, on the engine of the container's host.
     Connect(Connect),
     /// Takes a container off one.
@@ -451,6 +458,7 @@ impl fmt::Display for Verb {
                 write!(f, "create network {} on {}", network.name, network.on)
             }
             Self::Network(NetworkVerb::Rm { on, name }) => write!(f, "remove network {name} on {on}"),
+            Self::Network(NetworkVerb::Rotate { name, .. }) => write!(f, "rotate the keys of network {name}"),
             Self::Network(NetworkVerb::Connect(connect)) => {
                 write!(f, "connect {} to {}", connect.container, connect.network)
             }

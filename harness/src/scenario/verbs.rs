@@ -196,6 +196,10 @@ pub(super) fn check_network_verb(
             }
             Some(NetworkVerb::Rm { on, name })
         }
+        NetworkVerbTable::Rotate(named) => {
+            let (on, name) = check_named(checker, &named.name, named.on.as_ref(), table)?;
+            Some(NetworkVerb::Rotate { on, name })
+        }
         NetworkVerbTable::Connect(connect) => check_connect(checker, connect, fails),
         NetworkVerbTable::Disconnect(disconnect) => {
             let container = checker.container(&disconnect.container);

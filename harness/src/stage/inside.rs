@@ -4,11 +4,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::time::{Duration, Instant};
 
-use super::{LONGEST, Order, Said};
+use super::{LONGEST, Order, Said, unplayed};
 use crate::control::serve;
 use crate::error::{Error, Kind, Result};
 use crate::lab::Lab;
 use crate::leak::Leaks;
+use crate::probe::lacking_inside;
 use crate::report::Bundle;
 use crate::scenario::{Counts, RunEvent, Verdict, play};
 
@@ -49,6 +50,9 @@ async fn perform(order: &Order, keep: Option<OwnedFd>) -> Result<(Verdict, Count
         seed: topology.seed,
         steps: topology.steps.len(),
     });
+    if let Some(reason) = lacking_inside(&topology.requires) {
+        return Ok(unplayed(order, &topology, reason));
+    }
     let begun = Instant::now();
     let lab = Lab::up(topology).await?;
     tell(RunEvent::Up {

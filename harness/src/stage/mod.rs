@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Kind, Result};
 use crate::report::Bundle;
-use crate::scenario::{Options, RunEvent};
+use crate::scenario::{Counts, Options, RunEvent, Verdict};
 use crate::topology::Topology;
 
 pub use inside::inside;
@@ -69,6 +69,16 @@ impl Order {
     fn options(&self) -> Options {
         Options { require: self.require }
     }
+}
+
+/// What comes of a file for which the machine lacks something, with all its steps left.
+fn unplayed(order: &Order, topology: &Topology, reason: String) -> (Verdict, Counts) {
+    let verdict = if order.require {
+        Verdict::Broken { why: format!("{reason} (LAB_REQUIRE is set; without it this file is skipped)") }
+    } else {
+        Verdict::Skipped { reason }
+    };
+    (verdict, Counts { left: topology.steps.len(), ..Counts::default() })
 }
 
 /// A line on the life line.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use kernel::entry::{Inner, Life, Remains};
 
-use super::{Order, Said};
+use super::{Order, Said, unplayed};
 use crate::error::{Error, Kind, Result};
 use crate::probe::lacking;
 use crate::report::Bundle;
@@ -93,12 +93,7 @@ impl Stage {
     fn unplayed(topology: Topology, order: &Order, reason: String) -> Result<Stage> {
         let (nobody, lines) = UnixStream::pair().map_err(|e| Error::new(Kind::Machine, e))?;
         drop(nobody);
-        let verdict = if order.require {
-            Verdict::Broken { why: format!("{reason} (LAB_REQUIRE is set; without it this file is skipped)") }
-        } else {
-            Verdict::Skipped { reason }
-        };
-        let counts = Counts { left: topology.steps.len(), ..Counts::default() };
+        let (verdict, counts) = unplayed(order, &topology, reason);
         let begin = RunEvent::Begin {
             name: topology.name.clone(),
             description: topology.description,

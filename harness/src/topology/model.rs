@@ -57,6 +57,8 @@ pub struct Requires {
     pub root: bool,
     /// Programs, in this order.
     pub programs: Vec<Needed>,
+    /// Features of the kernel, by the names that [`kernel::probe`] has for them.
+    pub kernel: Vec<String>,
 }
 
 /// A program that a machine has to have.

@@ -1,5 +1,7 @@
 //! What the machine has to have: root, programs, and of which version.
 
+use kernel::probe::features;
+
 use super::check::Checker;
 use super::file::{At, HostTable, RequiresTable, WordOr};
 use super::model::{Needed, Requires};
@@ -12,7 +14,20 @@ pub(super) fn check_requires(checker: &mut Checker, table: Option<&RequiresTable
         WordOr::Word(name) => check_program(checker, &entry.with(name.clone()), None),
         WordOr::Table(program) => check_program(checker, &program.name, Some(&program.version)),
     });
-    Requires { programs: programs.collect(), root: table.root }
+    let programs = programs.collect();
+    let kernel = table.kernel.iter().filter_map(|feature| check_feature(checker, feature)).collect();
+    Requires { programs, root: table.root, kernel }
+}
+
+fn check_feature(checker: &mut Checker, feature: &At<String>) -> Option<String> {
+    if features().any(|known| known == feature.value) {
+        return Some(feature.value.clone());
+    }
+    let title = format!("{} is no feature of a kernel that is known here", quote(feature));
+    let known = features().map(|known| format!("`{known}`")).collect::<Vec<_>>().join(", ");
+    let mistake = Mistake::new(title, &feature.span, "`lab doctor` has no such line");
+    checker.mistake(mistake.help(format!("known are {known}")));
+    None
 }
 
 fn check_program(checker: &mut Checker, name: &At<String>, version: Option<&At<String>>) -> Option<Needed> {

@@ -87,6 +87,9 @@ impl Page {
             let programs: Vec<String> = requires.programs.iter().map(needed).collect();
             self.key("programs", format!("[{}]", programs.join(", ")));
         }
+        if !requires.kernel.is_empty() {
+            self.key("kernel", texts(&requires.kernel));
+        }
     }
 
     fn process(&mut self, process: &Process) {

@@ -59,7 +59,7 @@ async fn leaves_a_lab(lab: Lab) {
 
 fn demanding() -> Topology {
     let needed = Needed { name: "no-such-tool".into(), version: None };
-    let requires = Requires { root: false, programs: vec![needed] };
+    let requires = Requires { programs: vec![needed], ..Requires::default() };
     Topology { requires, ..Topology::two_hosts() }
 }
 

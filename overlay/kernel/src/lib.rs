@@ -11,6 +11,7 @@
 //! - [`pass`]: descriptors sent over Unix sockets.
 //! - [`rtnl`]: links, addresses, routes, neighbours and fdb entries; many requests in one datagram.
 //! - [`nft`]: nftables tables as values, replaced whole.
+//! - [`xfrm`]: IPsec, states and policies.
 //! - [`notices`]: whether anything of all that was changed.
 //! - [`conntrack`]: flows that the kernel tracks.
 //! - [`machine`]: PID, mount and UTS namespaces around a network namespace; [`enter`]: a command run on one.
@@ -70,6 +71,7 @@ mod socket;
 mod sysctl;
 pub mod vnet;
 pub mod wire;
+pub mod xfrm;
 
 pub use canary::Canary;
 pub use cgroup::Admission;
@@ -81,3 +83,4 @@ pub use netns::{Inside, Netns};
 pub use notices::Notices;
 pub use pidfd::Pidfd;
 pub use rtnl::{Batch, NewLink, NewVxlan, Rtnl, Snapshot};
+pub use xfrm::Xfrm;

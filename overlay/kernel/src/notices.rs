@@ -3,7 +3,7 @@
 
 use std::io;
 
-use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE};
+use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM};
 use netlink_sys::{Socket, SocketAddr};
 
 use crate::error::{Context, Result};
@@ -14,6 +14,8 @@ use crate::netns::Netns;
 const ROUTE_GROUPS: [u32; 8] = [1, 3, 5, 7, 9, 11, 24, 25];
 /// `NFNLGRP_NFTABLES`, `linux/netfilter/nfnetlink.h`.
 const NFTABLES_GROUP: u32 = 7;
+/// `XFRMNLGRP_SA`, `XFRMNLGRP_POLICY`, `linux/xfrm.h`.
+const XFRM_GROUPS: [u32; 2] = [3, 4];
 /// Of what is told only that it was is wanted: what has no room counts as told, too.
 const ROOM: libc::c_int = 4096;
 
@@ -21,16 +23,23 @@ const ROOM: libc::c_int = 4096;
 /// it forwards. Not other sysctls, which the kernel does not tell of. Does not hold the namespace's threads, but keeps it alive.
 #[derive(Debug)]
 pub struct Notices {
-    sockets: [Socket; 2],
+    sockets: Vec<Socket>,
 }
 
 impl Notices {
     /// From now on.
     pub fn new(netns: &Netns) -> Result<Notices> {
-        let opened = netns.run(|| -> io::Result<[Socket; 2]> {
-            Ok([open(NETLINK_ROUTE, &ROUTE_GROUPS)?, open(NETLINK_NETFILTER, &[NFTABLES_GROUP])?])
+        let opened = netns.run(|| -> io::Result<Vec<Socket>> {
+            Ok(vec![open(NETLINK_ROUTE, &ROUTE_GROUPS)?, open(NETLINK_NETFILTER, &[NFTABLES_GROUP])?])
         })?;
         Ok(Notices { sockets: opened.doing("listen for changes in", netns.name())? })
+    }
+
+    /// From now on, of the states and policies of IPsec alone. A kernel that has none refuses.
+    pub fn of_ipsec(netns: &Netns) -> Result<Notices> {
+        let opened = netns.run(|| open(NETLINK_XFRM, &XFRM_GROUPS))?;
+        let opened = opened.doing("listen for changes of IPsec in", netns.name())?;
+        Ok(Notices { sockets: vec![opened] })
     }
 
     /// Whether something was changed since this was last asked, by whomever.

@@ -1,6 +1,6 @@
 //! What this kernel can do, found out by doing it in scratch namespaces.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use crate::netns::Netns;
 use crate::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
 use crate::rtnl::{Batch, NewLink, NewVxlan, Rtnl, Vxlan};
 use crate::wire::{End, TapDevice};
+use crate::xfrm::{Association, Policy, Secret, Xfrm};
 
 /// A feature, tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,10 +30,13 @@ pub struct Finding {
     pub missing: Option<String>,
 }
 
+/// What encrypted networks take, as [`probe`] names it.
+pub const ESP: &str = "ESP";
+
 type Try = fn() -> Result<()>;
 
 /// Name, whether it is core, what for, and the trial.
-const FEATURES: [(&str, bool, &str, Try); 14] = [
+const FEATURES: [(&str, bool, &str, Try); 15] = [
     ("network namespaces", true, "hosts and containers", namespace),
     ("PID, mount and UTS namespaces", true, "processes on hosts", machine),
     ("veth", true, "wires", veth),
@@ -56,6 +60,7 @@ const FEATURES: [(&str, bool, &str, Try); 14] = [
         "impaired wires at full speed; without them packet sockets are used",
         tap,
     ),
+    (ESP, false, "encrypted overlay networks", esp),
     ("netem", false, "wires that only delay, in the kernel; without it they are carried like others", netem),
 ];
 
@@ -67,6 +72,17 @@ pub fn probe() -> Vec<Finding> {
         findings.push(Finding { feature: feature.to_owned(), core, uses: uses.to_owned(), missing });
     }
     findings
+}
+
+/// Tries one feature, by its name; none, if there is none of that name. To be called inside a lab's namespaces.
+pub fn try_one(feature: &str) -> Option<Result<()>> {
+    let (.., attempt) = FEATURES.iter().find(|(name, ..)| *name == feature)?;
+    Some(attempt())
+}
+
+/// The names of all features.
+pub fn features() -> impl Iterator<Item = &'static str> {
+    FEATURES.iter().map(|(name, ..)| *name)
 }
 
 fn namespace() -> Result<()> {
@@ -166,6 +182,45 @@ fn tap() -> Result<()> {
         let absent = "it is not there; as root: modprobe tun; for a container: --device /dev/net/tun";
         if error.is_missing() { Error::other("open", "/dev/net/tun", absent) } else { error }
     })
+}
+
+/// What [`ESP`] takes: states of it, policies, and rules that tell what is encrypted. What is missing of it is named.
+pub fn esp() -> Result<()> {
+    let netns = Netns::new("probe")?;
+    let lacks = |what: &'static str, how: &'static str| {
+        move |error: Error| {
+            let unknown = error.is_unsupported() || error.is_missing() || error.errno() == Some(libc::EINVAL);
+            if unknown { Error::other("use", what, how) } else { error }
+        }
+    };
+    let absent =
+        "this kernel has no IPsec; is it built without CONFIG_XFRM_USER? As root: modprobe xfrm_user";
+    let xfrm = Xfrm::new(&netns).map_err(lacks("ESP", absent))?;
+    let by = Association {
+        source: Ipv4Addr::new(10, 73, 0, 1),
+        destination: Ipv4Addr::new(10, 73, 0, 2),
+        spi: 256,
+        reqid: 1,
+    };
+    let absent = "this kernel has no ESP for IPv4 with AES-GCM; is it built without CONFIG_INET_ESP or CONFIG_CRYPTO_GCM? As \
+                  root: modprobe esp4 gcm";
+    xfrm.add(&by, &Secret { key: [0; 16], salt: [0; 4] }).map_err(lacks("ESP", absent))?;
+    xfrm.set_policy(&Policy { by, port: 4789, mark: 1 })?;
+    let absent = "this kernel's nftables know nothing of it; is it built without CONFIG_XFRM?";
+    let chain = |name: &str, hook, rule| Chain {
+        name: name.into(),
+        hook,
+        priority: 0,
+        accept: true,
+        rules: vec![rule],
+    };
+    let chains = vec![
+        chain("mark", Hook::Reroute, Rule::when([], Action::Mark(1))),
+        chain("output", Hook::Output, Rule::when([Match::GoesInClear], Action::Drop)),
+        chain("input", Hook::Input, Rule::when([Match::CameInClear], Action::Drop)),
+    ];
+    let table = Table { family: Family::Ip, name: "probe".into(), chains };
+    Nft::new(&netns)?.replace(&table).map_err(lacks("IPsec in rules", absent))
 }
 
 fn netem() -> Result<()> {

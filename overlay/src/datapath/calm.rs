@@ -54,7 +54,7 @@ impl Datapath {
     /// mend.
     pub(crate) fn is_calm(&mut self) -> bool {
         let settled = self.last.failed.is_empty() && self.last.faults.is_empty();
-        settled && self.gateway.ports.are_held() && !self.ears.hear()
+        settled && self.gateway.ports.are_held() && self.encryption.is_calm() && !self.ears.hear()
     }
 
     /// Listens in all namespaces of which something was made here. Where that is not possible they are looked at each time.

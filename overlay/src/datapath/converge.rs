@@ -11,6 +11,7 @@ use super::announce::Macs;
 use super::attach::{Attached, Refused};
 use super::calm::Ears;
 use super::counters::Counters;
+use super::encryption::Encryption;
 use super::gwbridge::{Gateway, Outside};
 use super::miss::{MissCounts, Resolution, Tell};
 use super::plan::Tables;
@@ -34,6 +35,7 @@ pub(crate) struct Datapath {
     pub(super) overlays: BTreeMap<NetworkId, Overlay>,
     pub(super) attached: BTreeMap<EndpointId, Attached>,
     pub(super) gateway: Gateway,
+    pub(super) encryption: Encryption,
     /// Connections to the containers that are attached.
     pub(super) inside: BTreeMap<SandboxId, Rtnl>,
     /// How peers get into the kernel, and where it is told what the kernel misses.
@@ -92,6 +94,7 @@ impl Datapath {
             overlays: BTreeMap::new(),
             attached: BTreeMap::new(),
             gateway: Gateway::new(host, underlay),
+            encryption: Encryption::new(host, vtep),
             inside: BTreeMap::new(),
             resolution,
             tell,
@@ -122,10 +125,12 @@ impl Datapath {
         let takes_over = !std::mem::replace(&mut self.adopted, true);
         if takes_over {
             report.take("take over what is there", self.adopt(view));
+            report.take("take over what encrypts", self.encryption.adopt());
         }
         if pass == Pass::Mend {
             self.ears.look();
             self.mend(&mut report);
+            report.take("mend what encrypts", self.encryption.mend());
             let (sandboxes, overlays) = (&self.sandboxes, &self.overlays);
             self.counters.keep(
                 |sandbox| sandboxes.container(sandbox).is_some(),
@@ -160,6 +165,8 @@ impl Datapath {
         for found in known.collect::<Vec<_>>() {
             self.program(view, &found.value.network, &mut report);
         }
+        let overlays = &self.overlays;
+        report.take("encrypt no more", self.encryption.keep(|id| overlays.contains_key(&id)));
         self.prick_up_ears();
         report
     }
@@ -176,6 +183,10 @@ impl Datapath {
             // One that goes is missed again when it comes back.
             resolved.retain(|ip| peers.contains_key(ip));
             peers.retain(|ip, _| resolved.contains(ip));
+        }
+        if let Err(error) = self.encrypt(view, network) {
+            // What is new would leave in clear.
+            return report.take("encrypt a network", Err(error));
         }
         for subnet in network.subnets.iter().filter(|subnet| subnet.vni.is_some()) {
             report.take("build a subnet", self.extend(network, subnet));
@@ -217,6 +228,7 @@ impl Datapath {
         let vni = subnet.vni.ok_or_else(|| refused("its network has no vxlan id"))?;
         let container = endpoint.sandbox.and_then(|id| self.sandboxes.container(id));
         let container = container.ok_or_else(|| refused("its container is gone"))?;
+        self.encrypt(view, &network)?;
         self.attach(&network, (subnet, vni), endpoint, &container)
     }
 

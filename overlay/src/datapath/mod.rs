@@ -7,6 +7,7 @@
 //! - `miss`: what vxlan devices miss, and what is done about it
 //! - `gwbridge`: `docker_gwbridge`, the way outside; `rules`: what it lets through, pure; `ports`: those of the host that containers
 //!   have published; `flows`: which flows to them go astray, pure
+//! - `cipher`: what encrypts networks between hosts, pure; `encryption`: that in the kernel
 //! - `attach`: a container's join, leave and roll-back
 //! - `counters`: the numbers in the names, and the indexes
 //! - `adopt`: what an earlier engine left
@@ -18,8 +19,10 @@ mod adopt;
 mod announce;
 mod attach;
 mod calm;
+mod cipher;
 mod converge;
 mod counters;
+mod encryption;
 mod flows;
 mod gwbridge;
 mod lost;
@@ -32,7 +35,9 @@ mod segment;
 mod veth;
 
 pub(crate) use attach::{Refused, draw_veth};
+pub use cipher::{Ciphers, Present, cipher_faults, encrypts};
 pub(crate) use converge::{Datapath, Pass, Report};
+pub use encryption::ciphers_due;
 pub use miss::{MissCounts, Resolution};
 pub use plan::{Op, Tables, plan};
 pub use rules::{rule_faults, rules};

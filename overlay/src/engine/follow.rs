@@ -12,6 +12,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
 use super::Core;
+use super::keyring::Rotations;
 use crate::datapath::{Datapath, Pass, draw_veth};
 use crate::discovery::Absences;
 use crate::error::Result;
@@ -37,7 +38,7 @@ impl Core {
         let (mut sandboxes, mut held) = (self.env.sandboxes.subscribe(), self.held.subscribe());
         let mut mend = interval(self.config.mend);
         mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut absences = Absences::default();
+        let (mut absences, mut rotations) = (Absences::default(), Rotations::default());
         let (mut reached, mut followed) = (true, false);
         // Where many engines have much to do, or the machine has, they look less often, and see more at once.
         let mut breath = Duration::ZERO;
@@ -47,8 +48,10 @@ impl Core {
         loop {
             // Nobody lets it go: it ends with its engine.
             let _ = held.wait_for(|held| !held).await;
-            let next = absences.next(self.config.peer_grace, Instant::now());
-            let given_up = pin!(async {
+            let now = Instant::now();
+            let given_up = absences.next(self.config.peer_grace, now);
+            let next = given_up.into_iter().chain(rotations.next(self.config.key_grace, now)).min();
+            let due = pin!(async {
                 match next {
                     Some(end) => sleep_until(end.into()).await,
                     None => pending().await,
@@ -89,7 +92,7 @@ impl Core {
                     self.answer(network, missed).await;
                     continue;
                 }
-                () = given_up => None,
+                () = due => None,
             };
             // Before the first answer there is nothing to agree with.
             if !followed {
@@ -121,6 +124,18 @@ impl Core {
                 Some(Err(error)) => {
                     done = false;
                     tracing::debug!(host = self.env.name, %error, "stale endpoints remain in the store for now");
+                }
+                None => done = false,
+            }
+            let keys = timeout(RETRY, async {
+                let said = self.say_keys().await?;
+                self.turn_keys(&mut rotations).await.map(|()| said)
+            });
+            match if reached { keys.await.ok() } else { None } {
+                Some(Ok(said)) => done &= said,
+                Some(Err(error)) => {
+                    done = false;
+                    tracing::debug!(host = self.env.name, %error, "the keys of networks are not turned for now");
                 }
                 None => done = false,
             }

@@ -2,6 +2,7 @@
 
 mod follow;
 mod join;
+mod keyring;
 mod names;
 mod show;
 mod verbs;
@@ -20,11 +21,11 @@ use crate::discovery::Membership;
 use crate::error::{Cause, Result};
 use crate::gate::Gate;
 use crate::host::HostEnv;
-use crate::id::EndpointId;
+use crate::id::{EndpointId, NetworkId};
 use crate::inspect::Asked;
 use crate::kv::{Kv, keys};
 use crate::ledger::View;
-use crate::model::{Endpoint, Vni};
+use crate::model::{Endpoint, Held, Vni};
 use crate::witness::Witness;
 
 use names::NameServers;
@@ -42,6 +43,8 @@ pub struct Config {
     pub session_ttl: Duration,
     /// How long the endpoints of a host that is gone are kept in the store.
     pub peer_grace: Duration,
+    /// How long an encrypted network's old key is kept when nobody sends by it any more: longer than a packet is under way.
+    pub key_grace: Duration,
     /// How often the kernel is looked at, and mended.
     pub mend: Duration,
     /// How peers get into the kernel.
@@ -60,6 +63,7 @@ impl Default for Config {
             // Consul allows no less.
             session_ttl: Duration::from_secs(10),
             peer_grace: Duration::from_secs(20),
+            key_grace: Duration::from_secs(2),
             mend: Duration::from_secs(2),
             resolution: Resolution::Store,
             nameservers: Vec::new(),
@@ -132,6 +136,8 @@ struct Applied {
     mine: Arc<BTreeMap<EndpointId, Endpoint>>,
     /// The session that held this host's key in these documents.
     session: Option<String>,
+    /// What the kernel has of encrypted networks' keys.
+    held: Arc<BTreeMap<NetworkId, Held>>,
 }
 
 impl Engine {
@@ -326,6 +332,9 @@ impl Core {
                     applied.index = report.moment.index;
                 }
                 applied.faults = faults;
+                if *applied.held != *datapath.held() {
+                    applied.held = Arc::new(datapath.held().clone());
+                }
                 // Also those that are being mended just now.
                 let mine = here.values().chain(applied.view.endpoints_on(vtep));
                 applied.mine = Arc::new(mine.map(|endpoint| (endpoint.id, endpoint.clone())).collect());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::keyring::draw_key;
 use super::{Core, EndpointInfo, Engine, NetworkSummary};
 use crate::datapath::Pass;
 use crate::docker;
@@ -12,6 +13,7 @@ use crate::host::ContainerRef;
 use crate::id::{EndpointId, NetworkId, SandboxId};
 use crate::kv::{TxnOp, keys};
 use crate::ledger::{self, CreateNetwork, View};
+use crate::model::{Keyring, is_encrypted};
 
 /// How often a transaction is decided anew when others were faster.
 const ATTEMPTS: usize = 100;
@@ -20,7 +22,8 @@ const ATTEMPTS: usize = 100;
 const PAUSE: Duration = Duration::from_millis(20);
 
 impl Engine {
-    /// Creates a network. No kernel is touched, on any host: that is for the first join.
+    /// Creates a network. No kernel is touched, on any host: that is for the first join. One that is to be encrypted is refused where
+    /// the kernel cannot do it; it gets its first key with it.
     pub async fn create_network(&self, request: CreateNetwork) -> Result<NetworkId> {
         let core = &self.core;
         let view = core.look().await?;
@@ -31,12 +34,15 @@ impl Engine {
             // Docker does not look, and the container's join then fails on a clash of routes.
             avoid.push(docker::gwbridge_subnet(&core.env.underlay));
         }
+        let keyring =
+            if is_encrypted(&request.options) { Some(core.first_keys(&request.name).await?) } else { None };
         core.transact(|view| {
-            let there = view.networks.contains_key(&id);
-            Ok((
-                id,
-                if there { vec![] } else { ledger::create(view, &request, id, created.clone(), &avoid)? },
-            ))
+            if view.networks.contains_key(&id) {
+                return Ok((id, vec![]));
+            }
+            let mut ops = ledger::create(view, &request, id, created.clone(), &avoid)?;
+            ops.extend(keyring.as_ref().map(|ring| ledger::first_keys(id, ring)));
+            Ok((id, ops))
         })
         .await
     }
@@ -120,6 +126,13 @@ impl Engine {
 }
 
 impl Core {
+    /// A new network's keys. Refused where the kernel cannot use them.
+    async fn first_keys(&self, network: &str) -> Result<Keyring> {
+        let tried = tokio::task::spawn_blocking(kernel::probe::esp).await.map_err(|_| Cause::Ended)?;
+        tried.map_err(|why| Cause::NoEsp { name: network.to_owned(), why: why.to_string() })?;
+        Ok(Keyring::new(draw_key()?))
+    }
+
     /// Decides on what the store says and does it in one transaction; decides anew when somebody was faster. Nothing
     /// to do is done.
     pub(super) async fn transact<T>(

@@ -29,6 +29,8 @@ pub const POOLS: &str = "docker/network/v1.0/ipam/default/config/GlobalDefault/"
 
 const ENDPOINTS: &str = "docker/network/v1.0/endpoint/";
 const DRIVERS: &str = "docker/network/v1.0/overlay/network/";
+/// Not Docker's, whose hosts have the keys of encrypted networks from a Swarm; beside what its driver keeps of networks.
+const KEYRINGS: &str = "docker/network/v1.0/overlay/keys/";
 const BITMAPS: &str = "docker/network/v1.0/ipam/default/data/";
 
 /// A host: its value is the address again, and a session holds it.
@@ -61,6 +63,16 @@ pub fn driver(id: NetworkId) -> String {
     format!("{DRIVERS}{id:#}/")
 }
 
+/// The keys of an encrypted network.
+pub fn keyring(id: NetworkId) -> String {
+    format!("{KEYRINGS}{id:#}/")
+}
+
+/// What a host has in its kernel of a network's keys; the session that holds the host's key holds it, too.
+pub fn held(id: NetworkId, host: Ipv4Addr) -> String {
+    format!("{KEYRINGS}{id:#}/{host}/")
+}
+
 /// The set of a pool's addresses in use.
 pub fn bitmap(pool: IpNet) -> String {
     format!("{BITMAPS}{}/{pool}/", docker::ADDRESS_SPACE)
@@ -81,6 +93,10 @@ pub enum Key {
     Endpoint(NetworkId, EndpointId),
     /// The overlay driver's record of a network.
     Driver(NetworkId),
+    /// The keys of an encrypted network.
+    Keyring(NetworkId),
+    /// What a host has of them.
+    Held(NetworkId, Ipv4Addr),
     /// The pools.
     Pools,
     /// A pool's addresses.
@@ -113,6 +129,12 @@ impl Key {
         }
         if let Some(text) = id(DRIVERS) {
             return text.parse().ok().map(Key::Driver);
+        }
+        if let Some(text) = id(KEYRINGS) {
+            return match text.split_once('/') {
+                None => text.parse().ok().map(Key::Keyring),
+                Some((network, host)) => Some(Key::Held(network.parse().ok()?, host.parse().ok()?)),
+            };
         }
         match id(ENDPOINTS)?.split_once('/') {
             None => id(ENDPOINTS)?.parse().ok().map(Key::Endpoints),
@@ -180,6 +202,17 @@ mod tests {
                 "docker/network/v1.0/ipam/default/data/GlobalDefault/fd00:1::/64/",
                 bitmap(pool6),
                 Key::Bitmap(pool6),
+            ),
+            // This engine's own.
+            (
+                "docker/network/v1.0/overlay/keys/7f370f83c864a62856623c1b3e96404185a24f640badb145fa2ca307107afa17/",
+                keyring(id),
+                Key::Keyring(id),
+            ),
+            (
+                "docker/network/v1.0/overlay/keys/7f370f83c864a62856623c1b3e96404185a24f640badb145fa2ca307107afa17/10.77.0.10/",
+                held(id, Ipv4Addr::new(10, 77, 0, 10)),
+                Key::Held(id, Ipv4Addr::new(10, 77, 0, 10)),
             ),
             ("docker/network/v1.0/ipam/default/config/GlobalDefault/", POOLS.to_owned(), Key::Pools),
             ("docker/network/v1.0/idm/vxlan-id/", VNIS.to_owned(), Key::Vnis),

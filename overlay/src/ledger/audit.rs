@@ -35,6 +35,11 @@ impl View {
         {
             self.check_network(&stored.value.network, &mut found);
         }
+        for network in self.keyrings.keys().filter(|network| !self.networks.contains_key(*network)) {
+            found.push(format!(
+                "there are keys of network {network}, which is not there: they encrypt nothing"
+            ));
+        }
         self.check_pools(&mut found);
         self.check_vnis(&mut found);
         found
@@ -61,6 +66,9 @@ impl View {
         let name = &network.name;
         if !self.drivers.contains_key(&network.id) {
             found.push(format!("{name} has no record of the driver's: nobody can join it"));
+        }
+        if network.encrypted() && !self.keyrings.contains_key(&network.id) {
+            found.push(format!("{name} is encrypted and has no keys: nobody can join it"));
         }
         let mut addresses: BTreeMap<IpAddr, &str> = BTreeMap::new();
         let mut macs: BTreeMap<Mac, &str> = BTreeMap::new();

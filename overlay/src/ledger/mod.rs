@@ -6,6 +6,7 @@
 mod audit;
 mod create;
 mod endpoint;
+mod keyring;
 #[cfg(test)]
 mod race;
 mod remove;
@@ -16,6 +17,7 @@ mod view;
 pub use create::CreateNetwork;
 pub(crate) use create::create;
 pub(crate) use endpoint::{Joining, join, leave, reclaim, rename};
+pub(crate) use keyring::{first_keys, rotate, turn_keys};
 pub(crate) use remove::remove;
 pub use view::{Found, Stored, View};
 pub(crate) use view::{Moment, halves};

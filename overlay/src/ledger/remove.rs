@@ -1,5 +1,7 @@
 //! A network that goes.
 
+use std::collections::BTreeMap;
+
 use ipnet::IpNet;
 
 use super::create::{cas, number, put_vnis};
@@ -7,6 +9,9 @@ use super::{Found, View};
 use crate::error::{Cause, Result};
 use crate::kv::TxnOp;
 use crate::kv::keys;
+
+/// So many hosts' keys are deleted with a network, since a transaction has room for 128 operations (Consul's `maxTxnOps`).
+const MOST: usize = 64;
 
 /// Crosses a network out, with its pools, their addresses and its VNIs.
 pub(crate) fn remove(view: &View, found: &Found) -> Result<Vec<TxnOp>> {
@@ -29,6 +34,12 @@ pub(crate) fn remove(view: &View, found: &Found) -> Result<Vec<TxnOp>> {
     if let Some(driver) = view.drivers.get(&id) {
         ops.push(TxnOp::DeleteCas { key: keys::driver(id), index: driver.index });
     }
+    if let Some(keyring) = view.keyrings.get(&id) {
+        ops.push(TxnOp::DeleteCas { key: keys::keyring(id), index: keyring.index });
+    }
+    // Hosts take their own back when they hear of it.
+    let held = view.held.get(&id).into_iter().flat_map(BTreeMap::keys).take(MOST);
+    ops.extend(held.map(|host| TxnOp::Delete { key: keys::held(id, *host) }));
     if let (Some(_), Some(stored)) = (network.vnis().next(), &view.vnis) {
         let mut vnis = stored.value.clone();
         for vni in network.vnis() {

@@ -11,10 +11,11 @@ use crate::id::{EndpointId, NetworkId};
 use crate::ipam::{Bits, PoolRequest};
 use crate::kv::keys::{self, Key};
 use crate::kv::record::{
-    self, BadRecord, BitmapRecord, DriverRecord, EndpointCount, EndpointRecord, NetworkRecord, PoolsRecord,
+    self, BadRecord, BitmapRecord, DriverRecord, EndpointCount, EndpointRecord, HeldRecord, KeyringRecord,
+    NetworkRecord, PoolsRecord,
 };
 use crate::kv::{Listing, Pair};
-use crate::model::{Endpoint, Network, Peer, Peers, Vni};
+use crate::model::{Endpoint, Held, Keyring, Network, Peer, Peers, Vni};
 
 /// A value, and the index of the write that made it so.
 #[derive(Debug, Clone)]
@@ -63,6 +64,10 @@ pub struct View {
     pub endpoints: BTreeMap<NetworkId, BTreeMap<EndpointId, Stored<Endpoint>>>,
     pub(super) counts: BTreeMap<NetworkId, Stored<EndpointCount>>,
     pub(super) drivers: BTreeMap<NetworkId, Stored<DriverRecord>>,
+    /// The keys of encrypted networks.
+    pub(super) keyrings: BTreeMap<NetworkId, Stored<Keyring>>,
+    /// What hosts have of them.
+    pub(super) held: BTreeMap<NetworkId, BTreeMap<Ipv4Addr, Held>>,
     pub(super) pools: Option<Stored<PoolsRecord>>,
     pub(super) bitmaps: BTreeMap<IpNet, Stored<Bits>>,
     pub(super) vnis: Option<Stored<Bits>>,
@@ -173,6 +178,14 @@ impl View {
             }
             Some(Key::EndpointCount(id)) => drop(self.counts.insert(id, stored(pair)?)),
             Some(Key::Driver(id)) => drop(self.drivers.insert(id, stored(pair)?)),
+            Some(Key::Keyring(id)) => {
+                let record: KeyringRecord = record::decode(&pair.value)?;
+                self.keyrings.insert(id, Stored { index, value: record.meaning()? });
+            }
+            Some(Key::Held(id, host)) => {
+                let record: HeldRecord = record::decode(&pair.value)?;
+                self.held.entry(id).or_default().insert(host, record.meaning());
+            }
             Some(Key::Pools) => self.pools = Some(stored(pair)?),
             Some(Key::Bitmap(net)) => drop(self.bitmaps.insert(net, bits(pair)?)),
             Some(Key::Vnis) => self.vnis = Some(bits(pair)?),

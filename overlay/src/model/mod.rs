@@ -1,6 +1,7 @@
 //! What should exist, as plain values.
 
 mod endpoint;
+mod keyring;
 mod network;
 mod peer;
 mod pool;
@@ -10,8 +11,9 @@ mod vni;
 
 pub use endpoint::Endpoint;
 pub use kernel::Mac;
-pub(crate) use network::checked_mtu;
+pub use keyring::{Held, Keyring, NetworkKey, Stage};
 pub use network::{BadMtu, Network};
+pub(crate) use network::{checked_mtu, is_encrypted};
 pub use peer::{Peer, Peers};
 pub(crate) use pool::pool_id;
 pub use pool::{Net, Pool};

@@ -42,12 +42,17 @@ pub enum BadMtu {
     TooSmall(i64),
     /// Too small for IPv6 inside.
     #[error(
-        "invalid MTU value: {0}: {inside} bytes of it are left inside, and IPv6 needs {least} (RFC 8200, 5), give {enough} or more",
-        inside = .0 - docker::VXLAN_OVERHEAD,
+        "invalid MTU value: {mtu}: {inside} bytes of it are left inside, and IPv6 needs {least} (RFC 8200, 5), give {enough} or more",
+        inside = overlay_mtu(Some(*.mtu), *.encrypted),
         least = docker::IPV6_MTU,
-        enough = docker::IPV6_MTU + docker::VXLAN_OVERHEAD
+        enough = docker::IPV6_MTU + overhead(*.encrypted)
     )]
-    NoIpv6(u32),
+    NoIpv6 {
+        /// What was asked for.
+        mtu: u32,
+        /// Whether ESP takes its part of it, too.
+        encrypted: bool,
+    },
 }
 
 impl Network {
@@ -80,17 +85,30 @@ impl Network {
         self.subnets.iter().filter_map(|subnet| subnet.vni)
     }
 
-    /// The MTU of the overlay's interfaces: the underlay's, which an option may state, less what VXLAN adds.
+    /// The MTU of the overlay's interfaces: the underlay's, which an option may state, less what VXLAN adds, and ESP if it is
+    /// encrypted.
     pub fn mtu(&self) -> u32 {
-        overlay_mtu(underlay_mtu(&self.options).ok().flatten())
+        overlay_mtu(underlay_mtu(&self.options).ok().flatten(), self.encrypted())
     }
+
+    /// Whether its frames are encrypted between hosts (`--opt encrypted`, whatever its value is).
+    pub fn encrypted(&self) -> bool {
+        is_encrypted(&self.options)
+    }
+}
+
+/// Whether the options ask for encryption.
+pub(crate) fn is_encrypted(options: &BTreeMap<String, String>) -> bool {
+    options.contains_key(docker::OPTION_ENCRYPTED)
 }
 
 /// As [`underlay_mtu`], and enough of it for IPv6 inside if that is wanted: the kernel takes IPv6 away from a link with less.
 pub(crate) fn checked_mtu(options: &BTreeMap<String, String>, ipv6: bool) -> Result<Option<u32>, BadMtu> {
-    let mtu = underlay_mtu(options)?;
+    let (mtu, encrypted) = (underlay_mtu(options)?, is_encrypted(options));
     match mtu {
-        Some(mtu) if ipv6 && mtu < docker::IPV6_MTU + docker::VXLAN_OVERHEAD => Err(BadMtu::NoIpv6(mtu)),
+        Some(mtu) if ipv6 && mtu < docker::IPV6_MTU + overhead(encrypted) => {
+            Err(BadMtu::NoIpv6 { mtu, encrypted })
+        }
         mtu => Ok(mtu),
     }
 }
@@ -99,16 +117,27 @@ pub(crate) fn checked_mtu(options: &BTreeMap<String, String>, ipv6: bool) -> Res
 fn underlay_mtu(options: &BTreeMap<String, String>) -> Result<Option<u32>, BadMtu> {
     let Some(text) = options.get(docker::OPTION_MTU) else { return Ok(None) };
     let mtu: i64 = text.parse().map_err(|_| BadMtu::NotANumber(text.clone()))?;
+    // At least one word of four bytes has to be left: ESP pads to that.
+    let least = if is_encrypted(options) { overhead(true) + ESP_WORD } else { overhead(false) + 1 };
     match u32::try_from(mtu) {
         Ok(0) => Ok(None),
-        Ok(mtu) if mtu > docker::VXLAN_OVERHEAD => Ok(Some(mtu)),
+        Ok(mtu) if mtu >= least => Ok(Some(mtu)),
         _ => Err(BadMtu::TooSmall(mtu)),
     }
 }
 
-/// The MTU inside, for one outside.
-fn overlay_mtu(underlay: Option<u32>) -> u32 {
-    underlay.unwrap_or(docker::UNDERLAY_MTU) - docker::VXLAN_OVERHEAD
+/// What ESP pads to, in bytes (RFC 4303 §2.4).
+const ESP_WORD: u32 = 4;
+
+/// What is added to a packet inside until it is one outside, padding apart.
+fn overhead(encrypted: bool) -> u32 {
+    docker::VXLAN_OVERHEAD + if encrypted { docker::ESP_OVERHEAD } else { 0 }
+}
+
+/// The MTU inside, for one outside. As Docker reckons it, an encrypted one is a multiple of four (20.10: `encryption.go`, `maxMTU`).
+fn overlay_mtu(underlay: Option<u32>, encrypted: bool) -> u32 {
+    let mtu = underlay.unwrap_or(docker::UNDERLAY_MTU).saturating_sub(overhead(encrypted));
+    if encrypted { mtu - mtu % ESP_WORD } else { mtu }
 }
 
 #[cfg(test)]
@@ -116,17 +145,39 @@ mod tests {
     use super::*;
 
     fn asked(mtu: &str) -> Result<u32, BadMtu> {
-        underlay_mtu(&BTreeMap::from([(docker::OPTION_MTU.to_owned(), mtu.to_owned())])).map(overlay_mtu)
+        underlay_mtu(&BTreeMap::from([(docker::OPTION_MTU.to_owned(), mtu.to_owned())]))
+            .map(|mtu| overlay_mtu(mtu, false))
     }
 
     #[test]
     fn the_mtu_is_the_underlays_less_fifty() {
-        assert_eq!(underlay_mtu(&BTreeMap::new()).map(overlay_mtu), Ok(1450));
+        assert_eq!(underlay_mtu(&BTreeMap::new()).map(|mtu| overlay_mtu(mtu, false)), Ok(1450));
         assert_eq!(asked("1300"), Ok(1250));
         assert_eq!(asked("9000"), Ok(8950));
         assert_eq!(asked("0"), Ok(1450));
         assert_eq!(asked("-5"), Err(BadMtu::TooSmall(-5)));
         assert_eq!(asked("x"), Err(BadMtu::NotANumber("x".to_owned())));
+    }
+
+    #[test]
+    fn what_esp_adds_is_left_free() {
+        let asked = |mtu: &str| {
+            let options = [(docker::OPTION_MTU, mtu), (docker::OPTION_ENCRYPTED, "")];
+            underlay_mtu(&options.map(|(key, value)| (key.to_owned(), value.to_owned())).into())
+                .map(|mtu| overlay_mtu(mtu, true))
+        };
+        assert_eq!(asked("0"), Ok(1424));
+        assert_eq!(asked("9000"), Ok(8924));
+        assert_eq!(asked("1401"), Ok(1324));
+        assert_eq!(asked("80"), Ok(4));
+        assert_eq!(asked("79"), Err(BadMtu::TooSmall(79)));
+        for mtu in 80..2000 {
+            // UDP, VXLAN, Ethernet and the packet, then two bytes of ESP's own, padded; before it SPI, number and IV, behind it the
+            // check value.
+            let inside = asked(&mtu.to_string()).unwrap_or_default() + 8 + 8 + 14;
+            let outside = 20 + 4 + 4 + 8 + (inside + 2).next_multiple_of(4) + 8;
+            assert!(outside <= mtu && mtu - outside < 4, "{outside} of {mtu}");
+        }
     }
 
     #[test]

@@ -247,6 +247,14 @@ pub(crate) enum Network {
         #[arg(required = true)]
         networks: Vec<String>,
     },
+    /// Give encrypted networks a new key each, without a packet lost; returns when the old ones are gone.
+    Rotate {
+        #[command(flatten)]
+        on: On,
+        /// Names or ids.
+        #[arg(required = true)]
+        networks: Vec<String>,
+    },
     /// Put a container on a network.
     Connect {
         /// The network.

@@ -60,6 +60,14 @@ pub(crate) fn main(scope: &Scope, verb: Network) -> anyhow::Result<ExitCode> {
                 Ok(print::line(name)?)
             });
         }
+        Network::Rotate { on, networks } => {
+            let on = engine(&mut client, &on)?;
+            return each(networks, |name| {
+                let request = Request::RotateKeys { on: on.clone(), name: name.to_owned() };
+                let key: u32 = client.get(&request)?;
+                Ok(print::line(format_args!("{name}: key {key}"))?)
+            });
+        }
         Network::Connect { network, container, ip, ip6, alias, on } => {
             runs_on(&mut client, &container, &on)?;
             let connect = Connect { container, network, ip, ip6, mac: None, aliases: alias };

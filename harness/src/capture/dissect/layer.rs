@@ -22,6 +22,13 @@ pub enum Layer {
     Udp(Udp),
     /// TCP.
     Tcp(Tcp),
+    /// ESP; what follows is encrypted.
+    Esp {
+        /// The security parameters index.
+        spi: u32,
+        /// The sequence number.
+        sequence: u32,
+    },
     /// VXLAN; what follows is the frame in the tunnel.
     Vxlan {
         /// The network identifier, of 24 bits.

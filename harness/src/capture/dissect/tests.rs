@@ -68,6 +68,15 @@ fn flags_of_tcp_are_as_tcpdump_has_them() {
 }
 
 #[test]
+fn nothing_is_seen_behind_esp() {
+    let inner = tunnelled(256, &echo(A, B));
+    let layers = dissect(&packet(ESP, A, B, &[&[0, 0, 1, 0, 0, 0, 0, 9], &inner[..]].concat()));
+    assert_eq!(layers.last(), Some(&Layer::Esp { spi: 256, sequence: 9 }));
+    assert_eq!(levels(&layers).count(), 1);
+    assert_eq!(dissect(&packet(ESP, A, B, &[0; 7])).len(), 2);
+}
+
+#[test]
 fn a_later_fragment_has_no_header_behind_that_of_ip() {
     let mut bytes = packet(UDP, A, B, &datagram(1, VXLAN, &[8; 40]));
     bytes[20..22].copy_from_slice(&[0x00, 0x10]);
@@ -98,7 +107,7 @@ proptest! {
     fn no_bytes_are_too_odd(
         bytes in prop::collection::vec(any::<u8>(), 0..200),
         kind in prop::sample::select(vec![ARP, IPV4, IPV6, 0x8100]),
-        protocol in prop::sample::select(vec![ICMP, TCP, UDP, ICMPV6, 0]),
+        protocol in prop::sample::select(vec![ICMP, TCP, UDP, ESP, ICMPV6, 0]),
     ) {
         let all = [
             bytes.clone(), frame(kind, &bytes), packet(protocol, A, B, &bytes), tunnelled(1, &bytes), tunnelled(1, &frame(kind, &bytes)),

@@ -17,7 +17,7 @@ fn wrong<T>(mistake: Mistake) -> Result<T, Wrong> {
     Err(Box::new(mistake))
 }
 
-const WORDS: &str = "`arp`, `ip`, `ip6`, `icmp`, `icmp6`, `tcp`, `udp`, `vxlan`, `host A`, `net A/N`, `port N`, `vni N`, `inner X`, `outer X`, `not X`, or `(`";
+const WORDS: &str = "`arp`, `ip`, `ip6`, `icmp`, `icmp6`, `tcp`, `udp`, `vxlan`, `esp`, `host A`, `net A/N`, `port N`, `vni N`, `inner X`, `outer X`, `not X`, or `(`";
 
 /// `None`: there is nothing in it.
 pub(super) fn parse(text: &str) -> Result<Option<Expression>, Wrong> {
@@ -151,6 +151,7 @@ impl Reader<'_> {
                     "tcp" => Some(Word::Tcp),
                     "udp" => Some(Word::Udp),
                     "vxlan" => Some(Word::Vxlan),
+                    "esp" => Some(Word::Esp),
                     _ => None,
                 };
                 if protocol.is_none() {
@@ -187,7 +188,7 @@ impl Reader<'_> {
         if let (Some(word), Some(Of::Port(_))) = (protocol, of)
             && !matches!(word, Word::Tcp | Word::Udp | Word::Ip | Word::Ip6 | Word::Vxlan)
         {
-            return wrong(Mistake::new("neither ARP nor ICMP has ports", token, "of these no packet"));
+            return wrong(Mistake::new("ARP, ICMP and ESP have no ports", token, "of these no packet"));
         }
         Ok(Expression::Is(Term { protocol, end, of }))
     }

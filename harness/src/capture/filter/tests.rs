@@ -49,6 +49,14 @@ fn a_tunnel_has_an_outside_and_an_inside() {
 }
 
 #[test]
+fn what_is_encrypted_is_in_no_tunnel_that_one_sees() {
+    let esp =
+        packet(50, [10, 0, 0, 11], [10, 0, 0, 10], &[&[0, 0, 1, 0, 0, 0, 0, 9], &echo(A, B)[..]].concat());
+    assert!(fits("esp", &esp) && fits("esp and host 10.0.0.10", &esp) && fits("not (vxlan or icmp)", &esp));
+    assert!(!fits("esp", &tunnelled(256, &echo(A, B))));
+}
+
+#[test]
 fn words_in_a_row_are_of_one_header() {
     let dns = packet(17, A, B, &datagram(40000, 53, &[]));
     assert!(fits("udp dst port 53", &dns) && !fits("udp src port 53", &dns) && !fits("tcp port 53", &dns));

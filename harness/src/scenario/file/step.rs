@@ -273,6 +273,8 @@ pub(crate) enum NetworkVerbTable {
     Create(Box<At<NetworkTable>>),
     /// Removes one.
     Rm(NamedNetworkTable),
+    /// Gives one a new key that is encrypted.
+    Rotate(NamedNetworkTable),
     /// Puts a container on one.
     Connect(ConnectTable),
     /// Takes a container off one.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use kernel::Xfrm;
 use kernel::nft::Nft;
+use overlay::datapath::{Present, encrypts};
 use overlay::docker;
 use overlay::kv::keys;
 use overlay::ledger::View;
@@ -80,6 +82,10 @@ async fn look_at(host: &Host, view: &View) -> Result<Vec<String>> {
         rules: blocking(move || Nft::new(&netns)?.rules()).await?,
         ..Held::default()
     };
+    if encrypts(&held.rules) || view.networks.values().any(|found| found.value.network.encrypted()) {
+        let netns = alive.netns.clone();
+        held.ciphers = blocking(move || Present::of(&Xfrm::new(&netns)?)).await?;
+    }
     if held.host.link(docker::GWBRIDGE).is_some() {
         held.gateway = Some(docker::gwbridge_subnet(&engine.host().underlay));
     }

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 use kernel::rtnl::Link;
 use kernel::{Mac, Snapshot};
-use overlay::datapath::{Tables, rule_faults};
+use overlay::datapath::{Present, Tables, cipher_faults, ciphers_due, rule_faults};
 use overlay::id::{NetworkId, SandboxId};
 use overlay::ledger::View;
 use overlay::model::{Binding, Endpoint, Network, Peers, Subnet, Vni};
@@ -26,6 +26,8 @@ pub(super) struct Held {
     pub(super) containers: Vec<Sandboxed>,
     /// The rules in the host's own namespace, a line each.
     pub(super) rules: Vec<String>,
+    /// What encrypts networks in the host's own namespace.
+    pub(super) ciphers: Present,
     /// The subnet that the gateway bridge has, if it is there.
     pub(super) gateway: Option<Ipv4Net>,
 }
@@ -77,6 +79,8 @@ pub(super) fn differences(view: &View, vtep: Ipv4Addr, resolution: Resolution, h
         compare_container(view, container, &held.host, &mut found);
     }
     compare_gateway(held, &mut found);
+    let (want, vnis) = ciphers_due(view, vtep, |network| mine.contains_key(&network));
+    found.extend(cipher_faults(&held.ciphers, &held.rules, &want, &vnis));
     found
 }
 

@@ -67,6 +67,9 @@ pub(crate) struct RequiresTable {
     /// Programs, by name or absolute path; or tables that say which version.
     #[serde(default)]
     pub(crate) programs: Vec<At<WordOr<ProgramTable>>>,
+    /// Features of the kernel, by the names that `lab doctor` has for them.
+    #[serde(default)]
+    pub(crate) kernel: Vec<At<String>>,
 }
 
 /// A program of a certain version.

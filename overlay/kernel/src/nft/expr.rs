@@ -15,7 +15,11 @@ const SECOND: u32 = 2;
 const META_PROTOCOL: u32 = 1;
 const META_IIFNAME: u32 = 6;
 const META_OIFNAME: u32 = 7;
+const META_MARK: u32 = 3;
 const META_L4PROTO: u32 = 16;
+const META_SECPATH: u32 = 25;
+/// `NFT_RT_XFRM`.
+const ROUTE_XFRM: u32 = 4;
 /// `NFT_CT_STATE`; established and related are bits 1 and 2 (`ip_conntrack_info` + 1).
 const CT_STATE: u32 = 0;
 const ESTABLISHED_OR_RELATED: u32 = 0b110;
@@ -59,6 +63,11 @@ pub(super) fn expressions(rule: &Rule) -> Attributes {
             let nat = Attributes::default().u32(1, DNAT).u32(2, IPV4).u32(3, REGISTER).u32(5, SECOND);
             list.nested(1, &address).nested(1, &port).nested(1, &element("nat", &nat))
         }
+        Action::Mark(mark) => {
+            // `NFTA_META_KEY`, `NFTA_META_SREG`.
+            let set = element("meta", &Attributes::default().u32(2, META_MARK).u32(3, REGISTER));
+            list.nested(1, &immediate(REGISTER, &mark.to_ne_bytes())).nested(1, &set)
+        }
     }
 }
 
@@ -92,6 +101,13 @@ fn push_match(list: &mut Attributes, condition: &Match) {
         }
         Match::Established => connection(CT_STATE, ESTABLISHED_OR_RELATED),
         Match::Redirected => connection(CT_STATUS, DESTINATION_CHANGED),
+        // One byte, whether it is so.
+        Match::CameInClear => vec![meta(META_SECPATH), compare(EQUAL, &[0])],
+        Match::GoesInClear => {
+            // `NFTA_RT_DREG`, `NFTA_RT_KEY`.
+            let route = Attributes::default().u32(1, REGISTER).u32(2, ROUTE_XFRM);
+            vec![element("rt", &route), compare(EQUAL, &[0])]
+        }
     };
     for step in steps {
         *list = std::mem::take(list).nested(1, &step);

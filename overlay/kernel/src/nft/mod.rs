@@ -67,6 +67,8 @@ pub enum Hook {
     Input,
     /// Filter, packets from this host.
     Output,
+    /// Packets from this host, each of which is routed anew if its mark is changed, and so may be encrypted.
+    Reroute,
     /// NAT, before routing.
     Prerouting,
     /// NAT, after routing.
@@ -142,6 +144,10 @@ pub enum Match {
     Established,
     /// Belongs to a connection whose destination was changed by [`Action::Dnat`].
     Redirected,
+    /// Did not come by IPsec. Of [`Hook::Input`] and [`Hook::Forward`].
+    CameInClear,
+    /// Is not going to leave by IPsec. Of packets that are routed.
+    GoesInClear,
 }
 
 /// From where bytes of a packet are counted.
@@ -179,6 +185,8 @@ pub enum Action {
     Masquerade,
     /// Send it elsewhere.
     Dnat(SocketAddrV4),
+    /// Give it a mark, which never leaves the host.
+    Mark(u32),
 }
 
 /// A connection to the nftables of one namespace.

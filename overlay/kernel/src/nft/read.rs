@@ -64,12 +64,18 @@ impl Reader {
         let number =
             |kind| attribute(data, kind).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
         match name {
+            // One that sets: `NFTA_META_SREG`.
+            "meta" if number(3).is_some() => {
+                let mark = self.values.pop().and_then(|mark| mark.try_into().ok()).map(u32::from_ne_bytes);
+                self.words.push(format!("meta mark set {:#010x}", mark.unwrap_or_default()));
+            }
             "meta" => {
                 self.loaded = match number(2) {
                     Some(1) => "meta protocol".into(),
                     Some(6) => "iifname".into(),
                     Some(7) => "oifname".into(),
                     Some(16) => "meta l4proto".into(),
+                    Some(25) => "meta ipsec".into(),
                     other => format!("meta {other:?}"),
                 };
             }
@@ -88,6 +94,7 @@ impl Reader {
             "ct" if number(2) == Some(2) => self.loaded = "ct status".into(),
             "ct" => self.loaded = "ct state".into(),
             "fib" => self.loaded = "fib daddr type".into(),
+            "rt" if number(2) == Some(4) => self.loaded = "rt ipsec".into(),
             "bitwise" => {
                 self.mask = attribute(data, 4).and_then(|mask| attribute(mask, 1)).map(<[u8]>::to_vec);
             }
@@ -122,6 +129,10 @@ impl Reader {
             (what @ ("iifname" | "oifname"), _) => {
                 let name = String::from_utf8_lossy(value);
                 format!("{what} {different}\"{}\"", name.trim_end_matches('\0'))
+            }
+            (what @ ("meta ipsec" | "rt ipsec"), _) => {
+                let is = (value == [0]) == different.is_empty();
+                format!("{what} {}", if is { "missing" } else { "exists" })
             }
             ("fib daddr type", _) => format!("fib daddr type {different}local"),
             (what, _) if what == "meta protocol" || what.starts_with('@') => {

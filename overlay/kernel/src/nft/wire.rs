@@ -50,6 +50,11 @@ impl Attributes {
         self
     }
 
+    /// What is sent.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn u32(self, kind: u16, value: u32) -> Self {
         self.bytes(kind, &value.to_be_bytes())
     }
@@ -228,6 +233,7 @@ fn describe(table: &str, chain: &Chain) -> Attributes {
         Hook::Input => ("filter", 1, None),
         Hook::Forward => ("filter", 2, None),
         Hook::Output => ("filter", 3, None),
+        Hook::Reroute => ("route", 3, None),
         Hook::NatOutput => ("nat", 3, None),
         Hook::Postrouting => ("nat", 4, None),
         Hook::Ingress(device) => ("filter", 0, Some(device)),
@@ -245,7 +251,7 @@ fn describe(table: &str, chain: &Chain) -> Attributes {
 }
 
 /// Type and body of each message of a datagram.
-fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         let length = u32::from_ne_bytes(rest.get(..4)?.try_into().ok()?) as usize;
@@ -257,7 +263,7 @@ fn messages(datagram: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 /// The positive error number of an acknowledgement; 0 is success.
-fn error(body: &[u8]) -> Option<i32> {
+pub(crate) fn error(body: &[u8]) -> Option<i32> {
     Some(-i32::from_ne_bytes(body.get(..4)?.try_into().ok()?))
 }
 

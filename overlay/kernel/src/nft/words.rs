@@ -31,6 +31,7 @@ fn words(rule: &Rule) -> String {
         Action::Drop => "drop".to_owned(),
         Action::Masquerade => "masquerade".to_owned(),
         Action::Dnat(to) => format!("dnat to {to}"),
+        Action::Mark(mark) => format!("meta mark set {mark:#010x}"),
     });
     words.extend(rule.comment.as_ref().map(|comment| format!("comment \"{comment}\"")));
     words.join(" ")
@@ -51,6 +52,8 @@ fn condition(condition: &Match) -> String {
         Match::Payload { base, offset, value } => payload(*base, *offset, value),
         Match::Established => "ct state established,related".to_owned(),
         Match::Redirected => "ct status dnat".to_owned(),
+        Match::CameInClear => "meta ipsec missing".to_owned(),
+        Match::GoesInClear => "rt ipsec missing".to_owned(),
     }
 }
 

@@ -5,11 +5,13 @@
 
 mod endpoint;
 mod gojson;
+mod keyring;
 mod network;
 mod pool;
 mod port;
 
 pub use endpoint::EndpointRecord;
+pub use keyring::{HeldRecord, KeyRecord, KeyringRecord};
 pub use network::NetworkRecord;
 pub use pool::{
     BitmapRecord, DriverRecord, DriverSubnet, EndpointCount, PoolRecord, PoolsRecord, RangeRecord,
