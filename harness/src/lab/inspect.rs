@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use kernel::nft::Nft;
+use kernel::nft::{Nft, Tally};
 use kernel::{Netns, Rtnl, Snapshot};
 use overlay::MissCounts;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,9 @@ pub struct Held {
     pub settings: BTreeMap<String, String>,
     /// nftables rules, one line each.
     pub rules: Vec<String>,
+    /// What each of them has counted; `None` of those without a counter.
+    #[serde(default)]
+    pub counts: Vec<Option<Tally>>,
 }
 
 /// The settings that Docker makes, in hosts, overlays and containers (20.10: `osl/namespace_linux.go`,
@@ -90,14 +93,20 @@ impl Lab {
         let wanted = self.rooms(target)?;
         let namespaces = blocking(move || {
             let look = |(name, netns): (String, Netns)| {
-                let rules = Nft::new(&netns)?.rules()?;
-                Ok(Held { name, holds: Rtnl::new(&netns)?.dump()?, settings: settings(&netns)?, rules })
+                let (rules, counts) = Nft::new(&netns)?.tallies()?.into_iter().unzip();
+                let (holds, settings) = (Rtnl::new(&netns)?.dump()?, settings(&netns)?);
+                Ok(Held { name, holds, settings, rules, counts })
             };
             wanted.into_iter().map(look).collect::<kernel::Result<Vec<_>>>()
         });
         let wires = self.wires().into_iter().filter(|wire| target.is_none_or(|target| target == wire.host));
         let (wires, misses) = (wires.collect(), self.misses(target).await);
         Ok(Inspection { version: VERSION, namespaces: namespaces.await?, wires, misses })
+    }
+
+    /// What the kernels hold, to be [compared](crate::diff::diff) with what they will hold.
+    pub async fn state(&self) -> Result<crate::diff::State> {
+        Ok(crate::diff::State::from(&self.inspect(None).await?))
     }
 
     /// What was missed on a host; on all of them, if none is named. Those that have missed nothing are left out.
