@@ -20,6 +20,7 @@
 //! | what is expected, now, soon, or never | [`expect`](mod@expect) |
 //! | what goes wrong: partitions, lost frames, impaired wires, crashes, pauses, clocks, a store that serves badly; a nemesis | [`fault`] |
 //! | steps in a file, played by `lab run` | [`scenario`], [`stage`] |
+//! | what an operation has changed | [`diff`] |
 //! | what passes its interfaces: captured, filtered, in a file for Wireshark | [`capture`] |
 //! | where a packet goes, and where and why it is lost | [`trace`] |
 //! | how fast it is, and what that costs: traffic of our own, and layer by layer | [`traffic`], [`layers`] |
@@ -45,6 +46,8 @@
 //! - [`lab`]: bringing it up, looking at it, crashing a host of it.
 //! - [`handle`]: typed handles of hosts, containers, networks and processes; [`expect`](mod@expect): what is expected of them.
 //! - [`fault`]: what goes wrong in a lab, and how it is put right again.
+//! - [`diff`]: two states of a lab's kernels, compared.
+//! - [`hand`]: namespaces, links and entries made by hand.
 //! - [`layers`]: what the layers between two containers cost.
 //! - [`capture`]: what passes the interfaces of a lab; [`trace`]: one packet, from interface to interface.
 //! - `ring`, `events`: what was said and what happened.
@@ -54,10 +57,12 @@ pub mod capture;
 pub mod consul;
 mod container;
 pub mod control;
+pub mod diff;
 mod error;
 mod events;
 pub mod expect;
 pub mod fault;
+pub mod hand;
 pub mod handle;
 mod host;
 pub mod lab;
@@ -78,7 +83,7 @@ pub mod trial;
 mod underlay;
 
 pub use error::{Error, Kind, Result};
-pub use events::{Actor, DockerEvent, Event, Events};
+pub use events::{Actor, DockerEvent, Edge, Event, Events, Span};
 pub use handle::{
     Command, Container, Destination, Host, Network, Output, Ping, Pinged, Process, Ready, Sending,
 };

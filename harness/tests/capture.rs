@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use harness::capture::{Captured, Filter, Layer, Packet, Request};
-use harness::fault::Fault;
+use harness::fault::{Fault, Impairment, Pick, Way};
 use harness::{Lab, expect};
 
 /// The interfaces that packets passed, in that order, the overlays' namespaces by their hosts only.
@@ -140,5 +140,63 @@ async fn of_many_packets_a_second_each_is_captured_or_counted_as_lost(lab: Lab) 
     let took = sent.sending.as_millis().max(1);
     let a_second = u128::from(sent.sent) * 1000 / took;
     eprintln!("{a_second} datagrams a second, {} captured, {} lost", captured.packets.len(), captured.lost);
+    Ok(())
+}
+
+/// What is said of the echo requests that an interface sent, in order.
+fn comments(captured: &Captured, interface: &str) -> Vec<String> {
+    let sent = captured.packets.iter().filter(|p| captured.interface_of(p) == interface && p.outgoing);
+    sent.map(|packet| packet.comment.clone().unwrap_or_default()).collect()
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn a_packet_that_a_wire_has_touched_says_so_where_it_was_sent(lab: Lab) -> harness::Result {
+    let impairment = Impairment {
+        loss: Pick::Every(3),
+        duplicate: Pick::Exactly([2].into()),
+        delay: Duration::from_millis(5),
+        ..Impairment::default()
+    };
+    let bad = Fault::Wire { host: "docker1".parse()?, way: Way::Up, impairment: Box::new(impairment) };
+    let fault = lab.inject(bad).await?;
+    let requests = "inner icmp and inner dst host 192.168.0.100";
+    let capture = lab.capture(Request::default().filter(requests)?).await?;
+    let pinged = lab.container("C1")?.ping("C0").count(4).interval(Duration::from_millis(20)).await?;
+    let captured = capture.end().await?;
+    // Without a filter it means all frames, and the store is asked by that wire, too: so many are dropped, and which, is its affair.
+    let said = comments(&captured, "docker1/eth0");
+    let of = |word: &str| said.iter().filter(|comment| comment.starts_with(word)).count();
+    assert_eq!(said.len(), 4, "{said:?}");
+    assert!(said.iter().all(|comment| comment.ends_with(" by fault 1")), "{said:?}");
+    assert_eq!(of("dropped by fault 1") + of("delayed 5ms"), 4, "{said:?}");
+    let arrived = captured.packets.iter().filter(|p| captured.interface_of(p) == "docker0/eth0").count();
+    let twice = said.iter().filter(|comment| comment.contains(" and sent twice by ")).count();
+    assert_eq!(arrived, of("delayed 5ms") + twice, "{said:?}, {pinged:?}");
+    // In the file of it, too, and nowhere else.
+    let elsewhere = |p: &&Packet| captured.interface_of(p) != "docker1/eth0" && p.comment.is_some();
+    assert_eq!(captured.packets.iter().find(elsewhere), None);
+    let file = String::from_utf8_lossy(&captured.pcapng()).into_owned();
+    assert_eq!(file.matches(" by fault 1").count(), 4);
+    fault.heal().await?;
+
+    let capture = lab.capture(Request::default().filter(requests)?).await?;
+    expect!(lab.container("C1")?.ping("C0")).within("5s").await?;
+    let captured = capture.end().await?;
+    assert!(captured.packets.iter().all(|packet| packet.comment.is_none()), "a bare wire touches nothing");
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn a_large_frame_says_how_many_of_its_packets_were_lost(lab: Lab) -> harness::Result {
+    let impairment = Impairment { loss: Pick::Every(50), ..Impairment::default() };
+    let bad = Fault::Wire { host: "docker0".parse()?, way: Way::Down, impairment: Box::new(impairment) };
+    let _fault = lab.inject(bad).await?;
+    let filter = "tcp and src host 10.0.0.11 and dst host 10.0.0.10";
+    let capture = lab.capture(Request::of(["switch"]).filter(filter)?).await?;
+    lab.host("docker1")?.streams("docker0").lasting(Duration::from_millis(200)).await?;
+    let captured = capture.end().await?;
+    let said = comments(&captured, "switch/plug1");
+    let dropped = |comment: &&String| comment.ends_with("dropped by fault 1");
+    assert!(said.iter().any(|comment| dropped(&comment)), "{} packets, {:?}", said.len(), said.first());
     Ok(())
 }

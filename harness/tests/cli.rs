@@ -10,6 +10,8 @@ mod capture;
 mod check;
 #[path = "cli/console.rs"]
 mod console;
+#[path = "cli/diff.rs"]
+mod diff;
 #[path = "cli/docker.rs"]
 mod docker;
 #[path = "cli/exec.rs"]

@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use harness::capture::pcapng::{Block, Reader};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -119,6 +120,7 @@ fn a_failure_leaves_a_bundle_and_a_line_to_play_it_again() {
         "inspect.json",
         "events.jsonl",
         "timeline.txt",
+        "timeline.svg",
         "counters.txt",
         "sockets.txt",
         "summary.txt",
@@ -131,6 +133,86 @@ fn a_failure_leaves_a_bundle_and_a_line_to_play_it_again() {
     assert_eq!(inspect["version"], 1);
     let xml = fs::read_to_string(folder.path().join("j.xml")).unwrap();
     assert!(xml.contains("tests=\"2\" failures=\"1\" errors=\"0\" skipped=\"0\""), "{xml}");
+}
+
+/// A story with everything: a network, a fault that is healed and one that is not, and a step that fails beneath both.
+const STORY: &str = r#"
+[record]
+netlink = true
+packets = "all"
+[[host]]
+name = "docker0"
+[[host]]
+name = "docker1"
+[[network]]
+name = "demonet"
+subnet = "192.168.0.0/24"
+[[container]]
+name = "C0"
+on = "docker0"
+networks = ["demonet"]
+[[container]]
+name = "C1"
+on = "docker1"
+networks = ["demonet"]
+[[step]]
+name = "containers reach each other"
+ping = { from = "C1", to = "C0", count = 3 }
+within = "5s"
+[[step]]
+name = "the wire of docker0 is slow and loses"
+fault = { wire = { host = "docker0", up = { delay = "20ms", loss = { every = 2 }, only = { protocol = "icmp" } } } }
+as = "slow"
+[[step]]
+name = "so that pings take their time"
+ping = { from = "C0", to = "docker1", count = 4 }
+expect = { loss = ">0%" }
+[[step]]
+name = "hosts are cut off from each other, while a container comes"
+parallel = [
+  { fault = { partition = { cut = ["docker0", "docker1"] } }, as = "cut" },
+  { container.run = { name = "C2", on = "docker1", networks = ["demonet"] } },
+]
+[[step]]
+name = "the wire is well again"
+heal = "slow"
+[[step]]
+name = "and C1 reaches C0, which it does not"
+ping = { from = "C1", to = "C0", count = 2 }
+[[step]]
+name = "a step that is never played"
+wait = "1s"
+"#;
+
+#[test]
+fn a_bundle_has_what_was_recorded_and_the_story_as_a_picture() {
+    let folder = folder(&[("story.toml", STORY)]);
+    let output = lab(folder.path()).args(["run", "--bundles", "seen", "story.toml"]).output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let bundle = fs::read_dir(folder.path().join("seen")).unwrap().next().unwrap().unwrap().path();
+    let read = |name: &str| fs::read_to_string(bundle.join(name)).unwrap();
+    let svg = read("timeline.svg");
+    for words in
+        [">6</text>", "FAILED  and C1 reaches C0", ">fault 2</text>", ">docker1</text>", ">kernels</text>"]
+    {
+        assert!(svg.contains(words), "{words} in {svg}");
+    }
+    assert!(!svg.contains("a step that is never played"));
+    let told = read("netlink.jsonl");
+    assert!(told.lines().all(|line| line.contains("\"what\":\"netlink\"")), "{told}");
+    assert!(told.contains("\"object\":\"neighbour\""), "{told}");
+    assert!(read("timeline.txt").contains(" netlink   docker0/"));
+    let packets = fs::File::open(bundle.join("packets.pcapng")).unwrap();
+    let blocks: Vec<Block> = Reader::new(BufReader::new(packets)).map(Result::unwrap).collect();
+    let comments: Vec<&str> = blocks
+        .iter()
+        .filter_map(|block| if let Block::Packet(packet) = block { packet.comment.as_deref() } else { None })
+        .collect();
+    assert!(
+        comments.contains(&"dropped by fault 1") && comments.contains(&"delayed 20ms by fault 1"),
+        "{comments:?}"
+    );
 }
 
 #[test]

@@ -9,38 +9,14 @@ pub(super) mod tests;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use kernel::Mac;
+use kernel::header::{
+    ARP, ARP_PACKET, DONT_FRAGMENT, ESP, ESP_HEADER, ETHERNET_HEADER, FRAGMENT_OFFSET, ICMP, ICMP_HEADER, ICMPV6, IPV4,
+    IPV4_HEADER, IPV6, IPV6_HEADER, MORE_FRAGMENTS, TCP, TCP_HEADER, UDP, UDP_HEADER, VNI_VALID, VXLAN,
+    VXLAN_HEADER,
+};
 
 pub use layer::{Arp, Ethernet, Icmp, Ip, Layer, Tcp, Udp};
 
-/// EtherTypes (IEEE 802 numbers, IANA).
-const IPV4: u16 = 0x0800;
-const ARP: u16 = 0x0806;
-const IPV6: u16 = 0x86dd;
-/// Protocols of IP (IANA).
-const ICMP: u8 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const ESP: u8 = 50;
-const ICMPV6: u8 = 58;
-/// The UDP port of VXLAN (RFC 7348 §5).
-const VXLAN: u16 = 4789;
-/// How long headers are, at least: of Ethernet (IEEE 802.3 §3.1.1), ARP for IPv4 (RFC 826), IPv4 (RFC 791 §3.1), IPv6 (RFC 8200 §3), UDP
-/// (RFC 768), TCP (RFC 9293 §3.1), ICMP (RFC 792), VXLAN (RFC 7348 §5), ESP (RFC 4303 §2).
-const ETHERNET_HEADER: usize = 14;
-const ARP_PACKET: usize = 28;
-const IPV4_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
-const UDP_HEADER: usize = 8;
-const TCP_HEADER: usize = 20;
-const ICMP_HEADER: usize = 8;
-const VXLAN_HEADER: usize = 8;
-const ESP_HEADER: usize = 8;
-/// The flag that says that the VNI is valid (RFC 7348 §5).
-const VNI_VALID: u8 = 0x08;
-/// Flags and offset of an IPv4 fragment (RFC 791 §3.1).
-const DONT_FRAGMENT: u16 = 0x4000;
-const MORE_FRAGMENTS: u16 = 0x2000;
-const FRAGMENT_OFFSET: u16 = 0x1fff;
 /// Tunnels within tunnels that are seen through; more are none that anybody made on purpose.
 const DEEPEST: usize = 4;
 

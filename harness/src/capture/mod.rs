@@ -20,12 +20,14 @@
 //! - `pcapng`: the file format, pure.
 //! - `request`: what is asked for.
 //! - `source`: a namespace that is looked into; `record`: the thread; `sink`: where packets go.
+//! - `notes`: what impaired wires have done to packets: their comments.
 //! - `guard`: a capture held by a test.
 
 mod dissect;
 mod filter;
 mod guard;
 mod line;
+mod notes;
 mod packet;
 pub mod pcapng;
 mod record;
@@ -41,6 +43,7 @@ pub use packet::{Captured, Packet};
 pub use request::{Interfaces, Request};
 
 pub(crate) use line::said;
+pub(crate) use notes::Notes;
 pub(crate) use record::{Order, Recorder};
 pub(crate) use sink::{Kept, Sink};
 pub(crate) use source::Spot;

@@ -14,11 +14,13 @@ use tokio::sync::watch;
 
 use super::dissect::dissect;
 use super::filter::Filter;
+use super::notes::Notes;
 use super::packet::Packet;
 use super::request::Request;
 use super::sink::Sink;
 use super::source::{Source, Spot};
 use crate::error::{Error, Kind, Result};
+use crate::relay::Side;
 
 /// A packet is handed on when it is so old: by then every ring has handed over what passed before it. The kernel does so after
 /// [`kernel::capture::RETIRE`] milliseconds, when its timer is on time.
@@ -51,7 +53,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// Begins: when this returns, what passes from then on is captured.
-    pub(crate) fn start(request: &Request, spots: Vec<Spot>, sink: Sink) -> Result<Recorder> {
+    pub(crate) fn start(request: &Request, spots: Vec<Spot>, sink: Sink, notes: Notes) -> Result<Recorder> {
         let machine =
             |why: io::Error| Error::new(Kind::Machine, format_args!("cannot capture packets: {why}"));
         let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
@@ -62,6 +64,7 @@ impl Recorder {
             sources: Vec::new(),
             numbers: HashMap::new(),
             held: Vec::new(),
+            notes,
             filter: request.filter.clone(),
             snapshot,
             sink,
@@ -109,8 +112,9 @@ struct Body {
     sources: Vec<Source>,
     /// The numbers of interfaces that were handed on.
     numbers: HashMap<Arc<str>, u32>,
-    /// What is not old enough yet.
-    held: Vec<Packet>,
+    /// What is not old enough yet, and by what it is found in the notes.
+    held: Vec<(Packet, Option<(Side, u64)>)>,
+    notes: Notes,
     filter: Filter,
     snapshot: u32,
     sink: Sink,
@@ -243,14 +247,18 @@ impl Body {
                     return;
                 }
                 match self.number(name) {
-                    Ok(interface) => self.held.push(Packet {
-                        interface,
-                        at: seen.at,
-                        outgoing: seen.outgoing,
-                        length: seen.length,
-                        bytes: seen.bytes[..seen.bytes.len().min(self.snapshot as usize)].to_vec(),
-                        comment: None,
-                    }),
+                    Ok(interface) => {
+                        let packet = Packet {
+                            interface,
+                            at: seen.at,
+                            outgoing: seen.outgoing,
+                            length: seen.length,
+                            bytes: seen.bytes[..seen.bytes.len().min(self.snapshot as usize)].to_vec(),
+                            comment: None,
+                        };
+                        let mark = self.notes.mark(name, &packet, seen.bytes);
+                        self.held.push((packet, mark));
+                    }
                     Err(why) => done = Err(why),
                 }
             });
@@ -265,16 +273,19 @@ impl Body {
             return Ok(());
         }
         // Those of one interface are in order already, and those of one moment stay in it.
-        self.held.sort_by_key(|packet| packet.at);
-        let old = self.held.partition_point(|packet| packet.at < before);
+        self.held.sort_by_key(|(packet, _)| packet.at);
+        let old = self.held.partition_point(|(packet, _)| packet.at < before);
         if old == 0 {
             return Ok(());
         }
-        for packet in self.held.drain(..old) {
+        // By now a wire has had the time to say what it does to them.
+        self.notes.catch_up();
+        for (mut packet, mark) in self.held.drain(..old) {
             if self.left == 0 {
                 break;
             }
             self.left -= 1;
+            packet.comment = mark.and_then(|mark| self.notes.of(mark, packet.at));
             self.sink.packet(packet)?;
         }
         self.sink.flush()

@@ -23,12 +23,26 @@ pub(crate) enum Sink {
 }
 
 /// Packets in memory.
-#[derive(Debug, Default)]
-pub(crate) struct Kept(Mutex<(Captured, usize)>);
+#[derive(Debug)]
+pub(crate) struct Kept {
+    all: Mutex<(Captured, usize)>,
+    room: usize,
+}
+
+impl Default for Kept {
+    fn default() -> Kept {
+        Kept::with_room(KEPT)
+    }
+}
 
 impl Kept {
+    /// Of so many bytes of packets, about, the latest.
+    pub(crate) fn with_room(room: usize) -> Kept {
+        Kept { all: Mutex::default(), room }
+    }
+
     fn lock(&self) -> MutexGuard<'_, (Captured, usize)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What there is so far.
@@ -40,7 +54,7 @@ impl Kept {
         let (captured, bytes) = &mut *self.lock();
         *bytes += EACH + packet.bytes.len();
         captured.packets.push(packet);
-        if *bytes > KEPT {
+        if *bytes > self.room {
             // Half of them at once: to move all for each would take longer than to capture them.
             let half = captured.packets.len() / 2;
             let forgotten =

@@ -13,7 +13,7 @@ use crate::capture;
 use crate::consul::Sought;
 use crate::error::Error;
 use crate::fault::{Fault, Nemesis, Schedule};
-use crate::lab::{Connect, Run};
+use crate::lab::{Connect, Run, Sources};
 use crate::trace::Probe;
 
 pub use client::{Answer, Client};
@@ -238,8 +238,8 @@ pub enum Request {
     Events {
         /// And what will.
         follow: bool,
-        /// And what the store was asked.
-        store: bool,
+        /// Who is heard beside.
+        sources: Sources,
     },
     /// Ends the lab. With `wait`, a canary comes with the answer.
     Down {

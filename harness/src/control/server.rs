@@ -1,6 +1,5 @@
 //! The supervisor's side: every connection a task, every request an answer.
 
-use std::future::pending;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::sync::Arc;
@@ -16,8 +15,7 @@ use super::{LONGEST, Reply, Request};
 use crate::capture::Sink;
 use crate::consul::Sought;
 use crate::error::{Error, Kind, Result};
-use crate::events::Event;
-use crate::lab::Lab;
+use crate::lab::{Lab, Sources};
 
 /// Serves a lab until somebody asks for its end.
 pub async fn serve(lab: Lab, listener: StdListener) -> Result<()> {
@@ -210,7 +208,7 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
         }
         Request::Logs { target, follow } => logs(lab, target.as_deref(), follow, way).await,
         Request::Trace { sought, follow } => trace(lab, &sought, follow, way).await,
-        Request::Events { follow, store } => events(lab, follow, store, way).await,
+        Request::Events { follow, sources } => events(lab, follow, sources, way).await,
         Request::Down { wait } => {
             let mut fds = Vec::new();
             if wait {
@@ -258,31 +256,26 @@ async fn trace(lab: &Lab, sought: &Sought, follow: bool, way: &Way<'_>) -> Resul
     }
 }
 
-/// Says what happened, with `store` also what that was asked; following, as it happens.
-async fn events(lab: &Lab, follow: bool, store: bool, way: &Way<'_>) -> Result<End> {
-    let (mut from, mut asked_from) = (0, 0);
-    loop {
-        if follow {
-            let asked =
-                async { if store { drop(lab.trace().follow(asked_from).await) } else { pending().await } };
-            tokio::select! {
-                (more, _) = lab.events().follow(from) => if more.is_empty() { return Ok(End::default()) },
-                () = asked => {}
-            }
+/// Says what happened, and what else those say who are to be heard; following, as it comes.
+async fn events(lab: &Lab, follow: bool, sources: Sources, way: &Way<'_>) -> Result<End> {
+    if !follow {
+        for event in &lab.said(sources)? {
+            way.item(event).await?;
         }
-        let mut all;
-        (all, from) = lab.events().since(from);
-        if store {
-            let asked;
-            (asked, asked_from) = lab.trace().since(asked_from);
-            all.extend(asked.into_iter().map(Event::from));
-            all.sort_by(|one, other| one.at.cmp(&other.at));
+        return Ok(End::default());
+    }
+    let mut chronicle = lab.chronicle(sources).await?;
+    loop {
+        let all = tokio::select! {
+            all = chronicle.next() => all,
+            // Nobody is listened to for a client that has gone.
+            () = way.hung_up() => return Ok(End::default()),
+        };
+        if all.is_empty() {
+            return Ok(End::default());
         }
         for event in &all {
             way.item(event).await?;
-        }
-        if !follow {
-            return Ok(End::default());
         }
     }
 }

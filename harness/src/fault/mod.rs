@@ -40,7 +40,7 @@ pub use partition::{Cut, Partition};
 pub use pick::Pick;
 pub use request::{Fault, Process, Way};
 pub(crate) use rules::{Names, PluggedIn, TABLE, fault_of, table};
-pub(crate) use wires::wires;
+pub(crate) use wires::{blamed, wires};
 pub use words::{parse_offset, parse_protocol, parse_signal};
 pub(crate) use words::{parse_rate, parse_share};
 

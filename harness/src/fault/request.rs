@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{Ailment, Filter, Impairment, KvFault, Partition, Tunnel};
-use crate::topology::{HostName, NetworkName};
+use crate::topology::{HostName, Kv, NetworkName, Topology};
 
 /// Something that goes wrong until it is healed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -83,6 +83,31 @@ impl Fault {
     /// The store ails so, for a host alone.
     pub fn kv_for(host: HostName, how: Ailment) -> Fault {
         Self::Kv(KvFault::Ails { how, host: Some(host) })
+    }
+
+    /// The hosts that notice it, in the topology's order; none, if it is the switch's, whoever sends.
+    pub(crate) fn befalls(&self, topology: &Topology) -> Vec<String> {
+        let hosts: Vec<HostName> = topology.hosts.iter().map(|host| host.name.clone()).collect();
+        let store = || topology.kv.as_ref().map(|Kv::Stub { host, .. }| host.clone());
+        let its: Vec<HostName> = match self {
+            Self::Wire { host, .. }
+            | Self::Crash(host)
+            | Self::Pause(host)
+            | Self::Engine(host)
+            | Self::Clock { host, .. }
+            | Self::Kv(KvFault::Ails { host: Some(host), .. }) => vec![host.clone()],
+            Self::Drop { from, to, .. } => from.iter().chain(to).cloned().collect(),
+            Self::Partition(partition) => {
+                let cuts = partition.cuts(&hosts).unwrap_or_default();
+                cuts.into_iter().flat_map(|(from, to)| [from, to]).collect()
+            }
+            Self::Kill(process) => {
+                let its = topology.containers.iter().find(|container| container.name == process.container);
+                its.map(|container| container.on.clone()).into_iter().collect()
+            }
+            Self::Kv(_) => store().into_iter().collect(),
+        };
+        hosts.into_iter().filter(|host| its.contains(host)).map(|host| host.to_string()).collect()
     }
 
     /// Whether it is over as soon as it was: nothing of it can be healed.

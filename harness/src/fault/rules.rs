@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv4Net;
 use kernel::Mac;
+use kernel::header::{self, ARP, ICMP, ICMPV6, IPV4, IPV6, NEIGHBOURS, TCP, UDP, VXLAN};
 use kernel::nft::{Action, Base, Chain, Family, Hook, Match, Rule, Table};
 
 use super::{Active, Fault, FaultId, Filter, Protocol, Tunnel};
@@ -21,30 +22,25 @@ pub(crate) const TABLE: &str = "faults";
 /// The conventional priority of filters in bridges (`NF_BR_PRI_FILTER_BRIDGED`, `linux/netfilter_bridge.h`). Not 0: there
 /// br_netfilter takes frames over, and kernels before 6.18 or so go on behind it.
 const PRIORITY: i32 = -200;
-/// `EtherType`s: IPv4 (RFC 894), ARP (RFC 826), IPv6 (RFC 2464).
-const IPV4: u16 = 0x0800;
-const ARP: u16 = 0x0806;
-const IPV6: u16 = 0x86dd;
-/// `IPPROTO_*`.
-const ICMP: u8 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const ICMPV6: u8 = 58;
-/// How long IPv6's header is (RFC 8200 §3).
-const IPV6_HEADER: u32 = 40;
-/// Neighbour solicitations and advertisements: their types of `ICMPv6`, and where they say whom they are about (RFC 4861 §4.3,
-/// §4.4).
-const NEIGHBOURS: [u8; 2] = [135, 136];
-const TARGET: u32 = 8;
-/// VXLAN's port, and where its parts are behind the outer UDP header's beginning: 8 bytes of UDP, 8 of VXLAN with the VNI in
-/// bytes 4 to 6, 14 of Ethernet (RFC 7348 §5).
-const VXLAN: u16 = 4789;
-const VNI: u32 = 8 + 4;
-const INNER_TYPE: u32 = 8 + 8 + 12;
-const INNER: u32 = 8 + 8 + 14;
+/// How long IPv6's header is.
+const IPV6_HEADER: u32 = bytes(header::IPV6_HEADER);
+/// Where neighbour solicitations and advertisements say whom they are about.
+const TARGET: u32 = bytes(header::NEIGHBOURS_TARGET);
+/// Where the parts of VXLAN are behind the outer UDP header's beginning: the VNI in bytes 4 to 6 of its header, then the type of the inner
+/// Ethernet header, its last two bytes (RFC 7348 §5).
+const TUNNEL: u32 = bytes(header::UDP_HEADER + header::VXLAN_HEADER);
+const VNI: u32 = bytes(header::UDP_HEADER) + 4;
+const INNER: u32 = TUNNEL + bytes(header::ETHERNET_HEADER);
+const INNER_TYPE: u32 = INNER - 2;
 /// The first byte of an IPv4 header without options, and where the next one begins then (RFC 791 §3.1).
 const PLAIN_IPV4: u8 = 0x45;
-const IPV4_HEADER: u32 = 20;
+const IPV4_HEADER: u32 = bytes(header::IPV4_HEADER);
+
+/// A length as rules have it.
+#[expect(clippy::cast_possible_truncation, reason = "headers are short")]
+const fn bytes(length: usize) -> u32 {
+    length as u32
+}
 
 /// What the rules have to know of the lab.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Fault, Way};
+use super::{Active, Fault, FaultId, Way};
 use crate::topology::{Host, HostName, Wire};
 
 /// The wires that are not bare: what they are like when nothing is wrong, and then, of the faults of a direction, the latest.
@@ -28,6 +28,18 @@ pub(crate) fn wires<'a>(
     }
     wires.retain(|_, wire| *wire != Wire::default());
     wires
+}
+
+/// Whose doing it is what a wire does in a direction: of the faults that impair it the latest; nobody's, if that is how it is when
+/// nothing is wrong.
+pub(crate) fn blamed(faults: &[Active], host: &HostName, way: Way) -> Option<FaultId> {
+    let is_meant = |active: &&Active| match &active.fault {
+        Fault::Wire { host: its, way: its_way, .. } => {
+            its == host && (*its_way == way || *its_way == Way::Both)
+        }
+        _ => false,
+    };
+    faults.iter().rev().find(is_meant).map(|active| active.id)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use overlay::kv::Kv;
 use overlay::{ContainerRef, Engine, HostEnv};
 use tokio::sync::mpsc;
 
+use super::recording::Moment;
 use super::store::client;
 use super::{Inner, Lab, Slot, Timings};
 use crate::consul::{Ills, Trace};
@@ -59,6 +60,7 @@ impl Lab {
         clock.lap("store");
         let lab = Lab(Arc::new(lab));
         tokio::spawn(bury(Arc::downgrade(&lab.0), deaths));
+        lab.start_recording(Moment::First).await?;
         lab.start_engines().await?;
         clock.lap("engines");
         for network in &lab.topology().networks {
@@ -73,6 +75,7 @@ impl Lab {
         }
         lab.hold_engines(false);
         clock.lap("containers");
+        lab.start_recording(Moment::Populated).await?;
         lab.settle().await?;
         clock.lap("settled");
         if !lab.topology().processes.is_empty() {
@@ -314,6 +317,8 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         events: Events::default(),
         journal: Events::default(),
         trace: Trace::default(),
+        hearing: Mutex::default(),
+        recording: Mutex::default(),
         marks: Mutex::default(),
         timings: Mutex::default(),
         processes: Mutex::default(),
@@ -323,6 +328,7 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         ills: Ills::default(),
         disk: OnceLock::new(),
         faults: Mutex::default(),
+        answerers: Mutex::default(),
         injecting: tokio::sync::Mutex::default(),
         conforming: tokio::sync::Mutex::default(),
     })

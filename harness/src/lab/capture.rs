@@ -6,15 +6,21 @@ use std::sync::Arc;
 use kernel::Netns;
 
 use super::Lab;
-use crate::capture::{Capture, Interfaces, Kept, Order, Recorder, Request, Sink, Spot};
-use crate::error::{Error, Result};
+use crate::capture::{Capture, Interfaces, Kept, Notes, Order, Recorder, Request, Sink, Spot};
+use crate::error::{Error, Kind, Result};
 use crate::host::blocking;
+use crate::underlay::Fabric;
 
 impl Lab {
     /// Captures packets in memory, from when this returns until the guard is dropped or ended.
     pub async fn capture(&self, request: Request) -> Result<Capture> {
-        let kept = Arc::new(Kept::default());
-        let recorder = self.record(&request, Sink::Memory(Arc::clone(&kept))).await?;
+        self.capture_into(&request, Kept::default()).await
+    }
+
+    /// The same, into that memory.
+    pub(super) async fn capture_into(&self, request: &Request, kept: Kept) -> Result<Capture> {
+        let kept = Arc::new(kept);
+        let recorder = self.record(request, Sink::Memory(Arc::clone(&kept))).await?;
         Ok(Capture::new(recorder, kept))
     }
 
@@ -23,7 +29,10 @@ impl Lab {
         let spots = self.spots(&request.on).await?;
         let (asked, events) = (request.clone(), self.events().clone());
         let mut from = events.next();
-        let started = blocking(move || Ok(Recorder::start(&asked, spots, sink))).await??;
+        let sides =
+            self.hosts().filter_map(|host| Some(Fabric::sides(*self.0.ports.get(host.name())?, host.name())));
+        let notes = Notes::new(self.0.fabric.read_log(), sides.flatten().collect());
+        let started = blocking(move || Ok(Recorder::start(&asked, spots, sink, notes))).await??;
         let recorder = Arc::new(started);
         let (lab, its, on) = (Arc::downgrade(&self.0), Arc::clone(&recorder), request.on.clone());
         tokio::spawn(async move {
@@ -93,6 +102,21 @@ impl Lab {
         let containers = self.containers();
         let all = places.chain(containers.iter().map(|container| container.name())).chain(known);
         Err(Error::no_such("host, container or overlay", target, all))
+    }
+
+    /// The namespace that is so called: `docker0`, `C0`, `docker0/overns`, `docker0/demonet`.
+    pub(crate) fn room(&self, at: &str) -> Result<Netns> {
+        let spot = self.spot(at)?;
+        match spot.links {
+            None => Ok(spot.netns),
+            Some(_) => Err(Error::new(Kind::NoSuch, format_args!("{at} is no namespace"))),
+        }
+    }
+
+    /// What overlays of hosts are called by beside their namespaces' names: `docker0/1-620dd59483` is `docker0/demonet`.
+    pub(crate) fn overlay_names(&self) -> Result<BTreeMap<String, String>> {
+        let rooms = self.named_rooms()?.into_iter();
+        Ok(rooms.filter(|(alias, name, _)| alias != name).map(|(alias, name, _)| (name, alias)).collect())
     }
 
     /// The namespaces that are no places, by all their names: what one is found by, what it is shown as.

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::Lab;
 use crate::error::{Error, Kind, Result};
+use crate::events::{Edge, Span};
 use crate::fault::{self, Active, Contradiction, Fault, FaultId, Filter, Guard, KvFault, Names, PluggedIn};
 use crate::host::blocking;
 use crate::topology::{self, HostName, NetworkName};
@@ -92,7 +93,11 @@ impl Lab {
         } else {
             self.enter(active.id, Stage::Is);
         }
-        self.events().say("fault", format_args!("fault {}: {}", active.id, active.fault));
+        if active.fault.is_event() {
+            self.events().say("fault", format_args!("fault {}: {}", active.id, active.fault));
+        } else {
+            self.say_edge(&active, true);
+        }
         Ok(guard)
     }
 
@@ -150,8 +155,20 @@ impl Lab {
         // Also if that failed: who heals it hears why, and it is not tried again.
         self.strike(id);
         ended?;
-        self.events().say("fault", format_args!("fault {id} healed: {}", active.fault));
+        self.say_edge(&active, false);
         Ok(true)
+    }
+
+    /// A fault has come, or is healed.
+    fn say_edge(&self, active: &Active, begins: bool) {
+        let Active { id, fault, .. } = active;
+        let hosts = fault.befalls(self.topology());
+        let edge = Edge { of: Span::Fault(*id), begins, end: None, hosts };
+        self.events().mark(
+            "fault",
+            edge,
+            format_args!("fault {id}{}: {fault}", if begins { "" } else { " healed" }),
+        );
     }
 
     /// Asks for a fault no more, ahead of its being healed.

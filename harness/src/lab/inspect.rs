@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use kernel::nft::Nft;
+use kernel::nft::{Nft, Tally};
 use kernel::xfrm::State;
 use kernel::{Netns, Rtnl, Snapshot, Xfrm};
 use overlay::MissCounts;
@@ -73,6 +73,9 @@ pub struct Held {
     /// What encrypts networks: IPsec's states and policies, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub encryption: Vec<String>,
+    /// What each of them has counted; `None` of those without a counter.
+    #[serde(default)]
+    pub counts: Vec<Option<Tally>>,
 }
 
 /// The settings that Docker makes, in hosts, overlays and containers (20.10: `osl/namespace_linux.go`,
@@ -95,17 +98,22 @@ impl Lab {
         let wanted = self.rooms(target)?;
         let namespaces = blocking(move || {
             let look = |(name, netns): (String, Netns)| {
-                let rules = Nft::new(&netns)?.rules()?;
+                let (rules, counts): (Vec<_>, Vec<_>) = Nft::new(&netns)?.tallies()?.into_iter().unzip();
                 // Where there is none it is not even asked for: a kernel may have to look for a module first.
                 let encryption = if encrypts(&rules) { encryption(&netns)? } else { Vec::new() };
                 let (holds, settings) = (Rtnl::new(&netns)?.dump()?, settings(&netns)?);
-                Ok(Held { name, holds, settings, rules, encryption })
+                Ok(Held { name, holds, settings, rules, counts, encryption })
             };
             wanted.into_iter().map(look).collect::<kernel::Result<Vec<_>>>()
         });
         let wires = self.wires().into_iter().filter(|wire| target.is_none_or(|target| target == wire.host));
         let (wires, misses) = (wires.collect(), self.misses(target).await);
         Ok(Inspection { version: VERSION, namespaces: namespaces.await?, wires, misses })
+    }
+
+    /// What the kernels hold, to be [compared](crate::diff::diff) with what they will hold.
+    pub async fn state(&self) -> Result<crate::diff::State> {
+        Ok(crate::diff::State::from(&self.inspect(None).await?))
     }
 
     /// What was missed on a host; on all of them, if none is named. Those that have missed nothing are left out.

@@ -3,9 +3,11 @@
 mod build;
 mod capture;
 mod check;
+mod chronicle;
 mod crash;
 mod describe;
 mod fault;
+mod hear;
 mod inspect;
 mod logs;
 mod names;
@@ -15,6 +17,7 @@ mod pause;
 mod ping;
 mod place;
 mod processes;
+mod recording;
 mod restart;
 mod store;
 mod tell;
@@ -24,7 +27,7 @@ mod wires;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use overlay::kv::Kv;
@@ -34,6 +37,7 @@ use crate::consul::{Ills, Trace, Traced};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
+use crate::hand::Answerers;
 use crate::host::Host;
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Port};
@@ -41,6 +45,7 @@ use crate::underlay::{Fabric, Outside, Port};
 pub use crate::underlay::{Backend, Direction};
 pub(crate) use build::request;
 pub use check::Checked;
+pub use chronicle::{Chronicle, Sources};
 pub use describe::{Attached, ContainerReport, HostReport, NetworkReport, ProcessReport, Report};
 pub use fault::Taken;
 pub use inspect::{Held, Inspection, MissReport};
@@ -70,6 +75,10 @@ pub(crate) struct Inner {
     journal: Events,
     /// What the store was asked.
     trace: Trace,
+    /// What the kernels tell, while somebody listens.
+    hearing: Mutex<Weak<hear::Hearing>>,
+    /// What is recorded all the time, since the topology asks for it.
+    recording: Mutex<recording::Recording>,
     /// Where in the trace steps began, by their names.
     marks: Mutex<BTreeMap<String, u64>>,
     timings: Mutex<Timings>,
@@ -86,10 +95,23 @@ pub(crate) struct Inner {
     /// How many containers have been started.
     started: AtomicU64,
     faults: Mutex<fault::Faults>,
+    /// Who answers misses, where somebody was made to.
+    answerers: Mutex<Answerers>,
     /// Held while a fault comes or goes.
     injecting: tokio::sync::Mutex<()>,
     /// Held while switch and wires are made what the faults ask for; the VNIs learnt so far.
     conforming: tokio::sync::Mutex<BTreeMap<topology::NetworkName, Vec<u32>>>,
+}
+
+/// A lab, as long as somebody else holds it.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakLab(Weak<Inner>);
+
+impl WeakLab {
+    /// The lab, if it is there still.
+    pub(crate) fn upgrade(&self) -> Option<Lab> {
+        self.0.upgrade().map(Lab)
+    }
 }
 
 /// A container, or what is left of it.
@@ -109,6 +131,16 @@ impl Lab {
     /// What it was built from.
     pub fn topology(&self) -> &Topology {
         &self.0.topology
+    }
+
+    /// A handle that does not keep it.
+    pub(crate) fn downgrade(&self) -> WeakLab {
+        WeakLab(Arc::downgrade(&self.0))
+    }
+
+    /// Who answers misses.
+    pub(crate) fn answerers_slot(&self) -> &Mutex<Answerers> {
+        &self.0.answerers
     }
 
     /// What engines did of their own accord so far: changes that they applied.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Lab;
 use crate::error::{Error, Kind, Result};
-use crate::fault::{self, Active, Impairment};
+use crate::fault::{self, Active, Impairment, Way};
 use crate::host::Host;
 use crate::relay::Resolved;
 use crate::topology::NetworkName;
@@ -48,9 +48,13 @@ impl Lab {
             let known = self.hosts().map(|host| host.name());
             return Err(Error::no_such("host", stranger.as_str(), known));
         }
-        let shape = |impairment: Option<Impairment>, host: &str, way: &str| {
-            let seed = self.seed_of(&format!("wire {host} {way}"));
-            impairment.map(|i| Ok::<_, Error>(Shape { resolved: Resolved::new(i, vnis)?, seed })).transpose()
+        let shape = |impairment: Option<Impairment>, host: &Host, way: Way| {
+            let (word, of) = if way == Way::Up { ("up", "from") } else { ("down", "to") };
+            let seed = self.seed_of(&format!("wire {} {word}", host.name()));
+            let by = fault::blamed(faults, &host.spec.name, way)
+                .map_or_else(|| format!("the wire {of} {}", host.name()), |id| format!("fault {id}"));
+            let shape = |i| Ok::<_, Error>(Shape { resolved: Resolved::new(i, vnis)?.by(by), seed });
+            impairment.map(shape).transpose()
         };
         for host in self.hosts() {
             // A host that is down has no wire; it gets its own when it comes back.
@@ -58,7 +62,7 @@ impl Lab {
                 continue;
             };
             let wire = wanted.remove(host.name()).unwrap_or_default();
-            let (up, down) = (shape(wire.up, host.name(), "up")?, shape(wire.down, host.name(), "down")?);
+            let (up, down) = (shape(wire.up, host, Way::Up)?, shape(wire.down, host, Way::Down)?);
             let (lab, netns) = (self.clone(), alive.netns.clone());
             let done = tokio::task::spawn_blocking(move || lab.0.fabric.impair(port, &netns, up, down)).await;
             done.map_err(|e| Error::new(Kind::Machine, e))??;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use kernel::vnet::VnetHeader;
 
-/// How long an Ethernet header is, without tags (IEEE 802.3 §3.1.1).
-pub(super) const ETHERNET: usize = 14;
+/// How long an Ethernet header is.
+pub(super) use kernel::header::ETHERNET_HEADER as ETHERNET;
 
 /// A frame on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]

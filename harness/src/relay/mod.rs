@@ -8,6 +8,7 @@
 //! - `dice`, `fate`: what happens to frame n.
 //! - `segment`: many packets in one frame, cut apart.
 //! - `shaper`: [`Shaper`], what has to wait, and until when; `line`, `pace`: its queues.
+//! - `touch`: what was done to a frame, in words; `log`: of all frames, while somebody captures them.
 //! - `pump`: the thread that carries frames.
 //! - `counts`: [`Counts`], what was seen to happen.
 //!
@@ -20,12 +21,16 @@ mod frame;
 mod gauss;
 mod histogram;
 mod line;
+mod log;
 mod pace;
 mod pump;
 mod resolved;
 mod segment;
 mod select;
 mod shaper;
+mod touch;
 
 pub(crate) use self::{frame::Frame, pump::Pump, resolved::Resolved, shaper::Shaper};
 pub use counts::{Counts, Delays};
+pub(crate) use log::{Log, Noted, Reading, Side};
+pub(crate) use touch::key;

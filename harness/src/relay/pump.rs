@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use kernel::wire::{Bell, End, punctual, wait};
 
-use super::{Counts, Frame, Resolved, Shaper};
+use super::{Counts, Frame, Log, Resolved, Shaper, Side};
 use crate::error::{Error, Kind, Result};
 
 /// How long before a frame is due the thread stops sleeping and watches the clock: what the kernel takes to wake it.
@@ -32,11 +32,19 @@ struct Shared {
     over: AtomicBool,
     /// Frames that the far link did not take.
     refused: AtomicU64,
+    log: Log,
+    side: Side,
 }
 
 impl Pump {
-    /// Starts to carry frames. What has come before is thrown away: it has gone another way.
-    pub(crate) fn start(name: &str, mut from: End, to: End, shaper: Shaper) -> Result<Pump> {
+    /// Starts to carry frames, those of that side of a wire; what it does to them is noted in a log. What has come before is thrown away: it has gone another way.
+    pub(crate) fn start(
+        name: &str,
+        mut from: End,
+        to: End,
+        shaper: Shaper,
+        (log, side): (Log, Side),
+    ) -> Result<Pump> {
         let failed = |e| Error::new(Kind::Machine, format_args!("cannot start the pump of {name}: {e}"));
         // Here and not in the thread: what is sent once this has returned is carried.
         while from.receive().map_err(failed)?.is_some() {}
@@ -45,6 +53,8 @@ impl Pump {
             bell: Bell::new().map_err(failed)?,
             over: AtomicBool::new(false),
             refused: AtomicU64::new(0),
+            log,
+            side,
         });
         let thread = thread::Builder::new().name(name.to_owned()).spawn({
             let (shared, name) = (Arc::clone(&shared), name.to_owned());
@@ -96,6 +106,9 @@ impl Shared {
         while !self.over.load(Ordering::SeqCst) {
             self.sleep(&from, begun, due, watch)?;
             let mut shaper = self.shaper();
+            let is_read = self.log.is_read();
+            // What was done to frames that came while nobody read yet is nobody's.
+            shaper.touched(is_read);
             for _ in 0..BATCH {
                 let Some(received) = from.receive()? else { break };
                 let now = begun.elapsed();
@@ -103,6 +116,9 @@ impl Shared {
                 last = arrived;
                 watch = now + WATCH;
                 shaper.push(now, Frame { header: received.header, bytes: received.bytes, arrived });
+            }
+            if is_read {
+                self.log.note(self.side, shaper.touched(true));
             }
             while let Some(frame) = shaper.pop(begun.elapsed()) {
                 self.send(to, &frame)?;

@@ -5,22 +5,14 @@
 
 use std::ops::Range;
 
+use kernel::header::{self, IPV4_HEADER, IPV6_HEADER, TCP, TCP_HEADER, UDP, UDP_HEADER};
 use kernel::vnet::{VnetHeader, fold, gso, sum};
 
 use super::frame::{ETHERNET, Frame};
 
-/// EtherTypes (IEEE 802 numbers, IANA).
-const IPV4: [u8; 2] = [0x08, 0x00];
-const IPV6: [u8; 2] = [0x86, 0xdd];
-/// Protocols (IANA).
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-/// How long the headers are: of IPv4 at least (RFC 791 §3.1), of IPv6 (RFC 8200 §3), of TCP at least (RFC 9293 §3.1), of UDP
-/// (RFC 768).
-const IPV4_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
-const TCP_HEADER: usize = 20;
-const UDP_HEADER: usize = 8;
+/// EtherTypes, as they are written.
+const IPV4: [u8; 2] = header::IPV4.to_be_bytes();
+const IPV6: [u8; 2] = header::IPV6.to_be_bytes();
 /// Flags of TCP (RFC 9293 §3.1): the sender is done, the receiver should not wait for more, and the window was reduced.
 const FIN: u8 = 0x01;
 const PSH: u8 = 0x08;

@@ -3,37 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::frame::ETHERNET;
+use kernel::header::{
+    ARP, ARP_PACKET, ETHERNET_HEADER, FRAGMENT_OFFSET, ICMP, ICMPV6, IPV4, IPV4_HEADER, IPV6, IPV6_HEADER,
+    NEIGHBOURS, NEIGHBOURS_TARGET, TCP, UDP, UDP_HEADER, VNI_VALID, VXLAN, VXLAN_HEADER,
+};
+
 use crate::error::{Error, Result};
 use crate::fault::{Filter, Protocol, Tunnel};
 use crate::topology::NetworkName;
-
-/// EtherTypes (IEEE 802 numbers, IANA).
-const IPV4: u16 = 0x0800;
-const ARP: u16 = 0x0806;
-const IPV6: u16 = 0x86dd;
-/// Protocols of IP (IANA).
-const ICMP: u8 = 1;
-const TCP: u8 = 6;
-const UDP: u8 = 17;
-const ICMPV6: u8 = 58;
-/// The UDP port of VXLAN, and how long its header is (RFC 7348 §5).
-const VXLAN: u16 = 4789;
-const VXLAN_HEADER: usize = 8;
-/// The flag that says that the VNI is valid (RFC 7348 §5).
-const VNI_VALID: u8 = 0x08;
-/// How long the headers are at least: of IPv4 (RFC 791 §3.1), of IPv6 (RFC 8200 §3), of UDP (RFC 768), and of ARP for IPv4 on
-/// Ethernet (RFC 826).
-const IPV4_HEADER: usize = 20;
-const IPV6_HEADER: usize = 40;
-const UDP_HEADER: usize = 8;
-const ARP_PACKET: usize = 28;
-/// Where in its packet an IPv4 fragment belongs: the low bits behind three flags (RFC 791 §3.1).
-const FRAGMENT_OFFSET: u16 = 0x1fff;
-/// Neighbour solicitations and advertisements: their types of `ICMPv6`, and where they say whom they are about (RFC 4861 §4.3,
-/// §4.4).
-const NEIGHBOURS: [u8; 2] = [135, 136];
-const TARGET: usize = 8;
 
 /// A [`Filter`] that knows the VNIs of its network.
 ///
@@ -114,7 +91,7 @@ impl Packet<'_> {
 
     /// That of an Ethernet frame; `None` if it is neither ARP nor IP, or cut off.
     fn parse(frame: &[u8]) -> Option<Packet<'_>> {
-        let bytes = frame.get(ETHERNET..)?;
+        let bytes = frame.get(ETHERNET_HEADER..)?;
         match number(frame, 12)? {
             ARP => Packet::arp(bytes),
             IPV4 => Packet::ipv4(bytes),
@@ -165,7 +142,7 @@ impl Packet<'_> {
         };
         let finds = protocol == Some(Protocol::Icmpv6)
             && payload.first().is_some_and(|kind| NEIGHBOURS.contains(kind));
-        let about = if finds { address6(payload, TARGET) } else { None };
+        let about = if finds { address6(payload, NEIGHBOURS_TARGET) } else { None };
         let addresses = [address6(bytes, 8)?, address6(bytes, 24)?].map(IpAddr::V6);
         Some(Packet { protocol, addresses, about, ports: ports(protocol, payload), payload })
     }
@@ -351,7 +328,7 @@ mod tests {
     #[test]
     fn a_tunnel_without_a_valid_vni_is_none() {
         let mut frame = vxlan(256, &arp(A, B));
-        let flags = ETHERNET + IPV4_HEADER + UDP_HEADER;
+        let flags = ETHERNET_HEADER + IPV4_HEADER + UDP_HEADER;
         frame[flags] = 0;
         assert!(!matches(&Filter { inside: Some(Tunnel::Any), ..Filter::default() }, &frame));
     }
@@ -359,7 +336,7 @@ mod tests {
     #[test]
     fn a_later_fragment_has_a_protocol_and_no_ports() {
         let mut frame = ipv4(UDP, A, B, &ports(1, VXLAN, &[8; 40]));
-        frame[ETHERNET + 6..ETHERNET + 8].copy_from_slice(&[0x00, 0x10]);
+        frame[ETHERNET_HEADER + 6..ETHERNET_HEADER + 8].copy_from_slice(&[0x00, 0x10]);
         assert!(matches(&protocol(Protocol::Udp), &frame));
         assert!(!matches(&Filter { port: Some(1), ..Filter::default() }, &frame));
         assert!(!matches(&Filter { inside: Some(Tunnel::Any), ..Filter::default() }, &frame));

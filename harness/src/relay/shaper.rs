@@ -11,6 +11,7 @@ use super::line::{Line, Waiting};
 use super::pace::Pace;
 use super::resolved::Resolved;
 use super::segment;
+use super::touch::{Done, Dropped, Touch, key, tell};
 
 /// One direction of a wire.
 ///
@@ -33,6 +34,8 @@ pub(crate) struct Shaper {
     /// What `counts` says, without what is only known when it is asked for.
     counts: Counts,
     delays: Histogram,
+    /// What was done to frames, if somebody wants to know.
+    touched: Option<Vec<Touch>>,
 }
 
 impl Shaper {
@@ -50,6 +53,7 @@ impl Shaper {
             furthest: 0,
             counts: Counts::default(),
             delays: Histogram::default(),
+            touched: None,
             resolved,
         }
     }
@@ -72,17 +76,36 @@ impl Shaper {
         if !self.resolved.matches(&frame.bytes) {
             self.counts.seen += 1;
             self.straight.push_back(frame);
-        } else if self.cuts && frame.header.is_gso() {
-            match segment::cut(frame) {
-                Ok(packets) => packets.into_iter().for_each(|packet| self.impair(now, packet)),
-                Err(whole) => self.impair(now, whole),
+            return;
+        }
+        let key = self.touched.as_ref().and_then(|_| key(&frame.bytes, frame.bytes.len()));
+        let frame = match if self.cuts && frame.header.is_gso() { segment::cut(frame) } else { Err(frame) } {
+            Ok(packets) => {
+                let done: Vec<Done> = packets.into_iter().map(|packet| self.impair(now, packet)).collect();
+                return self.tell(key, &done);
             }
-        } else {
-            self.impair(now, frame);
+            Err(frame) => frame,
+        };
+        let done = self.impair(now, frame);
+        self.tell(key, &[done]);
+    }
+
+    /// Of the frame with that key, if somebody wants to know.
+    fn tell(&mut self, key: Option<u64>, done: &[Done]) {
+        if let (Some(key), Some(touched)) = (key, &mut self.touched) {
+            let text = tell(done, self.resolved.whose());
+            touched.extend(text.map(|text| Touch { key, text }));
         }
     }
 
-    fn impair(&mut self, now: Duration, mut frame: Frame) {
+    /// What was done to frames since this was last asked; of frames that come, if somebody wants to know by then.
+    pub(super) fn touched(&mut self, wanted: bool) -> Vec<Touch> {
+        let next = wanted.then(Vec::new);
+        std::mem::replace(&mut self.touched, next).unwrap_or_default()
+    }
+
+    fn impair(&mut self, now: Duration, mut frame: Frame) -> Done {
+        let mut done = Done { held: self.is_held(), ..Done::default() };
         self.number += 1;
         self.counts.seen += 1;
         self.counts.matched += 1;
@@ -90,43 +113,47 @@ impl Shaper {
         let longest = self.resolved.impairment().mtu.map(|mtu| u64::from(mtu) + ETHERNET as u64);
         if longest.is_some_and(|longest| frame.len() > longest) {
             self.counts.too_long += 1;
-            return;
+            return Done { dropped: Some(Dropped::TooLong), ..done };
         }
         if fate.lost {
             self.counts.lost += 1;
-            return;
+            return Done { dropped: Some(Dropped::Lost), ..done };
         }
         if let Some(bit) = fate.flipped {
             frame.flip(bit);
             self.counts.corrupted += 1;
+            done.flipped = Some(bit);
         }
         // The kernel's clock may be ahead of a `now` that was read earlier.
         let arrived = frame.arrived.min(now);
         let copy = fate.doubled.then(|| frame.clone());
-        if !self.send(arrived, frame, &fate, false) {
+        let Some(due) = self.send(arrived, frame, &fate, false) else {
             self.counts.overflowed += 1;
-            return;
-        }
+            return Done { dropped: Some(Dropped::Overflowed), ..done };
+        };
+        (done.delay, done.hurried) = (due.saturating_sub(arrived), fate.hurried);
         self.counts.reordered += u64::from(fate.hurried);
         if let Some(copy) = copy {
-            self.counts.duplicated += u64::from(self.send(arrived, copy, &fate, true));
+            done.doubled = self.send(arrived, copy, &fate, true).is_some();
+            self.counts.duplicated += u64::from(done.doubled);
         }
+        done
     }
 
-    /// Onto the wire, unless its queue is full; whether it was not.
-    fn send(&mut self, arrived: Duration, frame: Frame, fate: &Fate, copy: bool) -> bool {
+    /// Onto the wire, unless its queue is full: when it is due.
+    fn send(&mut self, arrived: Duration, frame: Frame, fate: &Fate, copy: bool) -> Option<Duration> {
         let left = match &mut self.pace {
             Some(pace) => pace.admit(arrived, frame.len()),
             None => Some(arrived),
         };
-        let Some(left) = left else { return false };
-        let waiting = Waiting { due: left.saturating_add(fate.delay), number: self.number, copy, frame };
+        let due = left?.saturating_add(fate.delay);
+        let waiting = Waiting { due, number: self.number, copy, frame };
         if fate.hurried || !self.resolved.impairment().jitter.spread.is_zero() {
             self.line.overtake(waiting);
         } else {
             self.line.follow(waiting);
         }
-        true
+        Some(due)
     }
 
     /// The next frame that is due; to be called until there is none.

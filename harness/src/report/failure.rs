@@ -7,13 +7,16 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::figures::{Figures, figures};
-use super::timeline::timeline;
+use super::timeline::{picture, timeline};
 use super::{Human, Paint, in_short};
 use crate::error::Result;
+use crate::events::Event;
 use crate::lab::Lab;
 use crate::process::Stream;
 use crate::scenario::RunEvent;
@@ -28,6 +31,9 @@ const NAMES: u32 = 10_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bundle {
     files: BTreeMap<String, String>,
+    /// Those that are no text, in base64.
+    #[serde(default)]
+    encoded: BTreeMap<String, String>,
 }
 
 impl Bundle {
@@ -38,10 +44,16 @@ impl Bundle {
         let shown = history.iter().map(|event| human.show(event)).collect();
         bundle.add("run.txt", shown);
         bundle.add("run.jsonl", lines(history));
-        bundle.add("timeline.txt", timeline(lab).await);
+        let said = lab.all_said();
+        bundle.add("timeline.txt", timeline(lab, &said).await);
+        bundle.add("timeline.svg", picture(lab, &said));
         bundle.add("events.jsonl", lines(&lab.events().since(0).0));
         bundle.add("trace.jsonl", lines(&lab.trace().since(0).0));
         bundle.add("faults.jsonl", lines(&lab.faults()));
+        if lab.heard().is_some() {
+            let told: Vec<&Event> = said.iter().filter(|event| event.change.is_some()).collect();
+            bundle.add("netlink.jsonl", lines(&told));
+        }
         bundle.ask("lab.json", async { pretty(&lab.report().await?) }).await;
         bundle.ask("inspect.json", async { pretty(&lab.inspect(None).await?) }).await;
         bundle.ask("store.json", store(lab)).await;
@@ -54,6 +66,11 @@ impl Bundle {
             Err(_) => bundle.add("counters.txt", late()),
         }
         bundle.add("summary.txt", in_short(lab).await);
+        match lab.recorded().await {
+            Ok(Some(packets)) => bundle.add_bytes("packets.pcapng", &packets.pcapng()),
+            Ok(None) => {}
+            Err(why) => bundle.add("packets.txt", format!("cannot be had: {why}\n")),
+        }
         for (name, log) in lab.logs().await {
             let mut text = String::new();
             for line in log.since(0).0 {
@@ -80,6 +97,11 @@ impl Bundle {
         self.files.insert(name.to_owned(), text);
     }
 
+    /// Adds a file that is no text.
+    fn add_bytes(&mut self, name: &str, bytes: &[u8]) {
+        self.encoded.insert(name.to_owned(), STANDARD.encode(bytes));
+    }
+
     /// Writes the files into a new directory below `parent` that nobody else may enter; its path.
     pub fn write(&self, parent: &Path, name: &str) -> io::Result<PathBuf> {
         let private = || {
@@ -96,12 +118,18 @@ impl Bundle {
                 Err(e) => Some(Err(io::Error::new(e.kind(), format!("cannot make {}: {e}", path.display())))),
             });
         let directory = directory.unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))?;
-        for (name, text) in &self.files {
+        let bytes = self.encoded.iter().map(|(name, text)| {
+            let bytes = STANDARD.decode(text).map_err(io::Error::other)?;
+            Ok::<_, io::Error>((name, bytes))
+        });
+        let texts = self.files.iter().map(|(name, text)| Ok((name, text.as_bytes().to_vec())));
+        for file in texts.chain(bytes) {
+            let (name, bytes) = file?;
             let path = directory.join(name);
             if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
                 private().create(folder)?;
             }
-            fs::write(&path, text)?;
+            fs::write(&path, bytes)?;
         }
         Ok(directory)
     }
@@ -146,12 +174,14 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let files = [("run.txt", "FAIL"), ("logs/C0.log", "out  hello\n")];
         let files = files.map(|(name, text)| (name.to_owned(), text.to_owned()));
-        let bundle = Bundle { files: files.into() };
+        let mut bundle = Bundle { files: files.into(), ..Bundle::default() };
+        bundle.add_bytes("packets.pcapng", &[0xff, 0, 0x0a]);
         let first = bundle.write(parent.path(), "x").unwrap();
         let second = bundle.write(parent.path(), "x").unwrap();
         assert_ne!(first, second);
         assert_eq!(fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(fs::read_to_string(first.join("logs/C0.log")).unwrap(), "out  hello\n");
+        assert_eq!(fs::read(first.join("packets.pcapng")).unwrap(), [0xff, 0, 0x0a]);
         let why = bundle.write(&parent.path().join("none"), "x").unwrap_err().to_string();
         assert!(why.starts_with("cannot make "), "{why}");
     }

@@ -21,15 +21,7 @@ pub(super) fn check_capture(checker: &mut Checker, table: &At<CaptureTable>) -> 
 fn check_interfaces(checker: &mut Checker, table: &At<CaptureTable>) -> Option<Interfaces> {
     match (&table.on, &table.path) {
         (None, None) => Some(Interfaces::All),
-        (Some(on), None) => {
-            if on.is_empty() {
-                let mistake = Mistake::new("that is nowhere", &on.span, "no interface");
-                checker.mistake(mistake.help("leave it out for all interfaces there are"));
-            }
-            let known: Vec<bool> = on.iter().map(|target| check_target(checker, target)).collect();
-            let all = || on.iter().map(|target| target.value.clone()).collect();
-            known.iter().all(|known| *known).then(|| Interfaces::Of(all()))
-        }
+        (Some(on), None) => check_on(checker, on),
         (None, Some(path)) => {
             let [from, to] = &path.value[..] else {
                 let mistake = Mistake::new("a path has two ends", &path.span, "not two");
@@ -46,6 +38,17 @@ fn check_interfaces(checker: &mut Checker, table: &At<CaptureTable>) -> Option<I
             None
         }
     }
+}
+
+/// Interfaces that are named.
+pub(crate) fn check_on(checker: &mut Checker, on: &At<Vec<At<String>>>) -> Option<Interfaces> {
+    if on.is_empty() {
+        let mistake = Mistake::new("that is nowhere", &on.span, "no interface");
+        checker.mistake(mistake.help("leave it out for all interfaces there are"));
+    }
+    let known: Vec<bool> = on.iter().map(|target| check_target(checker, target)).collect();
+    let all = || on.iter().map(|target| target.value.clone()).collect();
+    known.iter().all(|known| *known).then(|| Interfaces::Of(all()))
 }
 
 /// Whether there is a host or a container of that name; its interfaces are known only when it is up.
@@ -74,7 +77,7 @@ fn check_target(checker: &mut Checker, target: &At<String>) -> bool {
 }
 
 /// A mistake is shown where it is in the filter, if that stands in the file as it is meant.
-fn check_filter(checker: &mut Checker, text: &At<String>) -> Option<Filter> {
+pub(crate) fn check_filter(checker: &mut Checker, text: &At<String>) -> Option<Filter> {
     match text.parse::<Filter>() {
         Ok(filter) => Some(filter),
         Err(report) => {

@@ -4,13 +4,15 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::captures::check_capture;
+use super::diffs::{check_diff, known};
 use super::expectations::check_expect;
 use super::fact::Check;
 use super::facts::check_fact;
 use super::faults::{check_fault, check_heal, check_nemesis};
 use super::file::{CheckTable, RepeatTable, StepTable};
+use super::hands::{check_make, check_unmake};
 use super::requests::one_line;
-use super::step::{Capture, Repeat, Step, Verb, Wait};
+use super::step::{Capture, Events, Repeat, Step, Verb, Wait};
 use super::throughput::check_throughput;
 use super::verbs::{
     check_container_verb, check_exec, check_kv, check_network_verb, check_ping, check_resolve, check_tcp,
@@ -104,6 +106,10 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         of("repeat", table.repeat.as_ref()),
         of("parallel", table.parallel.as_ref()),
         of("capture", table.capture.as_ref()),
+        of("diff", table.diff.as_ref()),
+        of("events", table.events.as_ref()),
+        of("make", table.make.as_ref()),
+        of("unmake", table.unmake.as_ref()),
     ];
     let mut given: Vec<_> = all.into_iter().flatten().collect();
     given.sort_by_key(|(_, span)| span.start);
@@ -112,7 +118,7 @@ fn one_verb(checker: &mut Checker, table: &At<StepTable>) -> Option<&'static str
         [] => {
             let mistake = Mistake::new("a step needs a verb", &table.span, "does nothing");
             checker.mistake(mistake.help(
-                "one of `ping`, `exec`, `tcp`, `udp`, `throughput`, `resolve`, `kv`, `network`, `container`, `check`, `wait`, `fault`, `heal`, `nemesis`, `repeat`, `parallel` and `capture`",
+                "one of `ping`, `exec`, `tcp`, `udp`, `throughput`, `resolve`, `kv`, `network`, `container`, `check`, `wait`, `fault`, `heal`, `nemesis`, `repeat`, `parallel`, `capture`, `diff`, `events`, `make` and `unmake`",
             ));
             None
         }
@@ -151,6 +157,19 @@ fn check_verb(checker: &mut Checker, table: &StepTable, verb: &str, timeout: Dur
             let steps = check_steps(checker, &table.step, &table.span);
             Some(Verb::Capture(Capture { request: request?, steps: steps? }))
         }
+        "diff" => {
+            let table = table.diff.as_ref()?;
+            let before = known(checker);
+            let steps = check_steps(checker, &table.step, &table.span);
+            check_diff(checker, table, before, steps).map(Verb::Diff)
+        }
+        "events" => {
+            let table = table.events.as_ref()?;
+            let steps = check_steps(checker, &table.step, &table.span);
+            steps.map(|steps| Verb::Events(Events { steps }))
+        }
+        "make" => check_make(checker, table.make.as_ref()?).map(Verb::Make),
+        "unmake" => check_unmake(checker, table.unmake.as_ref()?).map(Verb::Unmake),
         "check" => {
             let check = table.check.as_ref()?;
             check_fact(checker, check, &check.span).map(Verb::Check)

@@ -74,12 +74,24 @@ pub(super) fn check_expect(checker: &mut Checker, verb: &Verb, table: Option<&At
         Verb::Capture(_) => Expect::Packets {
             count: check_bound(checker, table.count.as_ref()).unwrap_or(Bound::at_least(1)),
         },
-        Verb::Kv(_) | Verb::Network(_) | Verb::Container(_) | Verb::Fault(_) | Verb::Heal(_) => {
-            match &table.error {
-                Some(error) => Expect::Refused { error: check_error(checker, error) },
-                None => Expect::Done { output: check_text(checker, table.output.as_ref()) },
-            }
-        }
+        Verb::Diff(_) => Expect::Changes {
+            all: table.changes.as_ref().map(|globs| globs.value.clone()).unwrap_or_default(),
+            besides: table.besides.as_ref().map(|globs| globs.value.clone()).unwrap_or_default(),
+        },
+        Verb::Events(_) => Expect::Events {
+            present: table.events.as_ref().map(|globs| globs.value.clone()).unwrap_or_default(),
+            absent: table.no_events.as_ref().map(|globs| globs.value.clone()).unwrap_or_default(),
+        },
+        Verb::Make(_)
+        | Verb::Unmake(_)
+        | Verb::Kv(_)
+        | Verb::Network(_)
+        | Verb::Container(_)
+        | Verb::Fault(_)
+        | Verb::Heal(_) => match &table.error {
+            Some(error) => Expect::Refused { error: check_error(checker, error) },
+            None => Expect::Done { output: check_text(checker, table.output.as_ref()) },
+        },
         Verb::Check(_) | Verb::Wait(_) | Verb::Nemesis(_) | Verb::Repeat(_) | Verb::Parallel(_) => {
             Expect::Holds
         }
@@ -120,6 +132,10 @@ fn keys_of(verb: &Verb) -> (&'static str, &'static [&'static str]) {
         Verb::Repeat(_) => ("repeat", &[]),
         Verb::Parallel(_) => ("parallel", &[]),
         Verb::Capture(_) => ("capture", &["count"]),
+        Verb::Diff(_) => ("diff", &["changes", "besides"]),
+        Verb::Events(_) => ("events", &["events", "no_events"]),
+        Verb::Make(_) => ("make", &["error"]),
+        Verb::Unmake(_) => ("unmake", &["error"]),
     }
 }
 
@@ -145,6 +161,10 @@ fn given(table: &ExpectTable) -> Vec<(&'static str, Range<usize>)> {
         of("keys", table.keys.as_ref()),
         of("no_keys", table.no_keys.as_ref()),
         of("count", table.count.as_ref()),
+        of("changes", table.changes.as_ref()),
+        of("besides", table.besides.as_ref()),
+        of("events", table.events.as_ref()),
+        of("no_events", table.no_events.as_ref()),
         of("output", table.output.as_ref()),
         of("addresses", table.addresses.as_ref()),
         of("names", table.names.as_ref()),

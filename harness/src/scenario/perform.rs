@@ -49,9 +49,13 @@ pub(super) async fn perform(lab: &Lab, verb: &Verb) -> Tried {
         }
         Verb::Fault(verb) => requested(fault(lab, verb).await),
         Verb::Heal(verb) => requested(heal(lab, verb).await),
+        Verb::Make(make) => requested(lab.make(make).await.map(|()| String::new())),
+        Verb::Unmake(unmake) => requested(lab.unmake(unmake).await.map(|()| String::new())),
         Verb::Nemesis(verb) => nemesis(lab, verb).await,
         // Whoever plays steps plays those within a step.
-        Verb::Repeat(_) | Verb::Parallel(_) | Verb::Capture(_) => Ok(Outcome::Fact(Ok(()))).into(),
+        Verb::Repeat(_) | Verb::Parallel(_) | Verb::Capture(_) | Verb::Diff(_) | Verb::Events(_) => {
+            Ok(Outcome::Fact(Ok(()))).into()
+        }
         Verb::Wait(Wait::Time(time)) => {
             // The time that the file asks to wait, for what cannot be observed.
             tokio::time::sleep(*time).await;

@@ -4,14 +4,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::act::{Act, Compared, Heard};
 use super::event::{Counts, Failure, RunEvent, Seen, StepEnd, Verdict};
 use super::expect::{Mismatch, Outcome};
 use super::fact::Check;
 use super::look::look;
 use super::patience::{Next, Patience};
-use super::perform::{Tried, perform};
-use super::step::{Capture, Repeat, Step, Verb, Wait};
+use super::perform::Tried;
+use super::step::{Capture, Diff, Repeat, Step, Verb, Wait};
 use crate::error::Error;
+use crate::events::{Edge, Span};
 use crate::lab::Lab;
 use crate::probe::missing_tool;
 use crate::topology::show_duration;
@@ -51,7 +53,7 @@ pub async fn play(lab: &Lab, options: Options, mut sink: impl FnMut(RunEvent)) -
         sink(RunEvent::Step { number, name: name.clone() });
         let begun = Instant::now();
         let mut tries = 0;
-        lab.events().say("step", format_args!("step {number} begins: {name}"));
+        say_edge(lab, number, None, format_args!("step {number} begins: {name}"));
         let mut ended = match missing_tool(&step.requires) {
             Some(tool) if options.require => StepEnd::Failed(lacking(tool)),
             Some(tool) => StepEnd::Skipped { reason: format!("this machine has no `{tool}`") },
@@ -63,7 +65,12 @@ pub async fn play(lab: &Lab, options: Options, mut sink: impl FnMut(RunEvent)) -
             ended = StepEnd::Failed(failure);
         }
         played.counts.add(&ended);
-        lab.events().say("step", format_args!("step {number} {}", said_shortly(&ended)));
+        let word = match &ended {
+            StepEnd::Held => "held",
+            StepEnd::Skipped { .. } => "skipped",
+            StepEnd::Failed(_) => "failed",
+        };
+        say_edge(lab, number, Some(word), format_args!("step {number} {}", said_shortly(&ended)));
         sink(RunEvent::Done { number, name, end: ended.clone(), took: begun.elapsed(), tries });
         if let StepEnd::Failed(failure) = ended {
             played.counts.left = topology.steps.len() - number;
@@ -72,6 +79,13 @@ pub async fn play(lab: &Lab, options: Options, mut sink: impl FnMut(RunEvent)) -
         }
     }
     played
+}
+
+/// A step begins, or has ended so.
+fn say_edge(lab: &Lab, number: usize, end: Option<&str>, text: std::fmt::Arguments<'_>) {
+    let of = Span::Step(u64::try_from(number).unwrap_or(u64::MAX));
+    let edge = Edge { of, begins: end.is_none(), end: end.map(str::to_owned), hosts: Vec::new() };
+    lab.events().mark("step", edge, text);
 }
 
 fn said_shortly(end: &StepEnd) -> String {
@@ -117,7 +131,9 @@ async fn play_step(lab: &Lab, step: &Step, begun: Instant, end: Limit, tries: &m
         Verb::Repeat(repeat) => play_rounds(lab, repeat, limit, tries).await,
         Verb::Parallel(steps) => play_at_once(lab, steps, limit, tries).await,
         Verb::Capture(capture) => play_captured(lab, step, capture, limit, tries).await,
-        _ => try_step(lab, step, begun, limit, tries).await,
+        Verb::Diff(diff) => play_compared(lab, step, diff, limit, tries).await,
+        Verb::Events(events) => play_heard(lab, step, &events.steps, limit, tries).await,
+        verb => try_step(lab, step, &Act::Verb(verb), begun, limit, tries).await,
     }
 }
 
@@ -162,6 +178,46 @@ async fn play_captured(lab: &Lab, step: &Step, verb: &Capture, limit: Limit, tri
     }
 }
 
+/// Plays steps in order, and looks at what is otherwise then: again until it is what was expected, since not everything that a
+/// step leads to is there when it ends.
+async fn play_compared(lab: &Lab, step: &Step, verb: &Diff, limit: Limit, tries: &mut u32) -> StepEnd {
+    match Compared::now(lab).await {
+        Ok(before) => play_then(lab, step, &verb.steps, &Act::Compare(verb, before), limit, tries).await,
+        Err(why) => unable(step, &why),
+    }
+}
+
+/// Plays steps in order, and hears what is said meanwhile, and until what was expected is said.
+async fn play_heard(lab: &Lab, step: &Step, steps: &[Step], limit: Limit, tries: &mut u32) -> StepEnd {
+    match Heard::from_now(lab).await {
+        Ok(heard) => play_then(lab, step, steps, &Act::Hear(heard), limit, tries).await,
+        Err(why) => unable(step, &why),
+    }
+}
+
+/// Plays steps in order, and then tries that.
+async fn play_then(
+    lab: &Lab,
+    step: &Step,
+    steps: &[Step],
+    act: &Act<'_>,
+    limit: Limit,
+    tries: &mut u32,
+) -> StepEnd {
+    for step in steps {
+        let end = Box::pin(play_step(lab, step, Instant::now(), limit, &mut 0)).await;
+        if let StepEnd::Failed(failure) = end {
+            return within(format_args!("in step"), step, failure);
+        }
+    }
+    try_step(lab, step, act, Instant::now(), limit, tries).await
+}
+
+/// It could not even begin.
+fn unable(step: &Step, why: &Error) -> StepEnd {
+    StepEnd::Failed(Failure { expected: expected(step), got: why.to_string(), ..Failure::default() })
+}
+
 /// Plays steps at once, all of them to their end. Of those that fail the first one in the file counts.
 async fn play_at_once(lab: &Lab, steps: &[Step], limit: Limit, tries: &mut u32) -> StepEnd {
     *tries = 1;
@@ -181,7 +237,14 @@ fn within(place: std::fmt::Arguments<'_>, step: &Step, mut failure: Failure) -> 
 }
 
 /// Tries a step until it has held, or has failed.
-async fn try_step(lab: &Lab, step: &Step, begun: Instant, limit: Limit, tries: &mut u32) -> StepEnd {
+async fn try_step(
+    lab: &Lab,
+    step: &Step,
+    act: &Act<'_>,
+    begun: Instant,
+    limit: Limit,
+    tries: &mut u32,
+) -> StepEnd {
     let within = match step.verb {
         Verb::Wait(Wait::Until(_)) => Some(step.timeout),
         _ => step.within,
@@ -190,7 +253,7 @@ async fn try_step(lab: &Lab, step: &Step, begun: Instant, limit: Limit, tries: &
     let mut earlier: Vec<Seen> = Vec::new();
     loop {
         let began = begun.elapsed();
-        let Ok(tried) = timeout_at(limit.at, perform(lab, &step.verb)).await else {
+        let Ok(tried) = timeout_at(limit.at, act.try_once(lab)).await else {
             return out_of_time(step, limit, earlier);
         };
         *tries += 1;

@@ -13,7 +13,9 @@ use super::expect::Expect;
 use super::fact::Check;
 use crate::capture;
 use crate::consul::Sought;
+use crate::diff::Take;
 use crate::fault::{Fault, Nemesis};
+use crate::hand::{Make, Unmake};
 use crate::lab::Connect;
 use crate::topology::{Container, ContainerName, HostName, Network, NetworkName, show_duration};
 use crate::traffic::{Datagrams, Streams};
@@ -74,6 +76,14 @@ pub enum Verb {
     Parallel(Vec<Step>),
     /// Captures packets while steps are played in order.
     Capture(Capture),
+    /// Looks at what steps change that are played in order.
+    Diff(Diff),
+    /// Hears what is said while steps are played in order.
+    Events(Events),
+    /// Makes something by hand.
+    Make(Make),
+    /// Takes something away by hand.
+    Unmake(Unmake),
 }
 
 /// Echo requests from one place to another.
@@ -311,6 +321,24 @@ pub struct Capture {
     pub steps: Vec<Step>,
 }
 
+/// What is otherwise once steps have been played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diff {
+    /// Only there, by what `lab inspect` calls it; everywhere, if nothing is named.
+    pub on: Vec<String>,
+    /// What counts.
+    pub take: Take,
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
+/// What is said while steps are played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Events {
+    /// The steps, in order.
+    pub steps: Vec<Step>,
+}
+
 /// A place where something runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
@@ -428,6 +456,8 @@ impl Verb {
             Self::Repeat(repeat) => &repeat.steps,
             Self::Parallel(steps) => steps,
             Self::Capture(capture) => &capture.steps,
+            Self::Diff(diff) => &diff.steps,
+            Self::Events(events) => &events.steps,
             _ => &[],
         }
     }
@@ -483,6 +513,16 @@ impl fmt::Display for Verb {
             },
             Self::Parallel(steps) => write!(f, "{} steps at once", steps.len()),
             Self::Capture(Capture { request, .. }) => write!(f, "packets {request}"),
+            Self::Diff(Diff { steps, .. }) => match &steps[..] {
+                [step] => write!(f, "what changes: {}", step.name),
+                steps => write!(f, "what {} steps change", steps.len()),
+            },
+            Self::Events(Events { steps }) => match &steps[..] {
+                [step] => write!(f, "what is said meanwhile: {}", step.name),
+                steps => write!(f, "what is said during {} steps", steps.len()),
+            },
+            Self::Make(make) => make.fmt(f),
+            Self::Unmake(unmake) => unmake.fmt(f),
             Self::Check(check) => check.fmt(f),
             Self::Wait(Wait::Time(time)) => write!(f, "wait {}", show_duration(*time)),
             Self::Wait(Wait::Until(check)) => write!(f, "wait until {check}"),

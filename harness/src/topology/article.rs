@@ -8,7 +8,9 @@ use ipnet::Ipv4Net;
 use overlay::Resolution;
 use overlay::dns::Resolv;
 
-use super::model::{Attachment, Container, Host, Kv, Network, Requires, Subnet, Topology, Underlay, Wire};
+use super::model::{
+    Attachment, Container, Host, Kv, Network, Record, Requires, Subnet, Topology, Underlay, Wire,
+};
 use super::name::{ContainerName, HostName, NetworkName};
 
 impl Topology {
@@ -45,6 +47,7 @@ impl Topology {
             description: "The article: a store, two Docker hosts, one overlay, one container on each.".into(),
             seed: 7,
             requires: Requires::default(),
+            record: Record::default(),
             underlay: Underlay {
                 subnet: Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 24),
                 mtu: 1500,

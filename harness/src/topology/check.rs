@@ -21,6 +21,7 @@ use super::model::{Attachment, Container, Host, Kv, Network, Topology, Underlay}
 use super::name::{ContainerName, HostName, NameError, NetworkName};
 use super::networks::check_network;
 use super::processes::check_processes;
+use super::record::check_record;
 use super::report::{Mistake, list, quote};
 use super::requires::{check_requires, check_root};
 use crate::scenario::check_scenario;
@@ -82,6 +83,7 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
     check_wires(checker, &file.host);
     check_root(checker, &file.host, &requires);
     let processes = check_processes(checker, &file.process);
+    let record = check_record(checker, file.record.as_deref());
     checker.kv.clone_from(&kv);
     // Steps declare more as they go; what is built at first is what the tables say.
     let (networks, containers) = (checker.networks.clone(), checker.containers.clone());
@@ -94,6 +96,7 @@ pub(super) fn check(checker: &mut Checker, file: File, stem: &str, digest: Strin
         description: file.description.map(|text| text.value).unwrap_or_default(),
         seed: file.seed.map_or(0, |seed| seed.value),
         requires,
+        record,
         underlay: underlay?,
         kv,
         hosts: checker.hosts.drain(..).map(|host| host.value).collect(),

@@ -3,7 +3,7 @@
 //! - `name`: names of hosts, containers and networks, each checked once.
 //! - `file`: a file as written, read past its mistakes.
 //! - `model`: [`Topology`], what the file means; nothing in it is left open.
-//! - `check`, `requires`, `hosts`, `networks`, `containers`, `processes`, `impairments`: from the tables to the model.
+//! - `check`, `requires`, `record`, `hosts`, `networks`, `containers`, `processes`, `impairments`: from the tables to the model.
 //! - `duration`: times as people write them, `5s` and `100ms`.
 //! - `report`: mistakes shown in the file's own text.
 //! - `write`: a topology written as TOML; `article`: the article's, as a value; `builder`: others in Rust.
@@ -23,6 +23,7 @@ mod model;
 mod name;
 mod networks;
 mod processes;
+mod record;
 mod report;
 mod requires;
 mod schema;
@@ -33,7 +34,8 @@ pub use duration::{parse_duration, show_duration};
 pub use file::step_lines;
 pub use load::{Error, load, parse};
 pub use model::{
-    Attachment, Container, Host, Kv, Needed, Network, Process, Requires, Subnet, Topology, Underlay, Wire,
+    Attachment, Container, Host, Kv, Needed, Network, Process, Record, Requires, Subnet, Topology, Underlay,
+    Wire,
 };
 pub use name::{ContainerName, HostName, NameError, NetworkName, ProcessName};
 pub use overlay::Resolution;

@@ -10,6 +10,7 @@ use overlay::dns::Resolv;
 use overlay::model::{Mac, Publish};
 
 use super::name::{ContainerName, HostName, NetworkName, ProcessName};
+use crate::capture::Request;
 use crate::fault::Impairment;
 use crate::handle::Ready;
 use crate::scenario::{Check, Step};
@@ -28,6 +29,8 @@ pub struct Topology {
     pub seed: u64,
     /// What the machine has to have; without it, it is not built.
     pub requires: Requires,
+    /// What is recorded from the beginning.
+    pub record: Record,
     /// The physical network.
     pub underlay: Underlay,
     /// The store. `None` when no host runs an engine and no store was asked for.
@@ -59,6 +62,15 @@ pub struct Requires {
     pub programs: Vec<Needed>,
     /// Features of the kernel, by the names that [`kernel::probe`] has for them.
     pub kernel: Vec<String>,
+}
+
+/// What a lab records from its beginning to its end, so that it is there when something fails.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// What kernels tell of links, addresses, routes, neighbours and forwarding entries.
+    pub netlink: bool,
+    /// The latest of these packets.
+    pub packets: Option<Request>,
 }
 
 /// A program that a machine has to have.

@@ -8,8 +8,11 @@ use overlay::Resolution;
 use super::duration::show_duration;
 use super::load::digest;
 use super::model::{
-    Attachment, Container, Host, Kv, Needed, Network, Process, Requires, Subnet, Topology, Underlay, Wire,
+    Attachment, Container, Host, Kv, Needed, Network, Process, Record, Requires, Subnet, Topology, Underlay,
+    Wire,
 };
+use super::record::ALL;
+use crate::capture::Interfaces;
 use crate::fault::{Filter, Impairment, Tunnel};
 use crate::handle::Ready;
 
@@ -24,6 +27,7 @@ impl Topology {
         page.key("seed", self.seed);
         page.text("timeout", &show_duration(self.timeout));
         page.requires(&self.requires);
+        page.record(&self.record);
         page.underlay(&self.underlay);
         if let Some(Kv::Stub { host, session_ttl_min, persist }) = &self.kv {
             page.table("[kv]");
@@ -89,6 +93,24 @@ impl Page {
         }
         if !requires.kernel.is_empty() {
             self.key("kernel", texts(&requires.kernel));
+        }
+    }
+
+    fn record(&mut self, Record { netlink, packets }: &Record) {
+        if !netlink && packets.is_none() {
+            return;
+        }
+        self.table("[record]");
+        self.key("netlink", netlink);
+        if let Some(request) = packets {
+            let words = if request.filter.is_all() { ALL.to_owned() } else { request.filter.to_string() };
+            self.text("packets", &words);
+            if let Interfaces::Of(targets) = &request.on {
+                self.key("on", texts(targets));
+            }
+            if let Some(bytes) = request.snapshot {
+                self.key("snapshot", bytes);
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use super::port::{Bridge, MOST_PORTS, Port};
 use super::wire::{Course, Report, Shape, Wire};
 use crate::error::{Error, Kind, Result};
 use crate::fault::TABLE;
+use crate::relay::{Log, Reading, Side};
 use crate::topology::Underlay;
 
 /// A host's `eth0`, as on any machine.
@@ -43,6 +44,8 @@ pub(crate) struct Fabric {
     cuts: Mutex<bool>,
     /// The wires that are not bare, by port.
     wires: Mutex<BTreeMap<u32, Wire>>,
+    /// What they have done to frames, while somebody captures those.
+    log: Log,
 }
 
 /// Who is plugged in.
@@ -112,7 +115,8 @@ impl Fabric {
         }
         rtnl.apply(&batch)?;
         let (nft, cuts, wires) = (Nft::new(&switch)?, Mutex::default(), Mutex::default());
-        let fabric = Fabric { underlay: underlay.clone(), switch, rtnl, nft, cuts, wires };
+        let log = Log::default();
+        let fabric = Fabric { underlay: underlay.clone(), switch, rtnl, nft, cuts, wires, log };
         let hosts = fabric.populate(plugs)?;
         Ok((fabric, hosts))
     }
@@ -197,7 +201,8 @@ impl Fabric {
         up: Option<Shape>,
         down: Option<Shape>,
     ) -> Result<()> {
-        let course = Course { switch: &self.switch, rtnl: &self.rtnl, port, host, mtu: self.underlay.mtu };
+        let (mtu, log) = (self.underlay.mtu, &self.log);
+        let course = Course { switch: &self.switch, rtnl: &self.rtnl, port, host, mtu, log };
         let (wanted, shapes) = (up.is_some() || down.is_some(), (up, down));
         let mut wires = self.wires();
         if let Some(wire) = wires.get_mut(&port.0)
@@ -218,6 +223,19 @@ impl Fabric {
     /// The wire at a port, to `host`: how it is carried, upwards and downwards; `None`: it is bare.
     pub(crate) fn wire(&self, port: Port, host: &Netns) -> Option<Report> {
         self.wires().get(&port.0).map(|wire| wire.report(&self.rtnl, port, host))
+    }
+
+    /// What wires do to frames, from now on.
+    pub(crate) fn read_log(&self) -> Reading {
+        self.log.read()
+    }
+
+    /// The sides of the wire to a host at a port, by the interfaces at which frames are sent onto them when it is not bare.
+    pub(crate) fn sides(port: Port, host: &str) -> [(String, Side); 2] {
+        [
+            (format!("{host}/{ETH0_NAME}"), Side { port: port.0, up: true }),
+            (format!("switch/{}", plug_name(port)), Side { port: port.0, up: false }),
+        ]
     }
 
     /// What the switch calls a port, now.

@@ -145,7 +145,7 @@ fn with_taps(course: Course<'_>) -> Result<[TapDevice; 2]> {
 }
 
 fn with_packet_sockets(course: Course<'_>) -> Result<Ends> {
-    let Course { switch, rtnl, port, host, mtu } = course;
+    let Course { switch, rtnl, port, host, mtu, .. } = course;
     let (plug, wire) = (plug(port, mtu), wire(port, mtu));
     rtnl.apply(&Batch::new().veth(&plug, &wire, None).up(wire.index, &wire.name))?;
     rtnl.wait_running(plug.index, &plug.name, WIRE_PATIENCE)?;

@@ -5,7 +5,7 @@ use kernel::{Netns, Rtnl};
 use super::gap::Gap;
 use super::wire::{Course, Direction, Report, Shape, Shapes};
 use crate::error::Result;
-use crate::relay::{Pump, Resolved, Shaper};
+use crate::relay::{Pump, Resolved, Shaper, Side};
 
 /// A wire that is spliced.
 #[derive(Debug)]
@@ -27,9 +27,11 @@ impl Splice {
                 None => Shaper::new(Resolved::default(), 0),
             };
             let name = format!("wire{}", course.port.0);
-            let up = Pump::start(&format!("{name} up"), ends.from_host, ends.to_switch, shaper(&shapes.0))?;
+            let noted = |up| (course.log.clone(), Side { port: course.port.0, up });
+            let (there, back) = (shaper(&shapes.0), shaper(&shapes.1));
+            let up = Pump::start(&format!("{name} up"), ends.from_host, ends.to_switch, there, noted(true))?;
             let down =
-                Pump::start(&format!("{name} down"), ends.from_switch, ends.to_host, shaper(&shapes.1))?;
+                Pump::start(&format!("{name} down"), ends.from_switch, ends.to_host, back, noted(false))?;
             Ok((up, down))
         };
         match started() {

@@ -11,7 +11,7 @@ use super::slow::Slow;
 use super::splice::Splice;
 use crate::error::Result;
 use crate::fault::{Counts, Impairment};
-use crate::relay::Resolved;
+use crate::relay::{Log, Resolved};
 
 /// What is to be done to frames of one direction, and where its randomness starts from.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +61,8 @@ pub(super) struct Course<'a> {
     pub(super) host: &'a Netns,
     /// In bytes.
     pub(super) mtu: u32,
+    /// Where it is noted what is done to frames.
+    pub(super) log: &'a Log,
 }
 
 /// A wire that is not bare.

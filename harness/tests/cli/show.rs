@@ -183,6 +183,78 @@ fn events_of_networks_and_containers_are_in_dockers_words() {
 }
 
 #[test]
+fn events_of_kernels_come_while_they_are_followed_and_are_not_known_else() {
+    let console = Console::with_two_hosts();
+    let said = console.lab(["events", "--net"]).failed(2);
+    assert!(said.contains("nobody listens to the kernels of this lab; follow its events"), "{said}");
+    // Of all that is known they are no part, and that is no error.
+    let all = console.lab(["events", "--all"]).done();
+    assert!(all.contains("  engine     docker0: ") && all.contains("  store      "), "{all}");
+    assert!(!all.contains("  netlink  "), "{all}");
+    let mut follow = Stream::start(console.command(["events", "-f", "--net"]));
+    follow.see("lab two-host is up\n");
+    console
+        .lab([
+            "container",
+            "run",
+            "--on",
+            "docker1",
+            "--name",
+            "C2",
+            "--net",
+            "demonet",
+            "--ip",
+            "192.168.0.7",
+        ])
+        .done();
+    // In any order: each namespace is heard for itself.
+    let mut see_all = |wanted: &[&str]| {
+        let mut left = wanted.to_vec();
+        while !left.is_empty() {
+            let line = follow.line();
+            left.retain(|wanted| !line.ends_with(wanted));
+        }
+    };
+    // At the other host: an entry that says who, and one that says where. And the interfaces of the container itself.
+    see_all(&[
+        ": + neighbour 192.168.0.7 dev vxlan1 at 02:42:c0:a8:00:07 permanent",
+        ": + fdb 02:42:c0:a8:00:07 dev vxlan1 self behind 10.0.0.11 permanent",
+        "  netlink    C2: + address 192.168.0.7/24 dev eth0",
+    ]);
+    console.lab(["container", "rm", "C2"]).done();
+    see_all(&[
+        ": - fdb 02:42:c0:a8:00:07 dev vxlan1 self behind 10.0.0.11 permanent",
+        "  netlink    C2: - namespace",
+    ]);
+    console.lab(["down"]).done();
+    assert_eq!(follow.end().0, 0);
+}
+
+#[test]
+fn what_kernels_told_is_kept_where_the_file_wants_it() {
+    let console = Console::new();
+    let file = console.place("recorded.toml");
+    let text = fs::read_to_string(crate::console::repository().join("scenarios/two-host.toml")).unwrap();
+    let text = text.replacen("[underlay]", "[record]\nnetlink = true\n[underlay]", 1);
+    assert!(text.contains("[record]"), "{text}");
+    fs::write(&file, text).unwrap();
+    console.lab(["up", file.to_str().unwrap(), "--name", "recorded"]).done();
+    let said = console.lab(["events", "--net", "--json"]).done();
+    let told: Vec<Value> = said.lines().map(json).filter(|event| event["what"] == "netlink").collect();
+    let is_there = |object: &str, name: &str| {
+        told.iter().any(|event| {
+            let change = &event["change"];
+            change["object"] == *object && change["name"] == *name && change["change"] == "added"
+        })
+    };
+    assert!(is_there("fdb", "02:42:c0:a8:00:64 dev vxlan1 self"), "{said}");
+    assert!(is_there("neighbour", "192.168.0.100 dev vxlan1"), "{said}");
+    assert!(is_there("link", "docker_gwbridge"), "{said}");
+    let at: Vec<String> = said.lines().map(|line| json(line)["at"].as_str().unwrap().to_owned()).collect();
+    assert!(at.is_sorted(), "{said}");
+}
+
+#[test]
 fn ping_tells_whether_anybody_answered() {
     let console = Console::with_two_hosts();
     for (from, to) in [

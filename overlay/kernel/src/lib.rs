@@ -54,6 +54,7 @@ mod detached;
 pub mod enter;
 pub mod entry;
 pub mod error;
+pub mod header;
 pub mod icmp;
 pub mod mac;
 pub mod machine;

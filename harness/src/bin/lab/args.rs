@@ -11,7 +11,7 @@ use overlay::model::{Mac, Publish};
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    it did not hold, nobody answered, or it was refused
+  1    it did not hold, nobody answered, or it was refused; lab diff: something differs
   2    the file, the command line or the machine is at fault
   125  lab exec: the command could not be started there (no such target, its host is down)
   126  lab exec: the command is not executable
@@ -68,6 +68,8 @@ pub(crate) enum Verb {
     Trace(crate::trace::Trace),
     /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, settings, rules.
     Inspect(Inspect),
+    /// Compare what kernels held with what they hold: what was added, what is gone, what is otherwise.
+    Diff(crate::diff::Diff),
     /// Say where store and kernels do not agree, and what that does harm to.
     Check(crate::check::Check),
     /// Docker's network commands, on a host of the lab.
@@ -195,8 +197,10 @@ pub(crate) struct Logs {
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Of networks (create, connect, disconnect, destroy) and containers (create, start, die, destroy) it is in the \
-                  words of `docker events`; with --json each such line has Docker's Type, Action and Actor, too."
+                  words of `docker events`; with --json each such line has Docker's Type, Action and Actor, too. Of what kernels tell, \
+                  it is in the words of `lab diff`. One clock stamps all of it."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct Events {
     /// Go on with what comes.
     #[arg(long, short)]
@@ -204,6 +208,16 @@ pub(crate) struct Events {
     /// And what the store was asked.
     #[arg(long)]
     pub(crate) kv: bool,
+    /// And what engines did of their own accord.
+    #[arg(long)]
+    pub(crate) engine: bool,
+    /// And what kernels told, of all namespaces: links, addresses, routes, neighbours, fdb, misses. With -f they are listened to meanwhile; else
+    /// what they told is known if the lab records it: `record = { netlink = true }`.
+    #[arg(long)]
+    pub(crate) net: bool,
+    /// All of these.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 /// The host whose engine is asked.

@@ -34,7 +34,7 @@ pub(crate) fn main(scope: &Scope, args: &args::Inspect) -> anyhow::Result<ExitCo
 }
 
 /// A namespace, a line an object.
-fn show(out: &mut String, Held { name, holds, settings, rules, encryption }: &Held) -> fmt::Result {
+fn show(out: &mut String, Held { name, holds, settings, rules, encryption, .. }: &Held) -> fmt::Result {
     let dev = |index: u32| holds.by_index(index).map_or_else(|| index.to_string(), |link| link.name.clone());
     writeln!(out, "{name}")?;
     for link in &holds.links {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use harness::control::Request;
+use harness::lab::Sources;
 use harness::{Error, Kind};
 use serde_json::{Map, Value};
 
@@ -24,7 +25,9 @@ pub(crate) fn logs(scope: &Scope, args: &args::Logs) -> anyhow::Result<ExitCode>
 }
 
 pub(crate) fn events(scope: &Scope, args: &args::Events) -> anyhow::Result<ExitCode> {
-    each(scope, &Request::Events { follow: args.follow, store: args.kv }, |item| {
+    let heard = |flag: bool| flag || args.all;
+    let sources = Sources { engine: heard(args.engine), store: heard(args.kv), netlink: heard(args.net) };
+    each(scope, &Request::Events { follow: args.follow, sources }, |item| {
         let [at, what, text] = ["at", "what", "text"].map(|key| item[key].as_str().unwrap_or_default());
         format!("{at}  {what:<10} {text}")
     })

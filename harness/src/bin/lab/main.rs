@@ -10,6 +10,7 @@ mod capture;
 mod check;
 mod choose;
 mod container;
+mod diff;
 mod doctor;
 mod down;
 mod exec;
@@ -121,6 +122,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Capture(verb) => capture::main(&scope, verb),
         Verb::Trace(verb) => trace::main(&scope, verb),
         Verb::Inspect(verb) => inspect::main(&scope, &verb),
+        Verb::Diff(verb) => diff::main(&scope, &verb),
         Verb::Check(verb) => check::main(&scope, &verb),
         Verb::Network(verb) => network::main(&scope, verb),
         Verb::Container(verb) => container::main(&scope, verb),

@@ -41,13 +41,21 @@ pub(crate) struct ExpectTable {
     pub(crate) no_keys: Option<At<Vec<String>>>,
     /// kv.trace, capture: how many such requests or packets: `0`, `>=1`.
     pub(crate) count: Option<At<String>>,
+    /// diff: each of these globs fits some change, and each change fits one of them.
+    pub(crate) changes: Option<At<Vec<String>>>,
+    /// diff: these changes may be there, too.
+    pub(crate) besides: Option<At<Vec<String>>>,
+    /// events: each of these globs fits some event.
+    pub(crate) events: Option<At<Vec<String>>>,
+    /// events: none of these globs fits any event.
+    pub(crate) no_events: Option<At<Vec<String>>>,
     /// network.ls, network.inspect: what is shown.
     pub(crate) output: Option<At<TextTable>>,
     /// resolve: these addresses, in any order.
     pub(crate) addresses: Option<At<Vec<At<String>>>>,
     /// resolve: these names, in any order.
     pub(crate) names: Option<At<Vec<String>>>,
-    /// network, container, resolve, kv.put, kv.rm: fails, with this error; a word is the whole error.
+    /// network, container, make, unmake, resolve, kv.put, kv.rm: fails, with this error; a word is the whole error.
     pub(crate) error: Option<At<WordOr<TextTable>>>,
 }
 

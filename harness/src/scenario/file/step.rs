@@ -6,13 +6,14 @@ use serde::Deserialize;
 use super::expect::ExpectTable;
 use super::fact::CheckTable;
 use super::fault::{FaultTable, NemesisTable};
+use super::hand::{MakeTable, UnmakeTable};
 use super::listen::ListenEntry;
 use crate::topology::{At, ContainerTable, NetworkTable, WordOr};
 
 /// One `[[step]]`: exactly one verb, and how it is judged.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["throughput"] }, { "required": ["resolve"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }, { "required": ["capture"] }]))]
+#[schemars(extend("oneOf" = [{ "required": ["ping"] }, { "required": ["exec"] }, { "required": ["tcp"] }, { "required": ["udp"] }, { "required": ["throughput"] }, { "required": ["resolve"] }, { "required": ["kv"] }, { "required": ["network"] }, { "required": ["container"] }, { "required": ["check"] }, { "required": ["wait"] }, { "required": ["fault"] }, { "required": ["heal"] }, { "required": ["nemesis"] }, { "required": ["repeat"] }, { "required": ["parallel"] }, { "required": ["capture"] }, { "required": ["diff"] }, { "required": ["events"] }, { "required": ["make"] }, { "required": ["unmake"] }]))]
 pub(crate) struct StepTable {
     /// A sentence that says what holds.
     pub(crate) name: Option<At<String>>,
@@ -65,6 +66,38 @@ pub(crate) struct StepTable {
     pub(crate) parallel: Option<At<Vec<At<StepTable>>>>,
     /// Packets, while steps are played.
     pub(crate) capture: Option<At<CaptureTable>>,
+    /// What steps change.
+    pub(crate) diff: Option<At<DiffTable>>,
+    /// What is said while steps are played.
+    pub(crate) events: Option<At<EventsTable>>,
+    /// Something made by hand.
+    pub(crate) make: Option<At<MakeTable>>,
+    /// Something taken away by hand.
+    pub(crate) unmake: Option<At<UnmakeTable>>,
+}
+
+/// What the lab, engines, the store and kernels say while steps are played in order.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventsTable {
+    /// The steps.
+    pub(crate) step: Vec<At<StepTable>>,
+}
+
+/// What is otherwise in the kernels once steps have been played in order.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DiffTable {
+    /// Only on these hosts, with their overlays, and in these containers; `switch`, `internet`; everywhere unless said.
+    pub(crate) on: Option<At<Vec<At<String>>>>,
+    /// And what was counted.
+    #[serde(default)]
+    pub(crate) counters: bool,
+    /// And what kernels have learned from traffic.
+    #[serde(default)]
+    pub(crate) learned: bool,
+    /// The steps.
+    pub(crate) step: Vec<At<StepTable>>,
 }
 
 /// Packets that are captured while steps are played in order.

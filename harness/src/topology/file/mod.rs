@@ -23,7 +23,8 @@ pub(super) use places::line_of;
 pub use places::step_lines;
 pub(super) use read::read_tables;
 pub(super) use tables::{
-    AttachmentEntry, File, HostTable, ProcessTable, ReadyTable, RequiresTable, StoreTable, UnderlayTable,
+    AttachmentEntry, File, HostTable, ProcessTable, ReadyTable, RecordTable, RequiresTable, StoreTable,
+    UnderlayTable,
 };
 pub(crate) use tables::{ContainerTable, NetworkTable, SubnetTable};
 pub(crate) use word_or::{Example, WordOr};

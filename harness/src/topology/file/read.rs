@@ -13,7 +13,7 @@ use crate::topology::report::{Mistake, list, quote};
 const NOT_YET: [(&str, &[&str]); 1] = [("kv", &["url"])];
 
 /// Keys at the top of a file.
-const TOP: [&str; 15] = [
+const TOP: [&str; 16] = [
     "schema",
     "name",
     "description",
@@ -21,6 +21,7 @@ const TOP: [&str; 15] = [
     "timeout",
     "resolution",
     "requires",
+    "record",
     "underlay",
     "kv",
     "host",
@@ -79,6 +80,7 @@ impl Reader {
                 "timeout" => file.timeout = self.read(key, value),
                 "resolution" => file.resolution = self.read(key, value),
                 "requires" => file.requires = self.read(key, value),
+                "record" => file.record = self.read(key, value),
                 "underlay" => file.underlay = self.read(key, value),
                 "kv" => file.kv = self.read(key, value),
                 "host" => file.host = self.read_all(key, value),

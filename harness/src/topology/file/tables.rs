@@ -33,6 +33,8 @@ pub(crate) struct File {
     pub(crate) resolution: Option<ResolutionWord>,
     /// What the machine has to have; without it the file is not played.
     pub(crate) requires: Option<At<RequiresTable>>,
+    /// What is recorded all the time, to be looked at should a step fail.
+    pub(crate) record: Option<At<RecordTable>>,
     /// The physical network.
     pub(crate) underlay: Option<At<UnderlayTable>>,
     /// The store.
@@ -70,6 +72,21 @@ pub(crate) struct RequiresTable {
     /// Features of the kernel, by the names that `lab doctor` has for them.
     #[serde(default)]
     pub(crate) kernel: Vec<At<String>>,
+}
+
+/// What is recorded from the beginning, for the evidence of a failure.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecordTable {
+    /// What kernels tell of links, addresses, routes, neighbours and forwarding entries.
+    #[serde(default)]
+    pub(crate) netlink: bool,
+    /// The latest packets: `all`, or a filter as `lab capture` takes it: `not port 8500`.
+    pub(crate) packets: Option<At<String>>,
+    /// Where packets are captured: `C0`, `docker0:eth0`; everywhere unless said.
+    pub(crate) on: Option<At<Vec<At<String>>>>,
+    /// Bytes that are kept of each packet; 256 unless said.
+    pub(crate) snapshot: Option<At<u32>>,
 }
 
 /// A program of a certain version.

@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use ipnet::Ipv4Net;
 use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_NETFILTER};
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
 use crate::netns::Netns;
@@ -174,6 +175,15 @@ pub struct Counted {
     pub bytes: u64,
 }
 
+/// How many packets a rule has seen that fit it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Packets.
+    pub packets: u64,
+    /// Bytes, from the network header on.
+    pub bytes: u64,
+}
+
 /// What a rule does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -224,6 +234,11 @@ impl Nft {
     /// The rules that are there, one line each, in the words of `nft`; those of a table are its [`Table::lines`] as long as
     /// nobody changes them.
     pub fn rules(&self) -> Result<Vec<String>> {
+        Ok(self.tallies()?.into_iter().map(|(line, _)| line).collect())
+    }
+
+    /// The rules that are there, as [`Nft::rules`] has them, and what each has counted; `None` of those without a counter.
+    pub fn tallies(&self) -> Result<Vec<(String, Option<Tally>)>> {
         let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
         read::rules(&socket).doing("list", format_args!("nftables rules in {}", self.namespace))
     }

@@ -5,11 +5,11 @@ use std::net::Ipv4Addr;
 
 use netlink_sys::Socket;
 
-use super::Counted;
 use super::wire::{GET_RULE, RULE_USERDATA, attribute, comment, dump, each, text};
+use super::{Counted, Tally};
 
-/// Every rule, a line each: `docker forward: iifname "docker_gwbridge" counter drop`.
-pub(super) fn rules(socket: &Socket) -> io::Result<Vec<String>> {
+/// Every rule, a line each, `docker forward: iifname "docker_gwbridge" counter drop`, and what it has counted.
+pub(super) fn rules(socket: &Socket) -> io::Result<Vec<(String, Option<Tally>)>> {
     let line = |body: &Vec<u8>| {
         let attributes = body.get(4..)?;
         let (table, chain) = (text(attribute(attributes, 1)?), text(attribute(attributes, 2)?));
@@ -21,7 +21,7 @@ pub(super) fn rules(socket: &Socket) -> io::Result<Vec<String>> {
         if let Some(comment) = attribute(attributes, RULE_USERDATA).and_then(comment) {
             reader.words.push(format!("comment \"{comment}\""));
         }
-        Some(format!("{table} {chain}: {}", reader.words.join(" ")))
+        Some((format!("{table} {chain}: {}", reader.words.join(" ")), reader.tally))
     };
     Ok(dump(socket, GET_RULE)?.iter().filter_map(line).collect())
 }
@@ -34,17 +34,16 @@ pub(super) fn counted(socket: &Socket) -> io::Result<Vec<Counted>> {
         let mut elements = each(attribute(attributes, 4)?);
         let counter =
             elements.find(|(_, element)| attribute(element, 1).map(text).as_deref() == Some("counter"));
-        let data = attribute(counter?.1, 2)?;
-        // `NFTA_COUNTER_BYTES` and `NFTA_COUNTER_PACKETS`.
-        let number = |kind| attribute(data, kind)?.try_into().ok().map(u64::from_be_bytes);
-        Some(Counted {
-            table: text(attribute(attributes, 1)?),
-            comment,
-            packets: number(2)?,
-            bytes: number(1)?,
-        })
+        let Tally { packets, bytes } = tally(attribute(counter?.1, 2)?)?;
+        Some(Counted { table: text(attribute(attributes, 1)?), comment, packets, bytes })
     };
     Ok(dump(socket, GET_RULE)?.iter().filter_map(counted).collect())
+}
+
+/// `NFTA_COUNTER_BYTES` and `NFTA_COUNTER_PACKETS` of a counter's data.
+fn tally(data: &[u8]) -> Option<Tally> {
+    let number = |kind| attribute(data, kind)?.try_into().ok().map(u64::from_be_bytes);
+    Some(Tally { packets: number(2)?, bytes: number(1)? })
 }
 
 /// Goes through the expressions of a rule: what one loads into a register, the next looks at.
@@ -57,6 +56,8 @@ struct Reader {
     mask: Option<Vec<u8>>,
     /// Values loaded as they stand, in order.
     values: Vec<Vec<u8>>,
+    /// What its counter says.
+    tally: Option<Tally>,
 }
 
 impl Reader {
@@ -110,6 +111,10 @@ impl Reader {
                 ));
             }
             "masq" => self.words.push("masquerade".into()),
+            "counter" => {
+                self.tally = tally(data);
+                self.words.push("counter".into());
+            }
             other => self.words.push(other.to_owned()),
         }
     }

@@ -267,7 +267,7 @@ fn entries<T>(found: Vec<RouteNetlinkMessage>, of: impl Fn(&NeighbourMessage) ->
     messages.filter_map(|message| of(&message)).collect()
 }
 
-fn link(message: LinkMessage) -> Link {
+pub(super) fn link(message: LinkMessage) -> Link {
     let flags = message.header.flags;
     let mut link = Link {
         index: message.header.index,
@@ -346,7 +346,7 @@ fn vxlan(settings: &[InfoVxlan]) -> Vxlan {
     vxlan
 }
 
-fn address(message: &AddressMessage) -> Option<Address> {
+pub(super) fn address(message: &AddressMessage) -> Option<Address> {
     let (mut local, mut remote, mut broadcast) = (None, None, None);
     for attribute in &message.attributes {
         match attribute {
@@ -364,7 +364,7 @@ fn address(message: &AddressMessage) -> Option<Address> {
     Some(Address { dev: message.header.index, net, broadcast })
 }
 
-fn route(message: &RouteMessage) -> Option<Route> {
+pub(super) fn route(message: &RouteMessage) -> Option<Route> {
     if message.header.table != RouteHeader::RT_TABLE_MAIN || message.header.kind != RouteType::Unicast {
         return None;
     }
@@ -422,7 +422,7 @@ fn hardware(message: &NeighbourMessage) -> Option<Mac> {
     })
 }
 
-fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
+pub(super) fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
     // Multicast and loopback entries are the kernel's own bookkeeping.
     if message.header.state == NeighbourState::Noarp {
         return None;
@@ -435,7 +435,7 @@ fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
     })
 }
 
-fn fdb(message: &NeighbourMessage) -> Option<FdbEntry> {
+pub(super) fn fdb(message: &NeighbourMessage) -> Option<FdbEntry> {
     Some(FdbEntry {
         dev: message.header.ifindex,
         mac: hardware(message)?,

@@ -9,12 +9,11 @@ use std::net::IpAddr;
 use netlink_packet_core::NetlinkPayload;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::neighbour::{NeighbourAddress, NeighbourAttribute};
-use netlink_sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use netlink_sys::Socket;
 
-use super::{BUFFER, messages};
-use crate::error::{Context, Result};
+use super::listener::{self, Listener};
+use super::messages;
+use crate::error::Result;
 use crate::mac::Mac;
 use crate::netns::Netns;
 
@@ -45,65 +44,41 @@ pub struct Misses(Socket);
 
 /// The same, on a tokio runtime.
 #[derive(Debug)]
-pub struct MissStream(AsyncFd<Socket>);
+pub struct MissStream(Listener);
 
 impl Misses {
     /// From now on.
     pub fn new(netns: &Netns) -> Result<Misses> {
-        let opened = netns.run(|| -> io::Result<Socket> {
-            let mut socket = Socket::new(NETLINK_ROUTE)?;
-            socket.bind(&SocketAddr::new(0, 0))?;
-            socket.add_membership(GROUP)?;
-            socket.set_non_blocking(true)?;
-            Ok(socket)
-        })?;
-        Ok(Misses(opened.doing("listen for misses in", netns.name())?))
+        listener::open(netns, &[GROUP], None, "listen for misses in").map(Misses)
     }
 
     /// Waits for them on the current runtime.
     pub fn stream(self) -> io::Result<MissStream> {
-        #[expect(unsafe_code, reason = "tokio asks for a promise about the descriptor")]
-        // SAFETY: the socket owns its descriptor, is moved in, and nobody takes it out again.
-        let registered = unsafe { AsyncFd::register_with_interest(self.0, Interest::READABLE) };
-        Ok(MissStream(registered.map_err(io::Error::other)?))
+        Listener::new(self.0).map(MissStream)
     }
 }
 
 impl MissStream {
     /// What was missed since it was last asked; waits until that is something.
     pub async fn next(&self) -> io::Result<Missed> {
-        loop {
-            let mut ready = self.0.readable().await?;
-            // Without an answer there was nothing to hear after all.
-            if let Ok(heard) = ready.try_io(|socket| take(socket.get_ref())) {
-                return heard;
-            }
-        }
+        self.0.next(take).await
     }
 }
 
 /// All that waits; [`io::ErrorKind::WouldBlock`], if that is nothing.
 fn take(socket: &Socket) -> io::Result<Missed> {
-    let mut missed = Missed::default();
-    let mut buffer = Vec::with_capacity(BUFFER);
-    loop {
-        buffer.clear();
-        match socket.recv(&mut buffer, 0) {
-            Ok(_) => {
-                let said = messages(&buffer).flatten();
-                missed.all.extend(said.filter_map(|message| read(message.payload)));
-            }
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => missed.overflowed = true,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock && missed != Missed::default() => {
-                return Ok(missed);
-            }
-            Err(error) => return Err(error),
-        }
+    let mut all = Vec::new();
+    let overflowed = listener::take(socket, |datagram| {
+        all.extend(messages(datagram).flatten().filter_map(|message| read(&message.payload)));
+    })?;
+    // Others speak in this group, too: of neighbours that come and go.
+    if all.is_empty() && !overflowed {
+        return Err(io::ErrorKind::WouldBlock.into());
     }
+    Ok(Missed { all, overflowed })
 }
 
-fn read(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<Miss> {
+pub(super) fn read(payload: &NetlinkPayload<RouteNetlinkMessage>) -> Option<Miss> {
     let NetlinkPayload::InnerMessage(RouteNetlinkMessage::GetNeighbour(neighbour)) = payload else {
         return None;
     };

@@ -8,7 +8,9 @@ mod batch;
 mod delay;
 mod dump;
 mod link;
+mod listener;
 mod miss;
+mod news;
 mod running;
 
 use std::io;
@@ -29,6 +31,7 @@ pub use delay::Delayed;
 pub use dump::{Address, Bridge, FdbEntry, Link, Neighbour, Port, Route, Snapshot, Vxlan};
 pub use link::{NewLink, NewVxlan};
 pub use miss::{Miss, MissStream, Missed, Misses};
+pub use news::{News, NewsStream, Notice, Noticed};
 
 /// Requests in one datagram: their acknowledgements, about 800 bytes each in the kernel's books, have
 /// to fit the default receive buffer (212,992 bytes).
