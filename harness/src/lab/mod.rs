@@ -6,6 +6,7 @@ mod check;
 mod crash;
 mod describe;
 mod fault;
+mod graph;
 mod inspect;
 mod logs;
 mod names;

@@ -68,6 +68,8 @@ pub(crate) enum Verb {
     Trace(crate::trace::Trace),
     /// Show what the kernel holds: links, addresses, routes, neighbours, fdb, settings, rules.
     Inspect(Inspect),
+    /// Draw the lab: its hosts, namespaces, interfaces, and what joins them.
+    Graph(crate::graph::Show),
     /// Say where store and kernels do not agree, and what that does harm to.
     Check(crate::check::Check),
     /// Docker's network commands, on a host of the lab.

@@ -15,6 +15,7 @@ mod down;
 mod exec;
 mod fault;
 mod gc;
+mod graph;
 mod inspect;
 mod keep;
 mod kv;
@@ -121,6 +122,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Capture(verb) => capture::main(&scope, verb),
         Verb::Trace(verb) => trace::main(&scope, verb),
         Verb::Inspect(verb) => inspect::main(&scope, &verb),
+        Verb::Graph(verb) => graph::main(&scope, &verb),
         Verb::Check(verb) => check::main(&scope, &verb),
         Verb::Network(verb) => network::main(&scope, verb),
         Verb::Container(verb) => container::main(&scope, verb),
