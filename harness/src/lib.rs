@@ -23,6 +23,7 @@
 //! | what an operation has changed | [`diff`] |
 //! | what passes its interfaces: captured, filtered, in a file for Wireshark | [`capture`] |
 //! | where a packet goes, and where and why it is lost | [`trace`] |
+//! | all of it as a picture: for a terminal, as SVG, for Mermaid and Graphviz; with a packet's way on it | [`graph`] |
 //! | how fast it is, and what that costs: traffic of our own, and layer by layer | [`traffic`], [`layers`] |
 //! | what is shown and kept of a failure | [`report`] |
 //! | what a test has left behind | [`leak`] |
@@ -50,6 +51,7 @@
 //! - [`hand`]: namespaces, links and entries made by hand.
 //! - [`layers`]: what the layers between two containers cost.
 //! - [`capture`]: what passes the interfaces of a lab; [`trace`]: one packet, from interface to interface.
+//! - [`graph`]: a lab as a picture.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
 
@@ -62,6 +64,7 @@ mod error;
 mod events;
 pub mod expect;
 pub mod fault;
+pub mod graph;
 pub mod hand;
 pub mod handle;
 mod host;

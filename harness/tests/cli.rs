@@ -18,6 +18,8 @@ mod docker;
 mod exec;
 #[path = "cli/fault.rs"]
 mod fault;
+#[path = "cli/graph.rs"]
+mod graph;
 #[path = "cli/help.rs"]
 mod help;
 #[path = "cli/inspected.rs"]

@@ -206,6 +206,8 @@ pub enum Request {
     },
     /// A connection to the store's HTTP face. Its descriptor comes with the answer.
     DialStore,
+    /// All of it, as it is to be drawn.
+    Graph,
     /// One packet, followed.
     Probe {
         /// From where.

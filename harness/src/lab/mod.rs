@@ -7,6 +7,7 @@ mod chronicle;
 mod crash;
 mod describe;
 mod fault;
+mod graph;
 mod hear;
 mod inspect;
 mod logs;

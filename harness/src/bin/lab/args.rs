@@ -70,6 +70,8 @@ pub(crate) enum Verb {
     Inspect(Inspect),
     /// Compare what kernels held with what they hold: what was added, what is gone, what is otherwise.
     Diff(crate::diff::Diff),
+    /// Draw the lab: its hosts, namespaces, interfaces, and what joins them.
+    Graph(crate::graph::Show),
     /// Say where store and kernels do not agree, and what that does harm to.
     Check(crate::check::Check),
     /// Docker's network commands, on a host of the lab.

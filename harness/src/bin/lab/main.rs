@@ -16,6 +16,7 @@ mod down;
 mod exec;
 mod fault;
 mod gc;
+mod graph;
 mod inspect;
 mod keep;
 mod kv;
@@ -123,6 +124,7 @@ fn run(args: Args) -> anyhow::Result<ExitCode> {
         Verb::Trace(verb) => trace::main(&scope, verb),
         Verb::Inspect(verb) => inspect::main(&scope, &verb),
         Verb::Diff(verb) => diff::main(&scope, &verb),
+        Verb::Graph(verb) => graph::main(&scope, &verb),
         Verb::Check(verb) => check::main(&scope, &verb),
         Verb::Network(verb) => network::main(&scope, verb),
         Verb::Container(verb) => container::main(&scope, verb),
