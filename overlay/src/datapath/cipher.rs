@@ -179,8 +179,12 @@ pub(super) fn cipher_plan(have: &Present, want: &Ciphers) -> Vec<CipherOp> {
 /// Docker's are the first and the last, for each network `OUTPUT … MARK` and `INPUT … ipsec ACCEPT` with `INPUT … DROP` behind it. The
 /// one between is not Docker's: there, what has no policy (yet) leaves in clear.
 pub(super) fn cipher_rules(vnis: &BTreeSet<Vni>) -> Table {
-    let each = |action: &dyn Fn(Vni) -> Action, further: &[Match]| {
-        vnis.iter().map(|vni| Rule::when([&packets_of(*vni)[..], further].concat(), action(*vni))).collect()
+    let each = |action: &dyn Fn(Vni) -> Action, further: &[Match], what: &str| {
+        let rule = |vni: &Vni| {
+            Rule::when([&packets_of(*vni)[..], further].concat(), action(*vni))
+                .saying(format_args!("{vni} {what}"))
+        };
+        vnis.iter().map(rule).collect()
     };
     let chain = |name: &str, hook, priority, rules| Chain {
         name: name.to_owned(),
@@ -190,9 +194,14 @@ pub(super) fn cipher_rules(vnis: &BTreeSet<Vni>) -> Table {
         rules,
     };
     let chains = vec![
-        chain("mark", Hook::Reroute, MANGLE, each(&|vni| Action::Mark(mark(vni)), &[])),
-        chain("output", Hook::Output, FILTER, each(&|_| Action::Drop, &[Match::GoesInClear])),
-        chain("input", Hook::Input, FILTER, each(&|_| Action::Drop, &[Match::CameInClear])),
+        chain("mark", Hook::Reroute, MANGLE, each(&|vni| Action::Mark(mark(vni)), &[], "is to be encrypted")),
+        chain(
+            "output",
+            Hook::Output,
+            FILTER,
+            each(&|_| Action::Drop, &[Match::GoesInClear], "would leave in clear"),
+        ),
+        chain("input", Hook::Input, FILTER, each(&|_| Action::Drop, &[Match::CameInClear], "came in clear")),
     ];
     Table { family: Family::Ip, name: TABLE.to_owned(), chains }
 }
