@@ -16,6 +16,8 @@ pub(super) struct Story {
     pub(super) lanes: Vec<Lane>,
     /// The steps that were played: their numbers, their names, how they ended.
     pub(super) steps: Vec<(u64, String, Fate)>,
+    /// What was wrong meanwhile, in the order in which it came.
+    pub(super) faults: Vec<String>,
 }
 
 /// A row of the picture.
@@ -110,10 +112,14 @@ impl Story {
             length: (end - begin).max(1),
             lanes: names.map(|name| Lane { name: name.to_owned(), ..Lane::default() }).collect(),
             steps: Vec::new(),
+            faults: Vec::new(),
         };
         let mut open: Vec<(&Edge, i64, &str)> = Vec::new();
         for (event, stamp) in said.iter().zip(stamps) {
             let at = stamp - begin;
+            if let Some(Edge { of: Span::Fault(_), begins: true, .. }) = event.edge.as_deref() {
+                story.faults.push(event.text.clone());
+            }
             match event.edge.as_deref() {
                 Some(edge) if edge.begins => open.push((edge, at, &event.text)),
                 Some(edge) => {
@@ -247,6 +253,7 @@ mod tests {
         assert_eq!(bars("switch"), []);
         let steps = [(1, "one holds".to_owned(), Fate::Held), (2, "two".to_owned(), Fate::Failed)];
         assert_eq!(story.steps, steps);
+        assert_eq!(story.faults, ["fault 1: cut"]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub(super) fn draw(story: &Story) -> String {
         number(rows.iter().max().map_or(1, |most| most + 1)) * BAR + number(sources.len()) * TICK + GAP
     };
     let lanes_end = TOP + rows.iter().map(|rows| height(rows)).sum::<f64>();
-    let whole = lanes_end + 64.0 + number(story.steps.len()) * LINE + MARGIN;
+    let whole = lanes_end + 64.0 + number(story.steps.len() + story.faults.len()) * LINE + MARGIN;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {whole}\" width=\"{WIDTH}\" height=\"{whole}\" \
          font-family=\"system-ui, sans-serif\" font-size=\"13\" fill=\"#222\">\n<title>{}</title>\n\
@@ -222,7 +222,7 @@ fn axis(svg: &mut String, length: i64, bottom: f64) {
     }
 }
 
-/// The names of the steps by their numbers.
+/// The names of the steps by their numbers, and what was wrong meanwhile.
 fn list(svg: &mut String, story: &Story, top: f64) {
     let mut y = top;
     for (number, name, fate) in &story.steps {
@@ -243,6 +243,18 @@ fn list(svg: &mut String, story: &Story, top: f64) {
         };
         let weight = if *fate == Fate::Failed { " font-weight=\"600\"" } else { "" };
         text(svg, MARGIN + 42.0, y, "start", weight, &short(&words, LONGEST));
+        y += LINE;
+    }
+    for fault in &story.faults {
+        let fill = colours(Fate::Fault).0;
+        put(
+            svg,
+            format_args!(
+                "<rect x=\"{MARGIN}\" y=\"{:.1}\" width=\"30\" height=\"15\" fill=\"{fill}\"/>\n",
+                y - 11.5
+            ),
+        );
+        text(svg, MARGIN + 42.0, y, "start", "", &short(fault, LONGEST));
         y += LINE;
     }
 }
@@ -325,6 +337,7 @@ mod tests {
                 ),
             ],
             steps: vec![(1, "it holds".to_owned(), Fate::Held), (2, "it does not".to_owned(), Fate::Failed)],
+            faults: vec!["fault 1: docker0 & docker1".to_owned()],
         }
     }
 
@@ -334,6 +347,7 @@ mod tests {
         assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n"));
         assert_eq!(svg.matches("&lt;text&gt;").count(), 4, "{svg}");
         assert!(svg.contains("a &amp; b") && svg.contains("FAILED  it does not"), "{svg}");
+        assert!(svg.contains(">fault 1: docker0 &amp; docker1</text>"), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf") && !svg.contains('\x1b'), "{svg}");
         // Two at one place are one tick that says both.
         assert!(svg.contains("<title>10 ms  one\n10 ms  two</title>"), "{svg}");
