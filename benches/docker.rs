@@ -149,7 +149,7 @@ fn line<F>(what: &str, found: &[Vec<F>; 3], better: Better, figure: impl Fn(&F) 
 /// beyond it, give or take the root of their number (the normal limit of the binomial distribution).
 struct Middle {
     least: f64,
-    middle: f64,
+    value: f64,
     most: f64,
 }
 
@@ -158,13 +158,13 @@ impl Middle {
         figures.sort_by(f64::total_cmp);
         let (half, away) = (figures.len() / 2, figures.len().isqrt());
         let at = |rank: usize| figures[rank.min(figures.len() - 1)];
-        Middle { least: at(half.saturating_sub(away)), middle: at(half), most: at(half + away) }
+        Middle { least: at(half.saturating_sub(away)), value: at(half), most: at(half + away) }
     }
 }
 
 impl fmt::Display for Middle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} ({:.2} to {:.2})", self.middle, self.least, self.most)
+        write!(f, "{:.2} ({:.2} to {:.2})", self.value, self.least, self.most)
     }
 }
 

@@ -38,6 +38,8 @@ pub enum Kind {
     Rule,
     /// The order of the rules of a chain that are in both states.
     Order,
+    /// A state or a policy of IPsec, by what it says.
+    Ipsec,
     /// A wire that is not bare.
     Wire,
     /// What vxlan devices of a host have missed.
@@ -58,6 +60,7 @@ impl fmt::Display for Kind {
             Kind::Setting => "setting",
             Kind::Rule => "rule",
             Kind::Order => "order",
+            Kind::Ipsec => "ipsec",
             Kind::Wire => "wire",
             Kind::Misses => "misses",
             Kind::Miss => "miss",

@@ -58,8 +58,8 @@ impl Entry {
         self
     }
 
-    fn counting<const N: usize>(mut self, counts: [(&str, u64); N]) -> Entry {
-        self.counts.extend(counts.map(|(name, count)| (name.to_owned(), count)));
+    fn counting<'a>(mut self, counts: impl IntoIterator<Item = (&'a str, u64)>) -> Entry {
+        self.counts.extend(counts.into_iter().map(|(name, count)| (name.to_owned(), count)));
         self
     }
 }
@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    fn hold(&mut self, Held { name, holds, settings, rules, counts }: &Held) {
+    fn hold(&mut self, Held { name, holds, settings, rules, counts, encryption }: &Held) {
         self.hold_snapshot(name, holds);
         let object = |kind, called: String| Object { namespace: name.clone(), kind, name: called };
         for (key, value) in settings {
@@ -137,6 +137,14 @@ impl State {
                 Entry::default().counting([("packets", tally.packets), ("bytes", tally.bytes)])
             });
             self.insert_rule(name, rule, entry);
+        }
+        for line in encryption {
+            // A state ends with what it has done; a policy does nothing itself.
+            let done = line.rsplit_once(": ").filter(|(_, done)| done.contains(" packets"));
+            let (said, done) = done.unwrap_or((line, ""));
+            let packets = done.split(' ').next().and_then(|number| number.parse().ok());
+            let counts = packets.map(|packets| ("packets", packets));
+            self.insert(object(Kind::Ipsec, said.to_owned()), Entry::default().counting(counts));
         }
     }
 }

@@ -40,7 +40,14 @@ fn held(name: &str, mut links: Vec<Link>, addresses: &[(u32, &str)]) -> Held {
         |(dev, net): &(u32, &str)| Address { dev: *dev, net: net.parse().unwrap(), broadcast: None };
     let addresses = addresses.iter().map(address).collect();
     let holds = Snapshot { links, addresses, ..Snapshot::default() };
-    Held { name: name.to_owned(), holds, settings: BTreeMap::new(), rules: Vec::new() }
+    Held {
+        name: name.to_owned(),
+        holds,
+        settings: BTreeMap::new(),
+        rules: Vec::new(),
+        counts: Vec::new(),
+        encryption: Vec::new(),
+    }
 }
 
 /// A store and so many Docker hosts, each with so many containers on one overlay.

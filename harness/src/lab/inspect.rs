@@ -70,12 +70,12 @@ pub struct Held {
     pub settings: BTreeMap<String, String>,
     /// nftables rules, one line each.
     pub rules: Vec<String>,
-    /// What encrypts networks: IPsec's states and policies, one line each.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub encryption: Vec<String>,
     /// What each of them has counted; `None` of those without a counter.
     #[serde(default)]
     pub counts: Vec<Option<Tally>>,
+    /// What encrypts networks: IPsec's states and policies, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encryption: Vec<String>,
 }
 
 /// The settings that Docker makes, in hosts, overlays and containers (20.10: `osl/namespace_linux.go`,
