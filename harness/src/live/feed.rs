@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::control::{Client, Request};
 use crate::error::Result;
+use crate::lab::Sources;
 use crate::state::Home;
 
 /// So many events are kept for the page, the latest ones.
@@ -27,7 +28,7 @@ impl Feed {
         let mut line = Client::connect(home)?;
         let its = std::sync::Arc::clone(&feed);
         thread::spawn(move || {
-            let request = Request::Events { follow: true, store: false };
+            let request = Request::Events { follow: true, sources: Sources::default() };
             // That it ends is the lab's end, which others tell of.
             let _ = line.each(&request, |event| {
                 its.push(event);
