@@ -51,7 +51,7 @@
 //! - [`hand`]: namespaces, links and entries made by hand.
 //! - [`layers`]: what the layers between two containers cost.
 //! - [`capture`]: what passes the interfaces of a lab; [`trace`]: one packet, from interface to interface.
-//! - [`graph`]: a lab as a picture.
+//! - [`graph`]: a lab as a picture; [`live`]: that and more for a browser.
 //! - `ring`, `events`: what was said and what happened.
 //! - [`state`]: what survives between two commands; [`control`]: how a command speaks to a lab.
 
@@ -71,6 +71,7 @@ mod host;
 pub mod lab;
 pub mod layers;
 pub mod leak;
+pub mod live;
 mod probe;
 mod process;
 mod relay;

@@ -8,8 +8,10 @@
 use super::answer::Answer;
 use super::serve::{ACCEPT_AGAIN, is_of_one_connection, is_out_of_descriptors};
 use super::ui::PREFIX;
+use crate::live::{Ask, Desk, Reply};
 use bytes::Bytes;
-use http_body_util::{Either, Full};
+use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::client::conn::http1 as client;
 use hyper::header::{HOST, HeaderMap, HeaderValue, LOCATION, ORIGIN};
@@ -28,6 +30,9 @@ use tokio::task::JoinSet;
 
 /// How many random bytes the secret is made of.
 const SECRET: usize = 16;
+
+/// What a page may send of its own: words, no files.
+const BODY_MAX: usize = 64 << 10;
 
 type Body = Either<Incoming, Full<Bytes>>;
 
@@ -57,26 +62,27 @@ impl Door {
         Ok(Door { listener, lock })
     }
 
-    /// Where the key browser is; nobody else knows.
+    /// Where the lab's page is; nobody else knows. The key browser is at `ui/` below it.
     pub fn url(&self) -> String {
         let Lock { port, secret } = &self.lock;
-        format!("http://{}:{port}/{secret}/ui/", Ipv4Addr::LOCALHOST)
+        format!("http://{}:{port}/{secret}/", Ipv4Addr::LOCALHOST)
     }
 
-    /// Lets requests pass to a store, each over a connection of its own that `dial` makes. Dropping the future ends all.
-    pub async fn serve<D, F>(self, dial: D) -> io::Result<()>
+    /// Has the desk answer what is its, and lets all other requests pass to a store, each over a connection of its own that `dial`
+    /// makes. Dropping the future ends all.
+    pub async fn serve<D, F>(self, desk: Desk, dial: D) -> io::Result<()>
     where
         D: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<TcpStream, String>> + Send + 'static,
     {
-        let (lock, dial) = (Arc::new(self.lock), Arc::new(dial));
+        let (lock, desk, dial) = (Arc::new(self.lock), Arc::new(desk), Arc::new(dial));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        let (lock, dial) = (Arc::clone(&lock), Arc::clone(&dial));
-                        connections.spawn(connection(stream, lock, dial));
+                        let (lock, desk, dial) = (Arc::clone(&lock), Arc::clone(&desk), Arc::clone(&dial));
+                        connections.spawn(connection(stream, lock, desk, dial));
                     }
                     Err(error) if is_of_one_connection(&error) => {}
                     Err(error) if is_out_of_descriptors(&error) => tokio::time::sleep(ACCEPT_AGAIN).await,
@@ -88,16 +94,19 @@ impl Door {
     }
 }
 
-async fn connection<D, F>(stream: TcpStream, lock: Arc<Lock>, dial: Arc<D>)
+async fn connection<D, F>(stream: TcpStream, lock: Arc<Lock>, desk: Arc<Desk>, dial: Arc<D>)
 where
     D: Fn() -> F + Send + Sync + 'static,
     F: Future<Output = Result<TcpStream, String>> + Send + 'static,
 {
     let answer = service_fn(|request: Request<Incoming>| {
-        let (lock, dial) = (Arc::clone(&lock), Arc::clone(&dial));
+        let (lock, desk, dial) = (Arc::clone(&lock), Arc::clone(&desk), Arc::clone(&dial));
         async move {
             let (head, body) = request.into_parts();
             let answer = match lock.open(&head) {
+                Ok(target) if Desk::is_its(target.path()) => {
+                    at_desk(&target, &head, body, &lock, &desk).await
+                }
                 Ok(target) => match pass(target, head, body, &lock, dial().await).await {
                     Ok(answer) => answer.map(Either::Left),
                     Err(why) => refuse(502, format!("the store does not answer: {why}\n")),
@@ -118,6 +127,28 @@ fn refuse(status: u16, why: String) -> Response<Body> {
     // What has a status is a response.
     let response = Answer::error(status, why).with("cache-control", "no-store").into_response();
     response.unwrap_or_default().map(Either::Right)
+}
+
+/// Has the desk answer.
+async fn at_desk(target: &Uri, head: &Parts, body: Incoming, lock: &Lock, desk: &Desk) -> Response<Body> {
+    let Ok(body) = Limited::new(body, BODY_MAX).collect().await else {
+        return refuse(413, format!("more than {BODY_MAX} bytes are not read\n"));
+    };
+    let ask = Ask {
+        method: head.method.to_string(),
+        path: target.path().to_owned(),
+        query: target.query().unwrap_or_default().to_owned(),
+        body: String::from_utf8_lossy(&body.to_bytes()).into_owned(),
+    };
+    let Reply { status, headers, body } = desk.answer(&format!("/{}/", lock.secret), ask).await;
+    let mut response = Response::new(Either::Right(Full::from(body)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 /// Asks the store, as if the browser were beside it.

@@ -74,6 +74,11 @@ pub enum Request {
         /// Where.
         target: Option<String>,
     },
+    /// What has passed the interfaces of a host or container; of all, if none is named.
+    Passed {
+        /// Where.
+        target: Option<String>,
+    },
     /// Whether store and kernels agree.
     Check {
         /// Put right what does not.

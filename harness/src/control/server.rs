@@ -142,6 +142,7 @@ async fn answer(lab: &Lab, request: Request, way: &Way<'_>) -> Result<End> {
         }
         Request::Inspect { target } => End::of(lab.inspect(target.as_deref()).await?),
         Request::Graph => End::of(lab.graph().await?),
+        Request::Passed { target } => End::of(lab.passed(target.as_deref()).await?),
         Request::Check { repair } => End::of(lab.check(repair).await?),
         Request::CreateNetwork { on, request } => End::of(lab.create_network(&on, request).await?),
         Request::Networks { on } => End::of(lab.networks(&on).await?),

@@ -23,6 +23,7 @@ mod restart;
 mod store;
 mod tell;
 mod trace;
+mod traffic;
 mod verbs;
 mod wires;
 
@@ -52,6 +53,7 @@ pub use fault::Taken;
 pub use inspect::{Held, Inspection, MissReport};
 pub use ping::Echoed;
 pub use place::Place;
+pub use traffic::Passed;
 pub use verbs::{Connect, NetworkLine, Run};
 pub use wires::WireReport;
 

@@ -87,7 +87,7 @@ pub(crate) enum Verb {
     /// Look into the store, and change it.
     #[command(subcommand)]
     Kv(Kv),
-    /// Open the store's key browser at this machine's loopback, until ^C or the lab's end; prints its address.
+    /// Open the lab's page at this machine's loopback, until ^C or the lab's end; prints its address.
     Ui(crate::ui::Ui),
     /// Show what the processes in containers have printed.
     Logs(Logs),

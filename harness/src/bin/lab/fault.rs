@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use clap::{Args, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use harness::control::Request;
 use harness::fault::{Active, Fault as Wrong, FaultId, Partition, Process, parse_offset, parse_signal};
 use harness::lab::{Taken, WireReport};
@@ -156,6 +156,38 @@ pub(crate) struct Heal {
     all: bool,
 }
 
+/// The fault that words after `lab fault` mean, and the name that it is to have: for who types them elsewhere.
+pub(crate) fn read(words: &str) -> Result<(Option<String>, Wrong), String> {
+    let words = std::iter::once("lab fault").chain(words.split_whitespace());
+    let Typed { verb } = Typed::try_parse_from(words).map_err(|why| why.render().to_string())?;
+    let fault = value(verb.what).map_err(|why| why.to_string())?;
+    Ok((verb.name, fault.ok_or("this is no fault: it lists, or heals, or takes its time")?))
+}
+
+/// A fault that is typed without a terminal.
+#[derive(Debug, Parser)]
+#[command(name = "lab fault", disable_help_flag = true)]
+struct Typed {
+    #[command(flatten)]
+    verb: Fault,
+}
+
+/// What goes wrong, if it is a fault and nothing else.
+fn value(what: What) -> anyhow::Result<Option<Wrong>> {
+    Ok(Some(match what {
+        What::Ls | What::Nemesis(_) | What::Restart { .. } | What::Resume { .. } => return Ok(None),
+        What::Partition(sides) => Wrong::Partition(partition(sides)?),
+        What::Wire(wire) => wire.fault(),
+        What::Drop(drop) => lose(drop),
+        What::Crash { host } => Wrong::Crash(host),
+        What::Pause { host } => Wrong::Pause(host),
+        What::Engine { host } => Wrong::Engine(host),
+        What::Kill { container, signal } => Wrong::Kill(Process { container, signal }),
+        What::Clock { host, offset } => Wrong::Clock { host, offset },
+        What::Kv(kv) => Wrong::Kv(kv.fault()?),
+    }))
+}
+
 pub(crate) fn fault(scope: &Scope, verb: Fault) -> anyhow::Result<ExitCode> {
     let fault = match verb.what {
         What::Ls => return ls(scope),
@@ -166,15 +198,10 @@ pub(crate) fn fault(scope: &Scope, verb: Fault) -> anyhow::Result<ExitCode> {
         What::Resume { host } => {
             return undo(scope, &host, |fault, host| *fault == Wrong::Pause(host.clone()));
         }
-        What::Partition(sides) => Wrong::Partition(partition(sides)?),
-        What::Wire(wire) => wire.fault(),
-        What::Drop(drop) => lose(drop),
-        What::Crash { host } => Wrong::Crash(host),
-        What::Pause { host } => Wrong::Pause(host),
-        What::Engine { host } => Wrong::Engine(host),
-        What::Kill { container, signal } => Wrong::Kill(Process { container, signal }),
-        What::Clock { host, offset } => Wrong::Clock { host, offset },
-        What::Kv(kv) => Wrong::Kv(kv.fault()?),
+        what => match value(what)? {
+            Some(fault) => fault,
+            None => return Err(anyhow!("this is no fault")),
+        },
     };
     let (said, is_event) = (fault.to_string(), fault.is_event());
     let id: FaultId = scope.client()?.get(&Request::Inject { name: verb.name.clone(), fault })?;

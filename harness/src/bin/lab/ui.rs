@@ -1,4 +1,4 @@
-//! `lab ui`: the store's key browser, for a browser of this machine.
+//! `lab ui`: the lab's page with its store's key browser, for a browser of this machine.
 
 use std::process::ExitCode;
 use std::thread;
@@ -7,13 +7,14 @@ use anyhow::Context;
 use clap::Args;
 use harness::consul::Door;
 use harness::control::{Client, Request};
+use harness::live::Desk;
 use harness::state::Home;
 use serde_json::json;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 
 use crate::choose::Scope;
-use crate::{VERSION, print};
+use crate::{VERSION, fault, print};
 
 /// `lab ui`.
 #[derive(Debug, Args)]
@@ -29,9 +30,10 @@ pub(crate) struct Ui {
 
 pub(crate) fn main(scope: &Scope, args: &Ui) -> anyhow::Result<ExitCode> {
     let (home, _) = scope.find()?;
-    // This once, so that a lab without a store is told of now and not in the browser.
     let mut line = Client::connect(&home)?;
-    drop(line.ask(&Request::DialStore)?);
+    // Nothing is sent unasked: what ends this connection is the lab's end.
+    drop(line.ask(&Request::Faults)?);
+    let desk = Desk::open(&home, fault::read)?;
     let (end, ended) = oneshot::channel();
     thread::spawn(move || {
         line.outlast();
@@ -49,7 +51,7 @@ pub(crate) fn main(scope: &Scope, args: &Ui) -> anyhow::Result<ExitCode> {
         }
         let lab = home.clone();
         tokio::select! {
-            served = door.serve(move || dial(lab.clone())) => served.context("cannot accept connections")?,
+            served = door.serve(desk, move || dial(lab.clone())) => served.context("cannot accept connections")?,
             interrupted = tokio::signal::ctrl_c() => interrupted?,
             _ = ended => print::note(format_args!("lab {} went down", home.name())),
         }

@@ -29,6 +29,9 @@ const NAMED: usize = 1000;
 /// Stands in the page for that path, which begins and ends in a slash.
 const ROOT: &str = "{root}";
 
+/// Stands there for the way to the lab's page, where there is a door.
+const TABS: &str = "{tabs}";
+
 const PAGE: &str = include_str!("index.html");
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -92,7 +95,7 @@ pub(super) async fn answer(face: &Face, asked: Asked) -> Answered {
         rest => match (rest.strip_prefix("value/"), FILES.iter().find(|(name, ..)| *name == rest)) {
             (Some(digits), _) => value(face, &asked, digits).await?,
             (None, Some((_, media, text))) => Answer::of(200, media, *text),
-            (None, None) => Answer::of(200, HTML, PAGE.replace(ROOT, &root(&asked))),
+            (None, None) => Answer::of(200, HTML, page(&root(&asked))),
         },
     };
     Ok(answer
@@ -102,6 +105,15 @@ pub(super) async fn answer(face: &Face, asked: Asked) -> Answered {
         .with("cross-origin-opener-policy", "same-origin")
         .with("cross-origin-resource-policy", "same-origin")
         .with("cache-control", "no-store"))
+}
+
+/// The page, for a browser that finds the store below that path.
+fn page(root: &str) -> String {
+    let tabs = format!(
+        "  <nav class=\"tabs\" aria-label=\"Pages\">\n    <a href=\"{root}\">Picture</a>\n    \
+         <a href=\"{root}ui/\" aria-current=\"page\">Keys</a>\n  </nav>\n"
+    );
+    PAGE.replace(ROOT, root).replace(TABS, if root == "/" { "" } else { &tabs })
 }
 
 async fn keys(face: &Face, asked: &Asked) -> Answered {

@@ -5,6 +5,7 @@
 //! Synchronous, since there is nothing to wait for.
 
 mod batch;
+mod counters;
 mod delay;
 mod dump;
 mod link;
@@ -27,6 +28,7 @@ use crate::error::{Context, Error, Result};
 use crate::netns::{Inside, Netns};
 
 pub use batch::Batch;
+pub use counters::Counters;
 pub use delay::Delayed;
 pub use dump::{Address, Bridge, FdbEntry, Link, Neighbour, Port, Route, Snapshot, Vxlan};
 pub use link::{NewLink, NewVxlan};

@@ -1,0 +1,80 @@
+//! What passes for a while, as a file to be kept.
+
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use super::ask::{Ask, Reply};
+use crate::capture::{Interfaces, Request};
+use crate::control::{self, Client};
+use crate::error::{Error, Kind};
+use crate::state::Home;
+
+/// A page has one kept whole before it gets it, so no more than this: packets, seconds, bytes.
+const MOST_PACKETS: u64 = 100_000;
+const MOST_SECONDS: u64 = 60;
+const MOST_BYTES: u64 = 64 << 20;
+/// What a capture is unless it is said.
+const PACKETS: u64 = 1000;
+const SECONDS: u64 = 5;
+
+/// What is asked for.
+pub(super) fn request(ask: &Ask) -> Result<Request, Reply> {
+    let on = match (ask.parameter("from"), ask.parameter("to"), ask.parameter("on")) {
+        (Some(from), Some(to), _) => Interfaces::Path { from, to },
+        (_, _, Some(on)) => Interfaces::Of(on.split(',').map(str::to_owned).collect()),
+        _ => Interfaces::All,
+    };
+    let count = ask.number("count")?.unwrap_or(PACKETS).clamp(1, MOST_PACKETS);
+    let seconds = ask.number("for")?.unwrap_or(SECONDS).clamp(1, MOST_SECONDS);
+    let filter = ask.parameter("filter").unwrap_or_default();
+    let request = Request { on, ..Request::default() }.count(count);
+    let request = Request { lasts: Some(Duration::from_secs(seconds)), ..request };
+    request.filter(&filter).map_err(|why| Reply::error(400, why.to_string()))
+}
+
+/// Captures to the end, and reads all of it.
+pub(super) fn record(home: &Home, request: Request) -> Result<Vec<u8>, Error> {
+    let answer = Client::connect(home)?.ask(&control::Request::Capture { request: Box::new(request) })?;
+    let broken = |why: &dyn std::fmt::Display| {
+        Error::new(Kind::Machine, format_args!("cannot read what was captured: {why}"))
+    };
+    let socket = answer.fds.into_iter().next().ok_or_else(|| broken(&"the lab's answer lacks something"))?;
+    let mut file = Vec::new();
+    UnixStream::from(socket).take(MOST_BYTES).read_to_end(&mut file).map_err(|why| broken(&why))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test")]
+
+    use super::*;
+
+    fn asked(query: &str) -> Result<Request, u16> {
+        request(&Ask { query: query.into(), ..Ask::default() }).map_err(|reply| reply.status)
+    }
+
+    #[test]
+    fn a_capture_has_an_end_whatever_is_asked_for() {
+        let most = asked("count=99999999&for=99999").unwrap();
+        assert_eq!((most.count, most.lasts), (Some(MOST_PACKETS), Some(Duration::from_secs(MOST_SECONDS))));
+        let least = asked("count=0&for=0").unwrap();
+        assert_eq!((least.count, least.lasts), (Some(1), Some(Duration::from_secs(1))));
+        let plain = asked("").unwrap();
+        assert_eq!((plain.on, plain.count), (Interfaces::All, Some(PACKETS)));
+    }
+
+    #[test]
+    fn places_and_filters_are_those_of_the_command() {
+        let there = asked("on=C0%3Aeth0,docker0&filter=icmp+and+host+192.168.0.2").unwrap();
+        assert_eq!(there.on, Interfaces::Of(vec!["C0:eth0".into(), "docker0".into()]));
+        assert!(!there.filter.is_all());
+        assert_eq!(
+            asked("from=C0&to=C1").unwrap().on,
+            Interfaces::Path { from: "C0".into(), to: "C1".into() }
+        );
+        assert_eq!(asked("filter=icpm").unwrap_err(), 400);
+        assert_eq!(asked("count=x").unwrap_err(), 400);
+    }
+}
