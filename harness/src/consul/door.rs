@@ -68,9 +68,9 @@ impl Door {
         format!("http://{}:{port}/{secret}/", Ipv4Addr::LOCALHOST)
     }
 
-    /// Has the desk answer what is its, and lets all other requests pass to a store, each over a connection of its own that `dial`
+    /// Has the desk, if there is one, answer what is its, and lets all other requests pass to a store, each over a connection of its own that `dial`
     /// makes. Dropping the future ends all.
-    pub async fn serve<D, F>(self, desk: Desk, dial: D) -> io::Result<()>
+    pub async fn serve<D, F>(self, desk: Option<Desk>, dial: D) -> io::Result<()>
     where
         D: Fn() -> F + Send + Sync + 'static,
         F: Future<Output = Result<TcpStream, String>> + Send + 'static,
@@ -94,7 +94,7 @@ impl Door {
     }
 }
 
-async fn connection<D, F>(stream: TcpStream, lock: Arc<Lock>, desk: Arc<Desk>, dial: Arc<D>)
+async fn connection<D, F>(stream: TcpStream, lock: Arc<Lock>, desk: Arc<Option<Desk>>, dial: Arc<D>)
 where
     D: Fn() -> F + Send + Sync + 'static,
     F: Future<Output = Result<TcpStream, String>> + Send + 'static,
@@ -103,15 +103,15 @@ where
         let (lock, desk, dial) = (Arc::clone(&lock), Arc::clone(&desk), Arc::clone(&dial));
         async move {
             let (head, body) = request.into_parts();
-            let answer = match lock.open(&head) {
-                Ok(target) if Desk::is_its(target.path()) => {
-                    at_desk(&target, &head, body, &lock, &desk).await
+            let answer = match (lock.open(&head), desk.as_ref()) {
+                (Ok(target), Some(desk)) if Desk::is_its(target.path()) => {
+                    at_desk(&target, &head, body, &lock, desk).await
                 }
-                Ok(target) => match pass(target, head, body, &lock, dial().await).await {
+                (Ok(target), _) => match pass(target, head, body, &lock, dial().await).await {
                     Ok(answer) => answer.map(Either::Left),
                     Err(why) => refuse(502, format!("the store does not answer: {why}\n")),
                 },
-                Err(refusal) => refuse(refusal.status(), format!("{}\n", refusal.why())),
+                (Err(refusal), _) => refuse(refusal.status(), format!("{}\n", refusal.why())),
             };
             Ok::<Response<Body>, Infallible>(answer)
         }

@@ -26,12 +26,12 @@ impl Open {
         let door = Door::open(0).await.unwrap();
         let url = door.url();
         let (authority, rest) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
-        let prefix = format!("/{}", rest.strip_suffix("/ui/").unwrap());
+        let prefix = format!("/{}", rest.strip_suffix('/').unwrap());
         let dial = move || async move {
             let store = store.map_err(str::to_owned)?;
             TcpStream::connect(store).await.map_err(|error| error.to_string())
         };
-        Open { addr: authority.parse().unwrap(), prefix, server: tokio::spawn(door.serve(dial)) }
+        Open { addr: authority.parse().unwrap(), prefix, server: tokio::spawn(door.serve(None, dial)) }
     }
 
     /// Asks as a browser does that was given the address.

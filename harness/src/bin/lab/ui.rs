@@ -51,7 +51,7 @@ pub(crate) fn main(scope: &Scope, args: &Ui) -> anyhow::Result<ExitCode> {
         }
         let lab = home.clone();
         tokio::select! {
-            served = door.serve(desk, move || dial(lab.clone())) => served.context("cannot accept connections")?,
+            served = door.serve(Some(desk), move || dial(lab.clone())) => served.context("cannot accept connections")?,
             interrupted = tokio::signal::ctrl_c() => interrupted?,
             _ = ended => print::note(format_args!("lab {} went down", home.name())),
         }
