@@ -6,7 +6,6 @@ use std::net::IpAddr;
 
 use kernel::rtnl::{Miss, News, NewsStream, Notice, Noticed, Vxlan};
 use kernel::{Batch, Mac, Netns, NewLink, NewVxlan, Rtnl};
-use tokio::runtime::{Builder, Runtime};
 
 fn link(index: u32, name: &str) -> NewLink {
     NewLink { index, name: name.into(), ..NewLink::default() }
@@ -29,30 +28,15 @@ fn words(Notice { gone, what }: &Notice) -> String {
     format!("{}{what}", if *gone { "- " } else { "" })
 }
 
-/// What is told of a namespace.
-struct Told {
-    runtime: Runtime,
-    news: NewsStream,
-}
-
-impl Told {
-    fn of(netns: &Netns) -> Told {
-        let runtime = Builder::new_current_thread().enable_io().build().unwrap();
-        let news = News::new(netns).unwrap();
-        let news = runtime.block_on(async { news.stream() }).unwrap();
-        Told { runtime, news }
+/// What is told until that is among it.
+async fn until(news: &NewsStream, last: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    while !all.iter().any(|said| said == last) {
+        let (more, overflowed) = news.next().await.unwrap();
+        assert!(!overflowed);
+        all.extend(more.iter().map(words));
     }
-
-    /// What is told until that is among it.
-    fn until(&self, last: &str) -> Vec<String> {
-        let mut all: Vec<String> = Vec::new();
-        while !all.iter().any(|said| said == last) {
-            let (more, overflowed) = self.runtime.block_on(self.news.next()).unwrap();
-            assert!(!overflowed);
-            all.extend(more.iter().map(words));
-        }
-        all
-    }
+    all
 }
 
 #[kernel::isolate]
@@ -60,7 +44,7 @@ fn what_is_changed_is_told_with_what_it_is_and_none_of_another_namespace() {
     run(async {
         let (here, there) = (Netns::new("here").unwrap(), Netns::new("there").unwrap());
         let (rtnl, other) = (Rtnl::new(&here).unwrap(), Rtnl::new(&there).unwrap());
-        let news = Told::of(&here);
+        let news = News::new(&here).unwrap().stream().unwrap();
         other.apply(&Batch::new().bridge(&link(4, "br4"))).unwrap();
         let (peer, vtep): (IpAddr, IpAddr) = ("192.168.0.2".parse().unwrap(), "10.0.0.2".parse().unwrap());
         let mac = Mac::of([192, 168, 0, 2].into());
@@ -74,7 +58,7 @@ fn what_is_changed_is_told_with_what_it_is_and_none_of_another_namespace() {
             .neighbour(6, peer, mac)
             .fdb(6, mac, vtep);
         rtnl.apply(&made).unwrap();
-        let told = news.until(&format!("fdb {mac} Some({vtep})"));
+        let told = until(&news, &format!("fdb {mac} Some({vtep})")).await;
         for one in [
             "link br0 up",
             "link vxlan1 up",
@@ -88,11 +72,11 @@ fn what_is_changed_is_told_with_what_it_is_and_none_of_another_namespace() {
         // That it is no port any more does not mean that it is gone.
         rtnl.apply(&Batch::new().master(6, "vxlan1", Some(5)).master(6, "vxlan1", None)).unwrap();
         rtnl.apply(&Batch::new().remove_fdb(6, mac, Some(vtep)).remove_neighbour(6, peer)).unwrap();
-        let told = news.until("- neighbour 192.168.0.2");
+        let told = until(&news, "- neighbour 192.168.0.2").await;
         assert!(told.iter().any(|said| said.starts_with(&format!("- fdb {mac}"))), "{told:?}");
         assert!(told.iter().all(|said| !said.starts_with("- link")), "{told:?}");
         rtnl.apply(&Batch::new().remove_link(5, "br0")).unwrap();
-        news.until("- link br0 down");
+        until(&news, "- link br0 down").await;
     });
 }
 
@@ -101,7 +85,7 @@ fn what_a_vxlan_device_misses_is_told_among_it() {
     run(async {
         let here = Netns::new("here").unwrap();
         let rtnl = Rtnl::new(&here).unwrap();
-        let news = Told::of(&here);
+        let news = News::new(&here).unwrap().stream().unwrap();
         let settings = Vxlan { vni: 256, port: 4789, l2miss: true, ..Vxlan::default() };
         let vxlan = NewVxlan { link: link(6, "vxlan1"), settings };
         let (peer, mac): (IpAddr, Mac) = ("192.168.0.2".parse().unwrap(), Mac::of([192, 168, 0, 2].into()));
@@ -109,6 +93,6 @@ fn what_a_vxlan_device_misses_is_told_among_it() {
         rtnl.apply(&made.neighbour(6, peer, mac)).unwrap();
         let socket = here.run(|| std::net::UdpSocket::bind("192.168.0.1:0")).unwrap().unwrap();
         socket.send_to(b"hello", (peer, 7)).unwrap();
-        news.until(&format!("{:?}", Miss::Mac(6, mac)));
+        until(&news, &format!("{:?}", Miss::Mac(6, mac))).await;
     });
 }
