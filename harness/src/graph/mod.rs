@@ -14,7 +14,7 @@
 //! - `read`: what kernels hold, as that value; `peers`: which two interfaces are a pair.
 //! - `fold`: a lab of many hosts, each of them a single box.
 //! - `text`, `mermaid`, `dot`: the value in words, and for tools that lay out by themselves.
-//! - `svg`: laid out and drawn here; with a [`Journey`](crate::trace::Journey), the way of a packet on it.
+//! - `svg`: laid out and drawn here; with a [`Journey`], the way of a packet on it.
 
 mod dot;
 mod fold;

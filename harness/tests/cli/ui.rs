@@ -98,6 +98,8 @@ fn the_page_shows_what_the_commands_do() {
     assert_eq!((status.as_str(), svg), ("200", console.lab(["graph", "-f", "svg"]).done()));
     let bare = body("graph.svg?bare", "GET", "").1;
     assert!(bare.contains("<title>lab two-host</title>") && !bare.contains("<style>"), "{bare}");
+    // Something passes, so that there is something to be counted.
+    console.lab(["ping", "C1", "C0", "-c", "1"]).done();
     let look: Value = serde_json::from_str(&body("look", "GET", "").1).unwrap();
     assert_eq!((&look["name"], &look["store"]), (&"two-host".into(), &true.into()));
     assert!(look["counters"]["C0/eth0"][2].as_u64() > Some(0), "{look}");
