@@ -85,6 +85,7 @@ pub mod trace;
 pub mod traffic;
 pub mod trial;
 mod underlay;
+pub mod xml;
 
 pub use error::{Error, Kind, Result};
 pub use events::{Actor, DockerEvent, Edge, Event, Events, Span};

@@ -3,6 +3,7 @@
 
 use harness::diff::{Take, What, diff};
 use harness::fault::{Fault, Partition};
+use harness::hand::{Leg, Make};
 use harness::lab::{Connect, Sources};
 use harness::scenario::{Options, play};
 use harness::topology::{Topology, parse};
@@ -87,5 +88,35 @@ async fn what_cannot_be_made_by_hand_is_refused_in_words_that_help() -> harness:
     assert!(got.contains("`overns`"), "{got}");
     let got = refused("make.route = { at = \"C0\", via = \"10.99.0.1\" }").await?;
     assert!(got.contains("cannot "), "{got}");
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn what_cannot_be_made_whole_is_not_made(lab: Lab) -> harness::Result {
+    let before = lab.state().await?;
+    // Hosts have no IPv6, which is known only once the links are there.
+    let leg = |at: &str, name: &str, address: &str| Leg {
+        at: at.into(),
+        name: name.into(),
+        address: address.parse().ok(),
+        ..Leg::default()
+    };
+    let bridge = Make::Bridge(leg("docker0", "br9", "fd00::1/64"));
+    lab.make(&bridge).await.expect_err("an IPv6 address of a host");
+    let (leg, peer) = (leg("C0", "near", "10.9.0.1/24"), leg("docker0", "far", "fd00::1/64"));
+    lab.make(&Make::Veth { leg, peer }).await.expect_err("an IPv6 address of a host");
+    assert_eq!(diff(&before, &lab.state().await?, Take::default()).lines(), Vec::<String>::new());
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn no_rule_that_is_made_takes_another_ones_place(lab: Lab) -> harness::Result {
+    let before = lab.state().await?;
+    for source in ["10.1.0.0/24", "10.2.0.0/24"] {
+        let source = source.parse().expect("a subnet");
+        lab.make(&Make::Masquerade { at: "docker0".into(), out: "eth0".into(), source }).await?;
+    }
+    let changes = diff(&before, &lab.state().await?, Take::default());
+    assert_eq!(changes.lines().iter().filter(|line| line.contains("masquerade")).count(), 2, "{changes}");
     Ok(())
 }

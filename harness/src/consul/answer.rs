@@ -15,7 +15,7 @@ const PLAIN: &str = "text/plain; charset=utf-8";
 
 /// An answer, complete.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     /// 0: none at all.
     status: u16,
     headers: Vec<(&'static str, String)>,
@@ -44,7 +44,7 @@ impl Answer {
     }
 
     /// A bare message, as all of Consul's errors are.
-    pub(super) fn error(status: u16, text: impl Into<String>) -> Answer {
+    pub(crate) fn error(status: u16, text: impl Into<String>) -> Answer {
         Answer { body: text.into().into(), ..Answer::empty(status) }.with("content-type", PLAIN)
     }
 
@@ -77,7 +77,7 @@ impl Answer {
     }
 
     /// The same with a header more.
-    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Answer {
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Answer {
         self.headers.push((name, value.into()));
         self
     }
@@ -127,7 +127,7 @@ impl Answer {
     }
 
     /// What is sent, if anything is.
-    pub(super) fn into_response(self) -> Option<Response<Full<Bytes>>> {
+    pub(crate) fn into_response(self) -> Option<Response<Full<Bytes>>> {
         self.status()?;
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = hyper::StatusCode::from_u16(self.status).unwrap_or_default();

@@ -17,7 +17,6 @@
 //! - `event`: what clients tell each other in passing
 //! - `fields`, `filter`: the bodies of all these, and expressions that pick rows
 //! - `ui`: the key browser, and what it asks
-//! - `door`: the way to it from a machine's loopback
 //!
 //! Left out, so 404: coordinates, prepared queries, snapshots. No check is run: one that an agent would run by itself is as it is told.
 //! Answers are never compressed.
@@ -26,7 +25,6 @@ mod agent;
 mod answer;
 mod catalog;
 mod clients;
-mod door;
 mod event;
 mod face;
 mod fields;
@@ -43,9 +41,11 @@ mod trace;
 mod txn;
 mod ui;
 
+pub(crate) use answer::Answer;
 pub use clients::Clients;
-pub use door::Door;
 pub use ills::{Ill, Ills, Past};
+pub(crate) use serve::{ACCEPT_AGAIN, is_of_one_connection, is_out_of_descriptors};
 pub use serve::{Config, Limits, serve};
 pub use sought::Sought;
 pub use trace::{CONTAINER, Operation, Trace, Traced};
+pub(crate) use ui::PREFIX;

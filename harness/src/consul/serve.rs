@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 /// How long to wait before accepting again when the process has run out of descriptors.
-pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
+pub(crate) const ACCEPT_AGAIN: Duration = Duration::from_millis(20);
 
 /// The longest head of a request, in bytes: the request line with the key, and all headers. Beyond: 431. (Consul takes 1 MiB.)
 const HEAD_MAX: usize = 64 << 10;
@@ -114,13 +114,13 @@ pub async fn serve(listener: TcpListener, store: Shared, config: Config, gate: G
 }
 
 /// A client that went away between its coming and our looking (accept(2)).
-pub(super) fn is_of_one_connection(error: &io::Error) -> bool {
+pub(crate) fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 /// `EMFILE` or `ENFILE`: passes when others close theirs.
-pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(23 | 24))
 }
 

@@ -15,7 +15,7 @@ use crate::lab::Lab;
 /// What links are numbered from: behind all that engines and the lab number (Docker's names of interfaces go on by one, and nobody has
 /// hundreds of thousands).
 const FIRST_INDEX: u32 = 900_000;
-/// The table of rules that are made by hand.
+/// What the tables of rules that are made by hand begin with; each rule has one, so that none takes another's place.
 const TABLE: &str = "by-hand";
 /// When masquerading is done: `srcnat`, `NF_IP_PRI_NAT_SRC` of `linux/netfilter_ipv4.h`.
 const SOURCE_NAT: i32 = 100;
@@ -31,7 +31,8 @@ impl Lab {
                 blocking(move || {
                     let rtnl = Rtnl::new(&netns)?;
                     let index = free(&[&rtnl.links()?]);
-                    rtnl.apply(&joined(Batch::new().bridge(&dressed(&leg, index)), &leg, index, master))
+                    rtnl.apply(&Batch::new().bridge(&dressed(&leg, index)))?;
+                    join(&rtnl, &leg, index, master)
                 })
                 .await
             }
@@ -43,7 +44,7 @@ impl Lab {
                     let index = free(&[&there.links()?, &inside.links()?]);
                     let vxlan = NewVxlan { link: dressed(&leg, index), settings };
                     there.apply(&Batch::new().vxlan(&vxlan, Some(netns.as_fd())))?;
-                    inside.apply(&joined(Batch::new(), &leg, index, master))
+                    join(&inside, &leg, index, master)
                 })
                 .await
             }
@@ -56,8 +57,8 @@ impl Lab {
                     let index = free(&[&near.links()?, &far.links()?]);
                     let pair = (dressed(&leg, index), dressed(&peer, index + 1));
                     near.apply(&Batch::new().veth(&pair.0, &pair.1, Some(there.as_fd())))?;
-                    far.apply(&joined(Batch::new(), &peer, index + 1, masters.1))?;
-                    near.apply(&joined(Batch::new(), &leg, index, masters.0))
+                    join(&far, &peer, index + 1, masters.1)?;
+                    join(&near, &leg, index, masters.0)
                 })
                 .await
             }
@@ -102,7 +103,8 @@ impl Lab {
                     accept: true,
                     rules: vec![rule],
                 };
-                let table = Table { family: Family::Ip, name: TABLE.into(), chains: vec![chain] };
+                let name = format!("{TABLE}-{out}-{source}");
+                let table = Table { family: Family::Ip, name, chains: vec![chain] };
                 blocking(move || Nft::new(&netns)?.replace(&table)).await
             }
             Make::Answerer { at, prefix } => {
@@ -208,15 +210,20 @@ fn dressed(leg: &Leg, index: u32) -> NewLink {
     NewLink { index, name: leg.name.clone(), mac: leg.mac, mtu: leg.mtu, ..NewLink::default() }
 }
 
-/// It is made what it is to be where it is: the port of a bridge, on, with its address.
-fn joined<'a>(batch: Batch<'a>, leg: &Leg, index: u32, master: Option<u32>) -> Batch<'a> {
+/// Makes a new link what it is to be where it is: the port of a bridge, on, with its address. If that fails, it is taken away again, a
+/// veth pair's other end with it.
+fn join(rtnl: &Rtnl, leg: &Leg, index: u32, master: Option<u32>) -> kernel::Result<()> {
     let batch = match master {
-        Some(master) => batch.master(index, &leg.name, Some(master)),
-        None => batch,
+        Some(master) => Batch::new().master(index, &leg.name, Some(master)),
+        None => Batch::new(),
     };
     let batch = batch.up(index, &leg.name);
-    match leg.address {
+    let batch = match leg.address {
         Some(net) => batch.address(index, net),
         None => batch,
-    }
+    };
+    rtnl.apply(&batch).inspect_err(|_| {
+        // What failed is said; that it cannot be taken away either would say no more.
+        let _ = rtnl.apply(&Batch::new().remove_link(index, &leg.name));
+    })
 }

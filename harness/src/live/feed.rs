@@ -1,6 +1,7 @@
 //! What happened in a lab, as far as its page is to hear of it.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use serde_json::Value;
@@ -17,16 +18,16 @@ const KEPT: usize = 500;
 /// Events, by number, from 0.
 #[derive(Debug)]
 pub(super) struct Feed {
-    all: Mutex<Vec<Value>>,
+    all: Mutex<VecDeque<Value>>,
     count: watch::Sender<usize>,
 }
 
 impl Feed {
     /// Follows a lab, in a thread of its own, until that is over.
-    pub(super) fn follow(home: &Home) -> Result<std::sync::Arc<Feed>> {
-        let feed = std::sync::Arc::new(Feed { all: Mutex::default(), count: watch::Sender::new(0) });
+    pub(super) fn follow(home: &Home) -> Result<Arc<Feed>> {
+        let feed = Arc::new(Feed { all: Mutex::default(), count: watch::Sender::new(0) });
         let mut line = Client::connect(home)?;
-        let its = std::sync::Arc::clone(&feed);
+        let its = Arc::clone(&feed);
         thread::spawn(move || {
             let request = Request::Events { follow: true, sources: Sources::default() };
             // That it ends is the lab's end, which others tell of.
@@ -40,9 +41,9 @@ impl Feed {
 
     fn push(&self, event: Value) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(event);
+        all.push_back(event);
         if all.len() > KEPT {
-            all.remove(0);
+            all.pop_front();
         }
         self.count.send_modify(|count| *count += 1);
     }
@@ -55,7 +56,7 @@ impl Feed {
         let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let next = *self.count.borrow();
         let wanted = next.saturating_sub(from).min(all.len());
-        (all[all.len() - wanted..].to_vec(), next)
+        (all.range(all.len() - wanted..).cloned().collect(), next)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A lab for a browser: its picture as it is now, its tables, what happens in it, and what one can do to it.
 //!
-//! All of it is asked of the lab over its control socket, as the commands do. [`Desk`] answers; the door of [`crate::consul`] lets
-//! nobody else in, and speaks HTTP, so that nothing of that is here. In paths below the door's secret:
+//! All of it is asked of the lab over its control socket, as the commands do. [`Desk`] answers; the [`Door`] lets nobody else
+//! in, speaks HTTP, and leads on to the store, whose key browser is a tab of the page. In paths below the door's secret:
 //!
 //! | path | is |
 //! |---|---|
@@ -20,8 +20,10 @@
 mod ask;
 mod capture;
 mod desk;
+mod door;
 mod feed;
 mod files;
 
 pub use ask::{Ask, Reply};
 pub use desk::{Desk, Wrong};
+pub use door::Door;

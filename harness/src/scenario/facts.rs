@@ -1,5 +1,6 @@
 //! The tables of checks, checked: whom they name is there, and the fact can be looked at.
 
+use kernel::header::VNI_LAST;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -14,13 +15,10 @@ use super::verbs::{check_target, check_via, not_on};
 use crate::topology::{At, Checker, Container, Mistake, Network, list, quote};
 
 /// Longest name of an interface: `IFNAMSIZ` less its final zero (`linux/if.h`).
-const LONGEST_INTERFACE: usize = 15;
+pub(super) const LONGEST_INTERFACE: usize = 15;
 
 /// Kinds of interface that a lab has, as `ip -d link` calls them.
 const KINDS: [&str; 3] = ["veth", "bridge", "vxlan"];
-
-/// Greatest VNI: 24 bits (RFC 7348 §5).
-const GREATEST_VNI: u32 = (1 << 24) - 1;
 
 /// Checks a fact; `place` is shown where no value of it is to blame.
 pub(super) fn check_fact(checker: &mut Checker, table: &CheckTable, place: &Range<usize>) -> Option<Check> {
@@ -170,10 +168,10 @@ fn check_sandbox(checker: &mut Checker, table: &SandboxTable) -> Option<Check> {
     let network = checker.network(&table.network);
     let links = table.links.iter().filter_map(|text| check_interface_name(checker, text)).collect();
     if let Some(vni) = &table.vni
-        && vni.value > GREATEST_VNI
+        && vni.value > VNI_LAST
     {
         let title = format!("{} is not a VNI", vni.value);
-        checker.mistake(Mistake::new(title, &vni.span, format!("at most {GREATEST_VNI}")));
+        checker.mistake(Mistake::new(title, &vni.span, format!("at most {VNI_LAST}")));
     }
     let vni = table.vni.as_ref().map(|vni| vni.value);
     Some(Check::Sandbox { on: on?, network: network?.name, links, vni, port: table.port })

@@ -1,18 +1,14 @@
 //! The tables of what is made by hand, checked: the place is there, names fit the kernel, addresses are such.
 
-use kernel::header::VXLAN;
+use kernel::header::{VNI_LAST, VXLAN};
 use kernel::rtnl::Vxlan;
+use overlay::docker::VXLAN_AGEING;
 
+use super::facts::LONGEST_INTERFACE;
 use super::file::{LegTable, MakeTable, UnmakeTable, VethTable, VxlanTable};
 use crate::hand::{Leg, Make, Tunnel, Unmake};
 use crate::topology::{At, Checker, Mistake, no_such, quote};
 
-/// `IFNAMSIZ` less the end, `linux/if.h`.
-const LONGEST: usize = 15;
-/// The largest VNI: 24 bits (RFC 7348 §5).
-const LARGEST_VNI: u32 = 0x00ff_ffff;
-/// Seconds until a vxlan device forgets what it has learned: `FDB_AGE_DEFAULT`, `drivers/net/vxlan/vxlan_core.c`.
-const AGEING: u32 = 300;
 /// Where the article's daemon looks.
 const PREFIX: &str = "demo/";
 
@@ -108,9 +104,9 @@ fn check_vxlan(checker: &mut Checker, table: &VxlanTable) -> Option<Make> {
     let host = checker.host(on).map(|host| host.name.to_string());
     let at = at.as_ref().unwrap_or(on);
     let leg = check_parts(checker, (at, name), mac.as_ref(), mtu.as_ref(), master.as_ref(), address.as_ref());
-    if table.id.value > LARGEST_VNI {
+    if table.id.value > VNI_LAST {
         let title = format!("{} is no VNI", table.id.value);
-        checker.mistake(Mistake::new(title, &table.id.span, format!("at most {LARGEST_VNI}")));
+        checker.mistake(Mistake::new(title, &table.id.span, format!("at most {VNI_LAST}")));
     }
     let settings = Vxlan {
         vni: table.id.value,
@@ -119,7 +115,7 @@ fn check_vxlan(checker: &mut Checker, table: &VxlanTable) -> Option<Make> {
         learning: table.learning,
         l2miss: table.l2miss,
         l3miss: table.l3miss,
-        ageing: AGEING,
+        ageing: VXLAN_AGEING,
     };
     Some(Make::Vxlan { host: host?, leg: leg?, settings: Tunnel(settings) })
 }
@@ -162,15 +158,15 @@ fn check_interface(checker: &mut Checker, text: &At<String>) -> Option<ipnet::Ip
 
 fn check_name(checker: &mut Checker, name: &At<String>) -> Option<String> {
     let good = !name.is_empty()
-        && name.len() <= LONGEST
+        && name.len() <= LONGEST_INTERFACE
         && !matches!(name.as_str(), "." | "..")
         && name.chars().all(|c| c.is_ascii_graphic() && !"/:@".contains(c));
     if !good {
         let title = format!("nothing can be called {}", quote(name));
         let mistake = Mistake::new(title, &name.span, "in a kernel");
-        checker.mistake(
-            mistake.help(format!("at most {LONGEST} letters, digits and signs, but for `/`, `:` and `@`")),
-        );
+        checker.mistake(mistake.help(format!(
+            "at most {LONGEST_INTERFACE} letters, digits and signs, but for `/`, `:` and `@`"
+        )));
     }
     good.then(|| name.value.clone())
 }

@@ -2,7 +2,7 @@
 
 use crate::wire::{Reply, send};
 use crate::{Stub, soon};
-use harness::consul::Door;
+use harness::live::Door;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;

@@ -22,6 +22,8 @@ pub const ICMPV6: u8 = 58;
 pub const VXLAN: u16 = 4789;
 /// The flag in a VXLAN header that says that the VNI is valid (RFC 7348 §5).
 pub const VNI_VALID: u8 = 0x08;
+/// The largest VNI: 24 bits (RFC 7348 §5).
+pub const VNI_LAST: u32 = (1 << 24) - 1;
 
 /// An Ethernet header without tags, in bytes (IEEE 802.3 §3.1.1).
 pub const ETHERNET_HEADER: usize = 14;

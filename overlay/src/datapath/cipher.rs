@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use kernel::header::UDP;
 use kernel::nft::{Action, Base, Chain, Family, Hook, Match, Rule, Table};
 use kernel::xfrm::{Association, Policy, Secret, State};
 
@@ -20,9 +21,6 @@ pub(super) const TABLE: &str = "docker_encrypted";
 /// Conventional priorities (`linux/netfilter_ipv4.h`: `NF_IP_PRI_MANGLE`, `NF_IP_PRI_FILTER`).
 const MANGLE: i32 = -150;
 const FILTER: i32 = 0;
-
-/// `IPPROTO_UDP`.
-const UDP: u8 = 17;
 
 /// Where the VNI is behind the beginning of UDP's header: 8 bytes of that, then flags and a reserved part (RFC 7348 §5).
 const VNI_OFFSET: u32 = 12;

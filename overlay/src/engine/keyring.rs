@@ -18,12 +18,9 @@ use crate::model::{Held, Stage};
 /// How long a rotation is waited for: a host that has died and whose session has not yet ended holds it up.
 const ROTATION: Duration = Duration::from_secs(45);
 
-/// Since when rotations could go on.
+/// Since when rotations could go on, each from its stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Rotations(BTreeMap<(NetworkId, Step), Instant>);
-
-/// What a rotation waits with: the tag of a key, and whether it is on its way out.
-type Step = (u32, bool);
+pub(super) struct Rotations(BTreeMap<(NetworkId, Stage), Instant>);
 
 impl Rotations {
     /// Notes which could go on now. Of the networks that are on this host alone: their hosts go on with them.
@@ -31,14 +28,10 @@ impl Rotations {
         let mut ready = BTreeMap::new();
         for network in held.keys() {
             let Some(ring) = view.keyring(*network) else { continue };
-            let stage = match ring.stage() {
-                Stage::Steady => continue,
-                Stage::Secondary(tag) => (tag, false),
-                Stage::Pruning(tag) => (tag, true),
-            };
-            if view.lagging(*network).is_empty() {
-                let since = self.0.get(&(*network, stage)).copied().unwrap_or(now);
-                ready.insert((*network, stage), since);
+            let could = (*network, ring.stage());
+            if could.1 != Stage::Steady && view.lagging(*network).is_empty() {
+                let since = self.0.get(&could).copied().unwrap_or(now);
+                ready.insert(could, since);
             }
         }
         self.0 = ready;
@@ -46,8 +39,11 @@ impl Rotations {
 
     /// When each of them is to go on: at once, or when what was sent by the old key has arrived.
     fn due(&self, grace: Duration) -> impl Iterator<Item = (NetworkId, Instant)> {
-        let wait = move |is_last| if is_last { grace } else { Duration::ZERO };
-        self.0.iter().map(move |((network, (_, is_last)), since)| (*network, *since + wait(*is_last)))
+        let wait = move |stage: &Stage| match stage {
+            Stage::Pruning(_) => grace,
+            Stage::Steady | Stage::Secondary(_) => Duration::ZERO,
+        };
+        self.0.iter().map(move |((network, stage), since)| (*network, *since + wait(stage)))
     }
 
     /// When the next one is to go on that is not to now.
@@ -190,10 +186,10 @@ mod tests {
         let network = NetworkId::random(&mut fastrand::Rng::with_seed(1));
         let (now, grace) = (Instant::now(), Duration::from_secs(2));
         let mut rotations = Rotations::default();
-        rotations.0.insert((network, (2, false)), now);
+        rotations.0.insert((network, Stage::Secondary(2)), now);
         assert_eq!(rotations.next(grace, now), None);
         assert_eq!(rotations.due(grace).collect::<Vec<_>>(), [(network, now)]);
-        rotations.0 = BTreeMap::from([((network, (1, true)), now)]);
+        rotations.0 = BTreeMap::from([((network, Stage::Pruning(1)), now)]);
         assert_eq!(rotations.next(grace, now), Some(now + grace));
     }
 }

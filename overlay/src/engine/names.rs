@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kernel::Netns;
+use kernel::header::{TCP, UDP};
 use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
 use tokio::sync::watch;
 
@@ -68,9 +69,6 @@ impl Led {
 const TABLE: &str = "docker_dns";
 /// `NF_IP_PRI_NAT_DST`, `linux/netfilter_ipv4.h`.
 const DESTINATION_NAT: i32 = -100;
-/// `IPPROTO_*`.
-const TCP: u8 = 6;
-const UDP: u8 = 17;
 
 /// What leads questions to a server on these ports (20.10: chain `DOCKER_OUTPUT`, `resolver_unix.go`). The way back is the
 /// kernel's own to find.

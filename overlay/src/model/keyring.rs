@@ -40,7 +40,7 @@ pub struct Held {
 }
 
 /// How far a rotation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     /// There is none: one key.
     Steady,

@@ -5,9 +5,8 @@ use std::thread;
 
 use anyhow::Context;
 use clap::Args;
-use harness::consul::Door;
 use harness::control::{Client, Request};
-use harness::live::Desk;
+use harness::live::{Desk, Door};
 use harness::state::Home;
 use serde_json::json;
 use tokio::net::TcpStream;

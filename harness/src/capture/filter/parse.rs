@@ -1,5 +1,6 @@
 //! A filter, read; or the first mistake in it, and where.
 
+use kernel::header::VNI_LAST;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -8,8 +9,6 @@ use crate::topology::{Mistake, quote};
 
 /// Expressions within expressions; more are none that anybody writes.
 const DEEPEST: usize = 50;
-/// The largest VNI (RFC 7348 §5: 24 bits).
-const LARGEST_VNI: u32 = 0x00ff_ffff;
 
 type Wrong = Box<Mistake>;
 
@@ -135,9 +134,9 @@ impl Reader<'_> {
             }
             "vni" => {
                 let (vni, token) = self.value::<u32>("vni", "a number such as 256")?;
-                if vni > LARGEST_VNI {
+                if vni > VNI_LAST {
                     let title = format!("{vni} is not a VNI");
-                    return wrong(Mistake::new(title, &token, format!("0 to {LARGEST_VNI}")));
+                    return wrong(Mistake::new(title, &token, format!("0 to {VNI_LAST}")));
                 }
                 Ok(Expression::Vni(vni))
             }

@@ -22,8 +22,8 @@ use meaning::InUse;
 use overlay::kv::store::{Entry, Watch};
 use serde::Serialize;
 
-/// Says under which path a door has put the store; see [`Door`](super::Door).
-pub(super) const PREFIX: &str = "x-forwarded-prefix";
+/// Says under which path a door has put the store; see [`Door`](crate::live::Door).
+pub(crate) const PREFIX: &str = "x-forwarded-prefix";
 /// So many ids are named at most: their documents are read while the store waits.
 const NAMED: usize = 1000;
 /// Stands in the page for that path, which begins and ends in a slash.

@@ -24,6 +24,7 @@ use sheet::{Bar, Sheet, lane};
 
 use super::model::{Edge, Graph, Host, Join, RoomKind};
 use crate::trace::Journey;
+use crate::xml::escaped;
 
 /// What a picture looks like; all of it is below the class `lab`.
 pub const STYLE: &str = include_str!("style.css");
@@ -68,7 +69,7 @@ pub(super) fn draw(graph: &Graph, journey: Option<&Journey>) -> String {
 }
 
 fn page(name: &str, (width, height): (i32, i32), body: &str) -> String {
-    let name = pen::escaped(name);
+    let name = escaped(name);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"lab\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
          height=\"{height}\" role=\"img\">\n<title>lab {name}</title>\n<style>\n{STYLE}</style>\n\

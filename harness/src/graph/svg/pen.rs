@@ -1,8 +1,9 @@
 //! Writes SVG: elements, and texts with all that means something in XML escaped. Pure.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use super::shape::Rect;
+use crate::xml::{escaped, put};
 
 /// A picture, as far as it is drawn.
 #[derive(Debug, Default)]
@@ -12,8 +13,7 @@ pub(super) struct Pen {
 
 impl Pen {
     pub(super) fn put(&mut self, piece: fmt::Arguments<'_>) {
-        // Writing to a string cannot fail.
-        let _ = self.out.write_fmt(piece);
+        put(&mut self.out, piece);
     }
 
     /// A group, with attributes by name.
@@ -60,22 +60,4 @@ impl Pen {
     pub(super) fn done(self) -> String {
         self.out
     }
-}
-
-/// Text that no XML parser takes for anything else. XML 1.0 has no control characters but for three (2.2).
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for one in text.chars() {
-        match one {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
-            one if one.is_control() => out.push('\u{fffd}'),
-            one => out.push(one),
-        }
-    }
-    out
 }

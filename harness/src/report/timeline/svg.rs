@@ -1,9 +1,9 @@
 //! A story drawn: plain SVG, of the same bytes for the same events. Pure.
 
 use std::collections::BTreeMap;
-use std::fmt::{Arguments, Write};
 
 use super::lanes::{Bar, Fate, Lane, Source, Story, Tick};
+use crate::xml::{escaped, put, text};
 
 /// All lengths are in CSS pixels.
 const WIDTH: f64 = 1200.0;
@@ -276,27 +276,6 @@ fn short(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-fn text(svg: &mut String, x: f64, y: f64, anchor: &str, more: &str, words: &str) {
-    put(
-        svg,
-        format_args!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"{more}>{}</text>\n",
-            escaped(words)
-        ),
-    );
-}
-
-fn put(svg: &mut String, piece: Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = svg.write_fmt(piece);
-}
-
-/// XML has no control characters, whatever a program has printed.
-fn escaped(text: &str) -> String {
-    let printable: String = text.chars().filter(|c| *c == '\n' || !c.is_control()).collect();
-    printable.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 fn number(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
@@ -350,7 +329,7 @@ mod tests {
         assert!(svg.contains(">fault 1: docker0 &amp; docker1</text>"), "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf") && !svg.contains('\x1b'), "{svg}");
         // Two at one place are one tick that says both.
-        assert!(svg.contains("<title>10 ms  one\n10 ms  two</title>"), "{svg}");
+        assert!(svg.contains("<title>10 ms  one&#10;10 ms  two</title>"), "{svg}");
     }
 
     #[test]

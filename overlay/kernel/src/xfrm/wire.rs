@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 use netlink_sys::Socket;
 
 use super::{Association, CIPHER, ICV_BITS, Policy, Secret, State};
+use crate::header::{ESP, UDP};
 use crate::nft::wire::{Attributes, attribute, error, messages};
 
 /// `XFRM_MSG_*`.
@@ -25,10 +26,8 @@ const OUT: u8 = 1;
 const TRANSPORT: u8 = 0;
 /// `XFRM_INF`.
 const NO_LIMIT: u64 = u64::MAX;
-/// `AF_INET`, `IPPROTO_ESP`, `IPPROTO_UDP`.
+/// `AF_INET`.
 const IPV4: u16 = 2;
-const ESP: u8 = 50;
-const UDP: u8 = 17;
 /// `NLM_F_*`, `linux/netlink.h`.
 const REQUEST: u16 = 1;
 const ACK: u16 = 4;

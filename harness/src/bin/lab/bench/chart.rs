@@ -1,7 +1,7 @@
 //! The chart: bars for what streams carry, layer by layer, and lines for how round trips are distributed. Plain SVG, of the same
 //! bytes for the same figures.
 
-use std::fmt::Write;
+use harness::xml::{escaped, put, text};
 use std::time::Duration;
 
 use super::Bill;
@@ -188,25 +188,6 @@ fn legend(svg: &mut String, top: f64, parts: &[Part]) {
         text(svg, x + 30.0, middle + 4.5, "start", "", &label);
         y += 20.0;
     }
-}
-
-fn text(svg: &mut String, x: f64, y: f64, anchor: &str, more: &str, words: &str) {
-    put(
-        svg,
-        format_args!(
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\"{more}>{}</text>\n",
-            escaped(words)
-        ),
-    );
-}
-
-fn put(svg: &mut String, piece: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = svg.write_fmt(piece);
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -5,10 +5,8 @@
 //! (a cookie would be sent to all ports of the loopback). Besides it refuses what a browser says is another site's doing:
 //! a foreign `Host` (a name that was made to point here), `Origin` or `Sec-Fetch-Site`.
 
-use super::answer::Answer;
-use super::serve::{ACCEPT_AGAIN, is_of_one_connection, is_out_of_descriptors};
-use super::ui::PREFIX;
-use crate::live::{Ask, Desk, Reply};
+use super::{Ask, Desk, Reply};
+use crate::consul::{ACCEPT_AGAIN, Answer, PREFIX, is_of_one_connection, is_out_of_descriptors};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::StatusCode;
