@@ -1,6 +1,7 @@
 //! What the benches share: a place of their own, labs of any size, what things cost, and a quiet kernel.
 
 pub mod cost;
+pub mod growth;
 pub mod topologies;
 
 use std::process::{Command, ExitCode};

@@ -285,12 +285,19 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
     let specs = topology.hosts.clone();
     let mut plugs = Vec::new();
     for (number, spec) in (0..).zip(&specs) {
-        plugs.push(Plug { name: spec.name.to_string(), port: Port(number), ip: spec.ip, gateway });
+        let known = topology.acquainted(spec);
+        plugs.push(Plug { name: spec.name.to_string(), port: Port(number), ip: spec.ip, gateway, known });
     }
     let ports: BTreeMap<String, Port> = plugs.iter().map(|plug| (plug.name.clone(), plug.port)).collect();
     if gateway.is_some() {
         let port = Port(u32::try_from(plugs.len()).unwrap_or(u32::MAX));
-        plugs.push(Plug { name: "internet".to_owned(), port, ip: underlay.gateway, gateway: None });
+        plugs.push(Plug {
+            name: "internet".to_owned(),
+            port,
+            ip: underlay.gateway,
+            gateway: None,
+            known: vec![],
+        });
     }
     let built = tokio::task::spawn_blocking({
         let underlay = underlay.clone();

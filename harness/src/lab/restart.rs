@@ -47,9 +47,10 @@ impl Lab {
     async fn plug_in(&self, host: &Arc<Host>) -> Result<()> {
         let no_port = || Error::new(Kind::NoSuch, format_args!("host {} has no port", host.name()));
         let port = *self.0.ports.get(host.name()).ok_or_else(no_port)?;
-        let underlay = &self.topology().underlay;
-        let gateway = (!underlay.internet.is_empty()).then_some(underlay.gateway);
-        let plug = Plug { name: host.name().to_owned(), port, ip: host.ip(), gateway };
+        let topology = self.topology();
+        let gateway = (!topology.underlay.internet.is_empty()).then_some(topology.underlay.gateway);
+        let known = topology.acquainted(&host.spec);
+        let plug = Plug { name: host.name().to_owned(), port, ip: host.ip(), gateway, known };
         let lab = self.clone();
         let plugged = tokio::task::spawn_blocking(move || lab.0.fabric.replug(&plug)).await;
         host.revive(plugged.map_err(|e| Error::new(Kind::Machine, e))??);

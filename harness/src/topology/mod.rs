@@ -4,6 +4,7 @@
 //! - `file`: a file as written, read past its mistakes.
 //! - `model`: [`Topology`], what the file means; nothing in it is left open.
 //! - `check`, `requires`, `record`, `hosts`, `networks`, `containers`, `processes`, `impairments`: from the tables to the model.
+//! - `neighbours`: whose MACs hosts know without asking.
 //! - `duration`: times as people write them, `5s` and `100ms`.
 //! - `report`: mistakes shown in the file's own text.
 //! - `write`: a topology written as TOML; `article`: the article's, as a value; `builder`: others in Rust.
@@ -21,6 +22,7 @@ mod impairments;
 mod load;
 mod model;
 mod name;
+mod neighbours;
 mod networks;
 mod processes;
 mod record;

@@ -1,7 +1,7 @@
 //! The switch: a namespace of the lab's own with a bridge, or several, and a veth to each host.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZero;
 use std::os::fd::AsFd;
 use std::panic::resume_unwind;
@@ -59,6 +59,8 @@ pub(crate) struct Plug {
     pub(crate) ip: Ipv4Addr,
     /// The way out, where there is one.
     pub(crate) gateway: Option<Ipv4Addr>,
+    /// Whose MACs are known there without asking.
+    pub(crate) known: Vec<Ipv4Addr>,
 }
 
 impl Plug {
@@ -88,6 +90,9 @@ impl Plug {
         let mut batch = Batch::new().up(1, "lo").up(ETH0, ETH0_NAME).address(ETH0, IpNet::V4(net));
         if let Some(gateway) = self.gateway {
             batch = batch.default_route(gateway, ETH0);
+        }
+        for other in &self.known {
+            batch = batch.neighbour(ETH0, IpAddr::V4(*other), Mac::of(*other));
         }
         inside.apply(&batch)?;
         Ok(inside.wait_running(ETH0, ETH0_NAME, WIRE_PATIENCE)?)

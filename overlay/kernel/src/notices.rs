@@ -9,9 +9,11 @@ use netlink_sys::{Socket, SocketAddr};
 use crate::error::{Context, Result};
 use crate::netns::Netns;
 
-/// `RTNLGRP_LINK`, `_NEIGH` (forwarding entries too), `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `_IPV4_NETCONF`,
-/// `_IPV6_NETCONF`, `linux/rtnetlink.h`.
-const ROUTE_GROUPS: [u32; 8] = [1, 3, 5, 7, 9, 11, 24, 25];
+/// `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `_IPV4_NETCONF`, `_IPV6_NETCONF`,
+/// `linux/rtnetlink.h`.
+const ROUTE_GROUPS: [u32; 7] = [1, 5, 7, 9, 11, 24, 25];
+/// `RTNLGRP_NEIGH`, forwarding entries too.
+const NEIGHBOUR_GROUP: u32 = 3;
 /// `NFNLGRP_NFTABLES`, `linux/netfilter/nfnetlink.h`.
 const NFTABLES_GROUP: u32 = 7;
 /// `XFRMNLGRP_SA`, `XFRMNLGRP_POLICY`, `linux/xfrm.h`.
@@ -19,18 +21,27 @@ const XFRM_GROUPS: [u32; 2] = [3, 4];
 /// Of what is told only that it was is wanted: what has no room counts as told, too.
 const ROOM: libc::c_int = 4096;
 
-/// Hears whether something was changed in one namespace: links, addresses, routes, neighbours, forwarding entries, nftables, and whether
-/// it forwards. Not other sysctls, which the kernel does not tell of. Does not hold the namespace's threads, but keeps it alive.
+/// Hears whether something was changed in one namespace: links, addresses, routes, nftables, and whether it forwards; neighbours and
+/// forwarding entries where that is asked for. Not other sysctls, which the kernel does not tell of. Does not hold the namespace's threads, but keeps it alive.
 #[derive(Debug)]
 pub struct Notices {
     sockets: Vec<Socket>,
 }
 
 impl Notices {
-    /// From now on.
+    /// From now on, of all but neighbours and forwarding entries.
     pub fn new(netns: &Netns) -> Result<Notices> {
-        let opened = netns.run(|| -> io::Result<Vec<Socket>> {
-            Ok(vec![open(NETLINK_ROUTE, &ROUTE_GROUPS)?, open(NETLINK_NETFILTER, &[NFTABLES_GROUP])?])
+        Notices::of(netns, ROUTE_GROUPS.to_vec())
+    }
+
+    /// From now on, of all. Where hosts talk, neighbours are learned, doubted and confirmed all the time.
+    pub fn with_neighbours(netns: &Netns) -> Result<Notices> {
+        Notices::of(netns, [&ROUTE_GROUPS[..], &[NEIGHBOUR_GROUP]].concat())
+    }
+
+    fn of(netns: &Netns, groups: Vec<u32>) -> Result<Notices> {
+        let opened = netns.run(move || -> io::Result<Vec<Socket>> {
+            Ok(vec![open(NETLINK_ROUTE, &groups)?, open(NETLINK_NETFILTER, &[NFTABLES_GROUP])?])
         })?;
         Ok(Notices { sockets: opened.doing("listen for changes in", netns.name())? })
     }

@@ -8,6 +8,9 @@ use kernel::{Netns, Notices, Result};
 
 use super::converge::Datapath;
 
+/// How to listen in a namespace.
+type Open = fn(&Netns) -> Result<Notices>;
+
 /// Who hears of changes in the namespaces of a host, by their names.
 #[derive(Debug, Default)]
 pub(super) struct Ears {
@@ -17,14 +20,14 @@ pub(super) struct Ears {
 }
 
 impl Ears {
-    /// Listens in these namespaces, and in no others. What happened in one before that is not known.
-    fn listen<'a>(&mut self, namespaces: impl Iterator<Item = (String, &'a Netns)>) -> Result<()> {
+    /// Listens in these namespaces, and in no others; by `open`. What happened in one before that is not known.
+    fn listen<'a>(&mut self, namespaces: impl Iterator<Item = (String, &'a Netns, Open)>) -> Result<()> {
         let mut wanted = BTreeSet::new();
         let mut done = Ok(());
-        for (name, netns) in namespaces {
+        for (name, netns, open) in namespaces {
             if !self.all.contains_key(&name) {
                 self.stirred = true;
-                match Notices::new(netns) {
+                match open(netns) {
                     Ok(notices) => drop(self.all.insert(name.clone(), notices)),
                     Err(error) => done = Err(error),
                 }
@@ -59,11 +62,14 @@ impl Datapath {
 
     /// Listens in all namespaces of which something was made here. Where that is not possible they are looked at each time.
     pub(super) fn prick_up_ears(&mut self) {
-        let overlays = self.overlays.values().map(|overlay| (overlay.name.clone(), &overlay.netns));
+        // The tables of peers are there; nobody else's neighbours are the engine's.
+        let tables: Open = Notices::with_neighbours;
+        let overlays = self.overlays.values().map(|overlay| (overlay.name.clone(), &overlay.netns, tables));
+        let others: Open = Notices::new;
         let containers = self.sandboxes.containers();
         let attached = containers.iter().filter(|container| self.inside.contains_key(&container.sandbox));
-        let attached = attached.map(|container| (container.sandbox.namespace(), &container.netns));
-        let all = [(String::new(), &self.host)].into_iter().chain(overlays).chain(attached);
+        let attached = attached.map(|container| (container.sandbox.namespace(), &container.netns, others));
+        let all = [(String::new(), &self.host, others)].into_iter().chain(overlays).chain(attached);
         if let Err(error) = self.ears.listen(all) {
             tracing::debug!(host = self.host.name(), %error, "nobody hears of changes: they are looked for");
         }
