@@ -22,6 +22,14 @@ pub fn escaped(text: &str) -> String {
     xml
 }
 
+/// A text of at most so many characters: its beginning, if it is longer.
+pub fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
 /// Adds a piece.
 pub fn put(xml: &mut String, piece: Arguments<'_>) {
     // Writing to a string cannot fail.

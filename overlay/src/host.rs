@@ -1,6 +1,7 @@
 //! The host that an engine runs on, as the engine is given it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -92,6 +93,17 @@ impl Sandboxes {
     /// Enters an overlay's namespace.
     pub fn insert(&self, name: &str, netns: Netns) {
         self.0.all.send_modify(|all| drop(all.insert(name.to_owned(), Sandbox::Overlay(netns))));
+    }
+
+    /// Enters an overlay's namespace, unless there is one of that name; whether it did.
+    pub fn insert_new(&self, name: &str, netns: Netns) -> bool {
+        self.0.all.send_if_modified(|all| match all.entry(name.to_owned()) {
+            Entry::Vacant(free) => {
+                free.insert(Sandbox::Overlay(netns));
+                true
+            }
+            Entry::Occupied(_) => false,
+        })
     }
 
     /// Enters a container, under its sandbox's name. Joining does so too.

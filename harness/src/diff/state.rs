@@ -142,8 +142,11 @@ impl State {
             // A state ends with what it has done; a policy does nothing itself.
             let done = line.rsplit_once(": ").filter(|(_, done)| done.contains(" packets"));
             let (said, done) = done.unwrap_or((line, ""));
-            let packets = done.split(' ').next().and_then(|number| number.parse().ok());
-            let counts = packets.map(|packets| ("packets", packets));
+            // `12 packets, 3 forged`
+            let counts = done.split(", ").filter_map(|part| {
+                let (number, of) = part.split_once(' ')?;
+                Some((of, number.parse().ok()?))
+            });
             self.insert(object(Kind::Ipsec, said.to_owned()), Entry::default().counting(counts));
         }
     }

@@ -48,15 +48,22 @@ impl View {
         diff(&before.state, &self.state, TAKE).changes
     }
 
+    /// Whether more comes with this than kernels tell: with a link that goes, or is off, go its routes of IPv4 (`fib_table_flush` says
+    /// nothing), and what is at one that is renamed is called otherwise. Then it has to be looked at.
+    pub(crate) fn is_part(&self, notice: &Notice) -> bool {
+        let Noticed::Link(link) = &notice.what else { return false };
+        let before = self.links.by_index(link.index);
+        notice.gone || before.is_some_and(|before| before.name != link.name || (before.up && !link.up))
+    }
+
     /// The kernel tells this. `None`: it is as it was, for all that is known here; kernels say the same again.
     pub(crate) fn told(&mut self, notice: &Notice) -> Option<Change> {
         let gone = notice.gone;
         let (kind, called, entry) = match &notice.what {
             Noticed::Link(link) => {
-                let before = self.links.by_index(link.index).map(|before| before.name.clone());
-                if let Some(before) = before.filter(|before| *before != link.name) {
-                    // It is called otherwise from now on.
-                    self.state.objects.remove(&self.object(Kind::Link, before));
+                if self.links.by_index(link.index).is_some_and(|before| before.name != link.name) {
+                    // It, and all that is at it, is told of by a look.
+                    return None;
                 }
                 self.links.links.retain(|other| other.index != link.index);
                 let entry = of_link(link, &self.links);
@@ -73,17 +80,16 @@ impl View {
             Noticed::Missed(miss) => return Some(self.missed(miss)),
         };
         let object = self.object(kind, called);
-        if gone { self.went(object, &entry) } else { self.came(object, entry) }
+        if gone { self.went(object, &entry) } else { self.came(object, entry, notice.replaces) }
     }
 
-    fn came(&mut self, object: Object, entry: Entry) -> Option<Change> {
+    fn came(&mut self, object: Object, entry: Entry, replaces: bool) -> Option<Change> {
         let entries = self.state.objects.entry(object.clone()).or_default();
         if entries.iter().any(|known| known.fields == entry.fields) {
             return None;
         }
-        let several = object.kind == Kind::Fdb && object.name.starts_with(ANY);
         let change = match entries.first() {
-            Some(known) if !several => {
+            Some(known) if replaces || !may_be_several(&object) => {
                 let fields = fields(&known.fields, &entry.fields);
                 entries.clear();
                 Change { object, what: What::Changed, fields }
@@ -99,10 +105,8 @@ impl View {
     /// Of a link that is gone it is told that it is off before; of what has no name of its own, how it was at last.
     fn went(&mut self, object: Object, entry: &Entry) -> Option<Change> {
         let entries = self.state.objects.get_mut(&object)?;
-        let which = entries.iter().position(|known| known.fields == entry.fields).unwrap_or_default();
-        if which >= entries.len() {
-            return None;
-        }
+        let same = entries.iter().position(|known| known.fields == entry.fields);
+        let which = same.or_else(|| (!may_be_several(&object) && !entries.is_empty()).then_some(0))?;
         let known = entries.remove(which);
         if entries.is_empty() {
             self.state.objects.remove(&object);
@@ -122,6 +126,11 @@ impl View {
     fn object(&self, kind: Kind, name: String) -> Object {
         Object { namespace: self.name.clone(), kind, name }
     }
+}
+
+/// Whether there may be several of one name: places where all MACs may be that are not known, routes to one destination.
+fn may_be_several(object: &Object) -> bool {
+    object.kind == Kind::Route || (object.kind == Kind::Fdb && object.name.starts_with(ANY))
 }
 
 fn with(kind: Kind, (called, entry): (String, Entry)) -> (Kind, String, Entry) {

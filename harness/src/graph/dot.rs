@@ -1,8 +1,7 @@
 //! A graph for Graphviz. Pure.
 
-use std::fmt::Write;
-
 use super::model::{Graph, Join, Room};
+use crate::xml::put;
 
 /// Containers hang from their overlays, hosts from the tunnels.
 const HEAD: &str = "graph lab {\n  rankdir=TB; compound=true; splines=true; nodesep=0.3; ranksep=0.5;\n  \
@@ -12,7 +11,9 @@ const HEAD: &str = "graph lab {\n  rankdir=TB; compound=true; splines=true; node
 
 pub(super) fn show(graph: &Graph) -> String {
     let mut out = String::from(HEAD);
-    put(&mut out, format_args!("  label={};\n", quoted(&format!("lab {}", graph.name))));
+    let faults = graph.faults.iter().map(|fault| fault.what.clone());
+    let label: Vec<String> = [format!("lab {}", graph.name)].into_iter().chain(faults).collect();
+    put(&mut out, format_args!("  label={};\n", quoted(&label.join("\n"))));
     for segment in &graph.segments {
         let label = format!("{}\n{}", segment.title(), segment.subtitle());
         put(&mut out, format_args!("  {} [shape=ellipse, label={}];\n", quoted(&segment.id), quoted(&label)));
@@ -88,9 +89,4 @@ fn quoted(text: &str) -> String {
     }
     out.push('"');
     out
-}
-
-fn put(out: &mut String, piece: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = out.write_fmt(piece);
 }

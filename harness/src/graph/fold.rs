@@ -60,6 +60,7 @@ impl Host {
         notes.extend(its(RoomKind::Overlay).map(|room| format!("on {}", room.title)));
         let containers: Vec<&str> = its(RoomKind::Container).map(|room| room.title.as_str()).collect();
         notes.extend(names(&containers));
+        notes.extend(self.lost.iter().map(|name| format!("{name} lost")));
         let (id, title) = (own.id.clone(), self.name.clone());
         Some(Room { id, kind: RoomKind::Folded, title, notes, interfaces: interfaces.collect() })
     }

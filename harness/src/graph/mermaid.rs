@@ -1,12 +1,15 @@
 //! A graph as a Mermaid flowchart. Pure.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use super::model::{Graph, Join, Room};
+use crate::xml::put;
 
 pub(super) fn show(graph: &Graph) -> String {
-    let mut out = String::from("flowchart TB\n");
+    let faults = graph.faults.iter().map(|fault| fault.what.as_str());
+    let title: Vec<&str> = [graph.name.as_str()].into_iter().chain(faults).collect();
+    // A comment, which ends with its line; a directive could be in it, too.
+    let mut out = format!("flowchart TB\n%% lab {}\n", escaped(&title.join("; ")));
     // Mermaid's own ids: names may be its words, or hold what its grammar does not.
     let interfaces = graph.interfaces().map(|(_, interface)| interface.id.as_str());
     let all = interfaces.chain(graph.segments.iter().map(|segment| segment.id.as_str()));
@@ -89,9 +92,4 @@ fn escaped(text: &str) -> String {
         }
     }
     out
-}
-
-fn put(out: &mut String, piece: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = out.write_fmt(piece);
 }

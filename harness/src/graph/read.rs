@@ -148,11 +148,14 @@ fn segments(seen: &[Seen<'_>]) -> Vec<Segment> {
                 id: segment_id(vxlan.vni),
                 vni: vxlan.vni,
                 port: vxlan.port,
-                // Of a network that the store has told of, the title is its name.
-                network: (room.notes.first().is_some_and(|note| note.contains('-')))
-                    .then(|| room.title.clone()),
+                network: None,
                 subnets: Vec::new(),
             });
+            // Of a network that the store has told of, the title is its name; not each namespace with its VNI is one's.
+            let is_known = room.notes.first().is_some_and(|note| note.contains('-'));
+            if segment.network.is_none() && is_known {
+                segment.network = Some(room.title.clone());
+            }
             let bridge = holds.addresses.iter().filter(|address| Some(address.dev) == link.master);
             for address in bridge {
                 let subnet = address.net.trunc().to_string();

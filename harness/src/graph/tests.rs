@@ -130,7 +130,7 @@ fn names_mean_nothing_to_the_formats_they_are_written_in() {
         assert!(!shown.contains('\u{1b}'), "{format}");
         assert!(format == Format::Text || format == Format::Dot || !shown.contains("<img"), "{format}");
         assert!(format != Format::Dot || !shown.contains("alert(1)>\"]"), "{shown}");
-        assert!(format != Format::Mermaid || !shown.contains("%%"), "{shown}");
+        assert!(format != Format::Mermaid || shown.matches("%%").count() == 1, "{shown}");
     }
 }
 

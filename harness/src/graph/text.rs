@@ -1,6 +1,6 @@
 //! A graph in lines, for a terminal. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::model::{Graph, Interface, Join, Room, RoomKind, Segment};
 
@@ -66,18 +66,19 @@ fn show_room(lines: &mut Vec<String>, room: &Room, last: bool, joined: &Joined<'
 
 /// Bridges with their ports below them; then all others.
 fn show_interfaces(lines: &mut Vec<String>, room: &Room, before: &str, joined: &Joined<'_>) {
-    let ports_of = |bridge: &Interface| -> Vec<&Interface> {
+    let is_bridge = |interface: &&Interface| interface.kind.as_deref() == Some("bridge");
+    let ids_of = |bridge: &Interface| {
         let its = joined.get(bridge.id.as_str()).into_iter().flatten();
-        let its: Vec<&str> = its.filter(|(join, _)| *join == Join::Port).map(|(_, id)| *id).collect();
-        room.interfaces.iter().filter(|port| its.contains(&port.id.as_str())).collect()
+        its.filter(|(join, _)| *join == Join::Port).map(|(_, id)| *id).collect::<BTreeSet<&str>>()
     };
-    let is_bridge = |interface: &Interface| interface.kind.as_deref() == Some("bridge");
-    let is_port = |interface: &Interface| {
-        room.interfaces
-            .iter()
-            .any(|bridge| is_bridge(bridge) && ports_of(bridge).iter().any(|port| port.id == interface.id))
+    let ports_of = |bridge: &Interface| -> Vec<&Interface> {
+        let its = ids_of(bridge);
+        room.interfaces.iter().filter(|port| its.contains(port.id.as_str())).collect()
     };
-    let outer: Vec<&Interface> = room.interfaces.iter().filter(|one| !is_port(one)).collect();
+    // Once for all: a switch has a thousand.
+    let ports: BTreeSet<&str> = room.interfaces.iter().filter(is_bridge).flat_map(ids_of).collect();
+    let outer: Vec<&Interface> =
+        room.interfaces.iter().filter(|one| !ports.contains(one.id.as_str())).collect();
     for (number, interface) in outer.iter().enumerate() {
         let last = number + 1 == outer.len();
         lines.push(format!("{before}{}{}", branch(last), show_interface(interface, joined)));

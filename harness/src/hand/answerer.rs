@@ -1,6 +1,6 @@
 //! Who answers what vxlan devices miss, from the store, as the article's daemons do: a look-up, an entry, and nothing after that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::{MutexGuard, PoisonError};
 
@@ -8,13 +8,14 @@ use kernel::rtnl::{Miss, MissStream, Misses};
 use kernel::{Batch, Mac, Netns, Rtnl};
 use tokio::task::JoinHandle;
 
+use super::ByHand;
 use crate::error::{Error, Kind, Result};
 use crate::host::blocking;
 use crate::lab::{Lab, WeakLab};
 
 /// Somebody who answers, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Answerer(JoinHandle<()>);
+pub(super) struct Answerer(JoinHandle<()>);
 
 impl Drop for Answerer {
     fn drop(&mut self) {
@@ -22,8 +23,8 @@ impl Drop for Answerer {
     }
 }
 
-/// All who answer, by where.
-pub(crate) type Answerers = BTreeMap<String, Answerer>;
+/// All who answer, by the inode of the namespace where they do: it may have several names.
+pub(super) type Answerers = BTreeMap<u64, Answerer>;
 
 impl Answerer {
     /// From when this returns on.
@@ -82,21 +83,45 @@ async fn look_up(lab: &Lab, miss: &Miss, prefix: &str) -> Result<Option<(Batch<'
 }
 
 impl Lab {
-    pub(super) fn keep_answerer(&self, at: &str, answerer: Answerer) -> Result<()> {
+    pub(super) fn keep_answerer(&self, at: &str, inode: u64, answerer: Answerer) -> Result<()> {
         let mut all = self.answerers();
-        if all.contains_key(at) {
+        if all.get(&inode).is_some_and(|other| !other.0.is_finished()) {
             return Err(Error::new(Kind::Refused, format_args!("somebody answers in {at} already")));
         }
-        all.insert(at.to_owned(), answerer);
+        all.insert(inode, answerer);
         Ok(())
     }
 
-    pub(super) fn end_answerer(&self, at: &str) -> Result<()> {
+    pub(super) fn end_answerer(&self, at: &str, inode: u64) -> Result<()> {
         let none = || Error::new(Kind::NoSuch, format_args!("nobody answers in {at}"));
-        self.answerers().remove(at).map(drop).ok_or_else(none)
+        self.answerers().remove(&inode).map(drop).ok_or_else(none)
+    }
+
+    /// Ends those whose namespaces are gone: they would keep them.
+    pub(crate) fn dismiss_answerers(&self) -> Result<()> {
+        if self.answerers().is_empty() {
+            return Ok(());
+        }
+        let rooms = self.rooms(None)?.into_iter();
+        let there = rooms.map(|(_, netns)| netns.inode()).collect::<kernel::Result<BTreeSet<u64>>>()?;
+        self.answerers().retain(|inode, _| there.contains(inode));
+        Ok(())
     }
 
     fn answerers(&self) -> MutexGuard<'_, Answerers> {
-        self.answerers_slot().lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_hand().answerers()
+    }
+}
+
+impl ByHand {
+    /// Ends those who answer in these namespaces.
+    pub(crate) fn dismiss<'a>(&self, gone: impl Iterator<Item = &'a Netns>) {
+        // Of one that is closed already nobody answers.
+        let gone: BTreeSet<u64> = gone.filter_map(|netns| netns.inode().ok()).collect();
+        self.answerers().retain(|inode, _| !gone.contains(inode));
+    }
+
+    fn answerers(&self) -> MutexGuard<'_, Answerers> {
+        self.answerers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

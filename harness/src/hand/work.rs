@@ -3,8 +3,8 @@
 use std::os::fd::AsFd;
 
 use kernel::nft::{Action, Chain, Family, Hook, Match, Nft, Rule, Table};
-use kernel::rtnl::Link;
 use kernel::{Batch, Netns, NewLink, NewVxlan, Rtnl};
+use overlay::Sandbox;
 
 use super::answerer::Answerer;
 use super::request::{Leg, Make, Unmake};
@@ -12,9 +12,6 @@ use crate::error::{Error, Kind, Result};
 use crate::host::blocking;
 use crate::lab::Lab;
 
-/// What links are numbered from: behind all that engines and the lab number (Docker's names of interfaces go on by one, and nobody has
-/// hundreds of thousands).
-const FIRST_INDEX: u32 = 900_000;
 /// What the tables of rules that are made by hand begin with; each rule has one, so that none takes another's place.
 const TABLE: &str = "by-hand";
 /// When masquerading is done: `srcnat`, `NF_IP_PRI_NAT_SRC` of `linux/netfilter_ipv4.h`.
@@ -23,6 +20,7 @@ const SOURCE_NAT: i32 = 100;
 impl Lab {
     /// Makes something by hand.
     pub async fn make(&self, make: &Make) -> Result<()> {
+        let numbers = self.by_hand().numbers.clone();
         match make {
             Make::Namespace { host, name } => self.make_namespace(host, name).await,
             Make::Bridge(leg) => {
@@ -30,18 +28,18 @@ impl Lab {
                 let (leg, master) = (leg.clone(), self.master(leg).await?);
                 blocking(move || {
                     let rtnl = Rtnl::new(&netns)?;
-                    let index = free(&[&rtnl.links()?]);
+                    let index = numbers.draw(&[&rtnl.links()?]);
                     rtnl.apply(&Batch::new().bridge(&dressed(&leg, index)))?;
                     join(&rtnl, &leg, index, master)
                 })
                 .await
             }
             Make::Vxlan { host, leg, settings } => {
-                let (from, netns) = (self.room(host)?, self.room(&leg.at)?);
+                let (from, netns) = (self.known_host(host)?.alive()?.netns.clone(), self.room(&leg.at)?);
                 let (leg, master, settings) = (leg.clone(), self.master(leg).await?, settings.0.clone());
                 blocking(move || {
                     let (there, inside) = (Rtnl::new(&from)?, Rtnl::new(&netns)?);
-                    let index = free(&[&there.links()?, &inside.links()?]);
+                    let index = numbers.draw(&[&there.links()?, &inside.links()?]);
                     let vxlan = NewVxlan { link: dressed(&leg, index), settings };
                     there.apply(&Batch::new().vxlan(&vxlan, Some(netns.as_fd())))?;
                     join(&inside, &leg, index, master)
@@ -54,7 +52,7 @@ impl Lab {
                 let (leg, peer) = (leg.clone(), peer.clone());
                 blocking(move || {
                     let (near, far) = (Rtnl::new(&here)?, Rtnl::new(&there)?);
-                    let index = free(&[&near.links()?, &far.links()?]);
+                    let index = numbers.draw(&[&near.links()?, &far.links()?]);
                     let pair = (dressed(&leg, index), dressed(&peer, index + 1));
                     near.apply(&Batch::new().veth(&pair.0, &pair.1, Some(there.as_fd())))?;
                     join(&far, &peer, index + 1, masters.1)?;
@@ -75,7 +73,8 @@ impl Lab {
                 let route = move || {
                     let rtnl = Rtnl::new(&netns)?;
                     let holds = rtnl.dump()?;
-                    let near = holds.addresses.iter().find(|address| address.net.contains(&via));
+                    let near = holds.addresses.iter().filter(|address| address.net.contains(&via));
+                    let near = near.max_by_key(|address| address.net.prefix_len());
                     // Where there is no way to it, the kernel says so in its own words.
                     let dev = near.map_or(1, |address| address.dev);
                     let batch = match (to, via) {
@@ -93,6 +92,7 @@ impl Lab {
                 blocking(move || netns.set_sysctl(&key, &value)).await
             }
             Make::Masquerade { at, out, source } => {
+                self.change(at, out, |batch, _| batch).await?;
                 let netns = self.room(at)?;
                 let matches = vec![Match::Source(*source), Match::Out(out.clone())];
                 let rule = Rule::when(matches, Action::Masquerade);
@@ -108,8 +108,10 @@ impl Lab {
                 blocking(move || Nft::new(&netns)?.replace(&table)).await
             }
             Make::Answerer { at, prefix } => {
-                let answerer = Answerer::start(self.downgrade(), self.room(at)?, at, prefix).await?;
-                self.keep_answerer(at, answerer)
+                let netns = self.room(at)?;
+                let inode = netns.inode()?;
+                let answerer = Answerer::start(self.downgrade(), netns, at, prefix).await?;
+                self.keep_answerer(at, inode, answerer)
             }
         }
     }
@@ -130,7 +132,7 @@ impl Lab {
                 let mac = *mac;
                 self.change(at, dev, move |batch, dev| batch.remove_fdb(dev, mac, None)).await
             }
-            Unmake::Answerer { at } => self.end_answerer(at),
+            Unmake::Answerer { at } => self.end_answerer(at, self.room(at)?.inode()?),
         }
     }
 
@@ -168,10 +170,12 @@ impl Lab {
     }
 
     async fn make_namespace(&self, host: &str, name: &str) -> Result<()> {
-        let alive = self.known_host(host)?.alive()?;
+        let known = self.known_host(host)?;
+        let alive = known.alive()?;
+        let taken =
+            || Error::new(Kind::Refused, format_args!("host {host} has a namespace `{name}` already"));
         if alive.sandboxes.get(name).is_some() {
-            let taken = format_args!("host {host} has a namespace `{name}` already");
-            return Err(Error::new(Kind::Refused, taken));
+            return Err(taken());
         }
         let called = name.to_owned();
         let netns = blocking(move || {
@@ -180,29 +184,36 @@ impl Lab {
             Ok(netns)
         })
         .await?;
-        alive.sandboxes.insert(name, netns);
+        // Another one may have been made meanwhile.
+        if !alive.sandboxes.insert_new(name, netns) {
+            return Err(taken());
+        }
+        known.pin()?;
         self.events().say("namespace", format_args!("{name} on {host} is there"));
         Ok(())
     }
 
     fn unmake_namespace(&self, host: &str, name: &str) -> Result<()> {
-        let alive = self.known_host(host)?.alive()?;
-        let gone = alive.sandboxes.remove(name);
-        if gone.is_none() {
-            let known = alive.sandboxes.list();
-            return Err(Error::no_such("namespace", name, known.iter().map(|(name, _)| name.as_str())));
+        let known = self.known_host(host)?;
+        let alive = known.alive()?;
+        match alive.sandboxes.get(name) {
+            None => {
+                let all = alive.sandboxes.list();
+                return Err(Error::no_such("namespace", name, all.iter().map(|(name, _)| name.as_str())));
+            }
+            Some(Sandbox::Container(_)) => {
+                let whose =
+                    format_args!("{name} on {host} is a container's: `lab container rm` takes it away");
+                return Err(Error::new(Kind::Refused, whose));
+            }
+            Some(Sandbox::Overlay(_)) => drop(alive.sandboxes.remove(name)),
         }
+        known.pin()?;
         // Whoever answers there would keep it.
-        let _ = self.end_answerer(&format!("{host}/{name}"));
+        self.dismiss_answerers()?;
         self.events().say("namespace", format_args!("{name} on {host} is gone"));
         Ok(())
     }
-}
-
-/// A number that no link has in any of these namespaces.
-fn free(all: &[&[Link]]) -> u32 {
-    let most = all.iter().flat_map(|links| links.iter()).map(|link| link.index).max().unwrap_or_default();
-    (most + 1).max(FIRST_INDEX)
 }
 
 /// Without its bridge: it can be a port only once it is where that is.

@@ -20,6 +20,7 @@ use crate::consul::{Ills, Trace};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
+use crate::hand::ByHand;
 use crate::host::{Death, Host, blocking};
 use crate::probe::lacking_inside;
 use crate::topology::{self, Topology};
@@ -203,8 +204,10 @@ impl Lab {
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
         let mut rng = fastrand::Rng::with_seed(self.seed_of(&format!("container {name} {number}")));
         let label = name.to_owned();
+        let settings = self.topology().crowded();
         let netns = blocking(move || {
             let netns = Netns::new(&label)?;
+            netns.set_sysctls(settings)?;
             Rtnl::new(&netns)?.apply(&Batch::new().up(1, "lo"))?;
             Ok(netns)
         });
@@ -282,22 +285,17 @@ pub(super) fn taken(slot: &Slot) -> Error {
 async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: &mut Clock) -> Result<Inner> {
     let underlay = topology.underlay.clone();
     let gateway = (!underlay.internet.is_empty()).then_some(underlay.gateway);
-    let specs = topology.hosts.clone();
+    let (specs, settings) = (topology.hosts.clone(), topology.crowded());
     let mut plugs = Vec::new();
     for (number, spec) in (0..).zip(&specs) {
-        let known = topology.acquainted(spec);
-        plugs.push(Plug { name: spec.name.to_string(), port: Port(number), ip: spec.ip, gateway, known });
+        let (name, known) = (spec.name.to_string(), topology.acquainted(spec));
+        plugs.push(Plug { name, port: Port(number), ip: spec.ip, gateway, known, settings });
     }
     let ports: BTreeMap<String, Port> = plugs.iter().map(|plug| (plug.name.clone(), plug.port)).collect();
     if gateway.is_some() {
         let port = Port(u32::try_from(plugs.len()).unwrap_or(u32::MAX));
-        plugs.push(Plug {
-            name: "internet".to_owned(),
-            port,
-            ip: underlay.gateway,
-            gateway: None,
-            known: vec![],
-        });
+        let (name, known) = ("internet".to_owned(), Vec::new());
+        plugs.push(Plug { name, port, ip: underlay.gateway, gateway: None, known, settings });
     }
     let built = tokio::task::spawn_blocking({
         let underlay = underlay.clone();
@@ -335,7 +333,7 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         ills: Ills::default(),
         disk: OnceLock::new(),
         faults: Mutex::default(),
-        answerers: Mutex::default(),
+        by_hand: ByHand::default(),
         injecting: tokio::sync::Mutex::default(),
         conforming: tokio::sync::Mutex::default(),
     })

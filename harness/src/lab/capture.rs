@@ -7,7 +7,7 @@ use kernel::Netns;
 
 use super::Lab;
 use crate::capture::{Capture, Interfaces, Kept, Notes, Order, Recorder, Request, Sink, Spot};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::host::blocking;
 use crate::underlay::Fabric;
 
@@ -107,10 +107,12 @@ impl Lab {
     /// The namespace that is so called: `docker0`, `C0`, `docker0/overns`, `docker0/demonet`.
     pub(crate) fn room(&self, at: &str) -> Result<Netns> {
         let spot = self.spot(at)?;
-        match spot.links {
-            None => Ok(spot.netns),
-            Some(_) => Err(Error::new(Kind::NoSuch, format_args!("{at} is no namespace"))),
+        if spot.links.is_none() {
+            return Ok(spot.netns);
         }
+        // What is behind the slash was taken for an interface.
+        let rooms = self.named_rooms()?;
+        Err(Error::no_such("namespace", at, rooms.iter().map(|(alias, ..)| alias.as_str())))
     }
 
     /// What overlays of hosts are called by beside their namespaces' names: `docker0/1-620dd59483` is `docker0/demonet`.
@@ -138,6 +140,8 @@ impl Lab {
                 );
                 all.push((name.clone(), name, netns));
             }
+            // What its own programs have named, as `ip netns add` does.
+            all.extend(self.named(host.name())?.into_iter().map(|(name, netns)| (name.clone(), name, netns)));
         }
         Ok(all)
     }

@@ -39,6 +39,8 @@ pub struct Chronicle {
     store: Option<Reader<crate::consul::Traced>>,
     netlink: Option<Reader<Event>>,
     _hearing: Option<Arc<Hearing>>,
+    /// How many were forgotten before they were read.
+    forgotten: u64,
 }
 
 /// A ring, and how far it was read.
@@ -54,10 +56,13 @@ impl<T: Item + Into<Event>> Reader<T> {
         Reader { ring: ring.clone(), from: if from_now { ring.next() } else { 0 } }
     }
 
-    fn take(&mut self) -> Vec<Event> {
+    /// What has come, and how much that has come is forgotten already.
+    fn take(&mut self) -> (Vec<Event>, u64) {
         let (more, next) = self.ring.since(self.from);
+        let come = next - self.from;
         self.from = next;
-        more.into_iter().map(Into::into).collect()
+        let forgotten = come.saturating_sub(more.len() as u64);
+        (more.into_iter().map(Into::into).collect(), forgotten)
     }
 
     /// Waits until there is more; whether there will ever be.
@@ -78,14 +83,17 @@ impl Lab {
     /// What was said so far by these, and what will be. Kernels are listened to from now on; what they told before is known only if
     /// somebody has listened.
     pub async fn chronicle(&self, sources: Sources) -> Result<Chronicle> {
-        let hearing = if sources.netlink { Some(self.hear().await?) } else { None };
-        Ok(self.read(sources, hearing, false))
+        self.listen(sources, false).await
     }
 
     /// The same, only from now on.
     pub(crate) async fn chronicle_from_now(&self, sources: Sources) -> Result<Chronicle> {
+        self.listen(sources, true).await
+    }
+
+    async fn listen(&self, sources: Sources, from_now: bool) -> Result<Chronicle> {
         let hearing = if sources.netlink { Some(self.hear().await?) } else { None };
-        Ok(self.read(sources, hearing, true))
+        Ok(self.read(sources, hearing, from_now))
     }
 
     /// What was said so far, without listening to anybody who is not listened to. That kernels are not is an error, unless simply all
@@ -100,9 +108,10 @@ impl Lab {
         Ok(self.read(sources, heard, false).so_far())
     }
 
-    /// All that is known of what was said.
-    pub(crate) fn all_said(&self) -> Vec<Event> {
-        self.read(Sources::ALL, self.heard(), false).so_far()
+    /// All that is known of what was said, and how many are forgotten.
+    pub(crate) fn all_said(&self) -> (Vec<Event>, u64) {
+        let mut chronicle = self.read(Sources::ALL, self.heard(), false);
+        (chronicle.so_far(), chronicle.forgotten())
     }
 
     fn read(&self, sources: Sources, hearing: Option<Arc<Hearing>>, from_now: bool) -> Chronicle {
@@ -115,6 +124,7 @@ impl Lab {
             store: sources.store.then(|| Reader::new(trace, from_now)),
             netlink: notices.map(|notices| Reader::new(notices, from_now)),
             _hearing: hearing,
+            forgotten: 0,
         }
     }
 }
@@ -122,13 +132,25 @@ impl Lab {
 impl Chronicle {
     /// What was said since it was last asked; perhaps nothing.
     pub fn so_far(&mut self) -> Vec<Event> {
-        let mut all = self.events.take();
-        all.extend(self.engine.iter_mut().flat_map(Reader::take));
-        all.extend(self.store.iter_mut().flat_map(Reader::take));
-        all.extend(self.netlink.iter_mut().flat_map(Reader::take));
+        let read = [
+            Some(self.events.take()),
+            self.engine.as_mut().map(Reader::take),
+            self.store.as_mut().map(Reader::take),
+            self.netlink.as_mut().map(Reader::take),
+        ];
+        let mut all = Vec::new();
+        for (events, forgotten) in read.into_iter().flatten() {
+            all.extend(events);
+            self.forgotten += forgotten;
+        }
         // Stable: what came in one millisecond from one source stays in order.
         all.sort_by(|one, other| one.at.cmp(&other.at));
         all
+    }
+
+    /// How many were said that it could not tell of: of each source the last mebibyte is kept.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// The same, but waits until that is something; nothing if nothing will ever come.

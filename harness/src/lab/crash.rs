@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError};
 
+use kernel::Netns;
+
 use super::{Inner, Lab, Slot};
 use crate::error::Result;
 use crate::host::{Alive, Host};
@@ -30,7 +32,9 @@ impl Inner {
         // The rest is done in any case: half a crash is none.
         let crashed = host.crash(life);
         if !matches!(crashed, Ok(false)) {
-            give_up_connections(life);
+            let gone = namespaces(life);
+            give_up_connections(&gone);
+            self.by_hand.dismiss(gone.iter());
             self.crash_store(host);
             // With these go the last descriptors of the host's containers.
             drop(self.lose(host));
@@ -56,11 +60,16 @@ impl Inner {
     }
 }
 
+/// All that a host has: its own, and those of its overlays and containers.
+fn namespaces(life: &Alive) -> Vec<Netns> {
+    let others = life.sandboxes.list().into_iter().map(|(_, netns)| netns);
+    others.chain([life.netns.clone()]).collect()
+}
+
 /// What was connected is closed by now or will be in a moment, and no answer to its FIN can come. The kernel would ask for
 /// it again for minutes, and hold the namespace as long.
-fn give_up_connections(life: &Alive) {
-    let others = life.sandboxes.list().into_iter().map(|(_, netns)| netns);
-    for netns in others.chain([life.netns.clone()]) {
+fn give_up_connections(gone: &[Netns]) {
+    for netns in gone {
         // How often it asks (`tcp_orphan_retries`, ip-sysctl.rst). One is the fewest; it takes about a second. A namespace
         // that cannot be entered any more has nothing to give up.
         let _ = netns.set_sysctl("ipv4/tcp_orphan_retries", "1");

@@ -110,7 +110,9 @@ impl Rooms {
         }
         let all = std::mem::take(&mut self.all);
         for (inode, room) in all {
-            if wanted.remove(&inode).is_some() {
+            if room.task.is_finished() {
+                // It could not be listened to any more, and is again, if it is there still.
+            } else if wanted.remove(&inode).is_some() {
                 self.all.insert(inode, room);
             } else {
                 room.task.abort();
@@ -149,11 +151,13 @@ async fn open(netns: Netns) -> Result<(NewsStream, Snapshot)> {
 /// Says what the kernel of one namespace tells.
 async fn listen(mut view: View, news: NewsStream, netns: Netns, notices: Events) {
     while let Ok((told, overflowed)) = news.next().await {
-        for change in told.iter().filter_map(|notice| view.told(notice)) {
-            notices.push(Event::from(change));
+        let mut all = !overflowed;
+        for notice in &told {
+            all &= !view.is_part(notice);
+            view.told(notice).into_iter().for_each(|change| notices.push(Event::from(change)));
         }
-        if overflowed {
-            // Some of it was lost, so it is looked at.
+        if !all {
+            // Some of it was lost, or is never told, so it is looked at.
             let there = netns.clone();
             let Ok(holds) = blocking(move || Rtnl::new(&there)?.dump()).await else { return };
             view.resynced(holds).into_iter().for_each(|change| notices.push(Event::from(change)));

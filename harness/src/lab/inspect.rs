@@ -157,7 +157,7 @@ impl Lab {
     }
 
     /// The namespaces that a host's own programs have named.
-    fn named(&self, host: &str) -> Result<Vec<(String, Netns)>> {
+    pub(super) fn named(&self, host: &str) -> Result<Vec<(String, Netns)>> {
         let named = self.known_host(host)?.named()?;
         Ok(named.into_iter().map(|(name, netns)| (format!("{host}/{name}"), netns)).collect())
     }

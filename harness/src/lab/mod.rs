@@ -39,7 +39,7 @@ use crate::consul::{Ills, Trace, Traced};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
 use crate::events::Events;
-use crate::hand::Answerers;
+use crate::hand::ByHand;
 use crate::host::Host;
 use crate::topology::{self, Topology};
 use crate::underlay::{Fabric, Outside, Port};
@@ -98,8 +98,7 @@ pub(crate) struct Inner {
     /// How many containers have been started.
     started: AtomicU64,
     faults: Mutex<fault::Faults>,
-    /// Who answers misses, where somebody was made to.
-    answerers: Mutex<Answerers>,
+    by_hand: ByHand,
     /// Held while a fault comes or goes.
     injecting: tokio::sync::Mutex<()>,
     /// Held while switch and wires are made what the faults ask for; the VNIs learnt so far.
@@ -141,9 +140,9 @@ impl Lab {
         WeakLab(Arc::downgrade(&self.0))
     }
 
-    /// Who answers misses.
-    pub(crate) fn answerers_slot(&self) -> &Mutex<Answerers> {
-        &self.0.answerers
+    /// What it has that was made by hand, and that no kernel keeps.
+    pub(crate) fn by_hand(&self) -> &ByHand {
+        &self.0.by_hand
     }
 
     /// What engines did of their own accord so far: changes that they applied.

@@ -141,6 +141,8 @@ impl Lab {
 
     async fn changed(&self, container: &str) -> Result<()> {
         self.known_container(container)?.host.pin()?;
+        // An overlay that its last container has left is gone.
+        self.dismiss_answerers()?;
         self.settle().await
     }
 
@@ -257,7 +259,8 @@ impl Lab {
             }
         }
         container.host.alive()?.sandboxes.remove(&container.this.sandbox.namespace());
-        container.host.pin()
+        container.host.pin()?;
+        self.dismiss_answerers()
     }
 
     /// Crosses a container out.

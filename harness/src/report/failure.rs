@@ -44,8 +44,8 @@ impl Bundle {
         let shown = history.iter().map(|event| human.show(event)).collect();
         bundle.add("run.txt", shown);
         bundle.add("run.jsonl", lines(history));
-        let said = lab.all_said();
-        bundle.add("timeline.txt", timeline(lab, &said).await);
+        let (said, forgotten) = lab.all_said();
+        bundle.add("timeline.txt", timeline(lab, &said, forgotten).await);
         bundle.add("timeline.svg", picture(lab, &said));
         bundle.add("events.jsonl", lines(&lab.events().since(0).0));
         bundle.add("trace.jsonl", lines(&lab.trace().since(0).0));

@@ -144,8 +144,13 @@ pub enum Outcome {
     },
     /// What has changed, each in a line.
     Changes(Vec<String>),
-    /// What was said, each in a line.
-    Events(Vec<String>),
+    /// What was said.
+    Events {
+        /// Each in a line.
+        said: Vec<String>,
+        /// How many there were beside them that were forgotten before they were read.
+        forgotten: u64,
+    },
     /// A name was looked up: what it has, or why that is not known.
     Found(Result<Vec<String>, String>),
     /// A request: what it shows, or why it was refused.
@@ -214,10 +219,10 @@ impl Expect {
                 judge_value(*exists, value, found.as_deref())
             }
             (Self::Keys { present, absent }, Outcome::Keys(keys)) => {
-                judge_globs("key", present, absent, keys)
+                judge_globs(("a", "key"), present, absent, keys, 0)
             }
-            (Self::Events { present, absent }, Outcome::Events(events)) => {
-                judge_globs("event", present, absent, events)
+            (Self::Events { present, absent }, Outcome::Events { said, forgotten }) => {
+                judge_globs(("an", "event"), present, absent, said, *forgotten)
             }
             (Self::Requests { count }, Outcome::Requests { found, forgotten }) => judge_count(
                 "requests",
@@ -267,20 +272,12 @@ impl fmt::Display for Expect {
             Self::Value { exists: true, .. } => f.write_str("the key to be there"),
             Self::Value { exists: false, .. } => f.write_str("no such key"),
             Self::Keys { present, absent } => {
-                let present = present.iter().map(|glob| format!("a key {glob}"));
-                let all: Vec<String> =
-                    present.chain(absent.iter().map(|glob| format!("no key {glob}"))).collect();
-                f.write_str(if all.is_empty() { "a list of keys" } else { "" })?;
-                f.write_str(&all.join(", "))
+                f.write_str(&said_globs("a key", "no key", present, absent, "a list of keys"))
             }
             Self::Requests { count } => write!(f, "{count} such requests"),
             Self::Packets { count } => write!(f, "{count} such packets"),
             Self::Events { present, absent } => {
-                let present = present.iter().map(|glob| format!("an event {glob}"));
-                let all: Vec<String> =
-                    present.chain(absent.iter().map(|glob| format!("no event {glob}"))).collect();
-                f.write_str(if all.is_empty() { "the steps to hold" } else { "" })?;
-                f.write_str(&all.join(", "))
+                f.write_str(&said_globs("an event", "no event", present, absent, "the steps to hold"))
             }
             Self::Changes { all, .. } if all.is_empty() => f.write_str("nothing to change"),
             Self::Changes { all, .. } => f.write_str(&all.join(", ")),
@@ -290,6 +287,13 @@ impl fmt::Display for Expect {
             Self::Holds => f.write_str("it to hold"),
         }
     }
+}
+
+/// Globs that are to fit something, and those that are to fit nothing; what is expected where there are none.
+fn said_globs(some: &str, no: &str, present: &[String], absent: &[String], else_: &str) -> String {
+    let present = present.iter().map(|glob| format!("{some} {glob}"));
+    let all: Vec<String> = present.chain(absent.iter().map(|glob| format!("{no} {glob}"))).collect();
+    if all.is_empty() { else_.to_owned() } else { all.join(", ") }
 }
 
 fn judge_echoes(
@@ -394,16 +398,25 @@ fn judge_text(what: &str, conditions: &[Text], text: &str) -> Result<(), Mismatc
     }
 }
 
-/// Keys or events, each in a line.
-fn judge_globs(what: &str, present: &[String], absent: &[String], all: &[String]) -> Result<(), Mismatch> {
-    let article = if what == "event" { "an" } else { "a" };
+/// Keys or events, each in a line, and how many there were that are not known any more: what is to be absent may be among them.
+fn judge_globs(
+    (article, what): (&str, &str),
+    present: &[String],
+    absent: &[String],
+    all: &[String],
+    forgotten: u64,
+) -> Result<(), Mismatch> {
+    let lost = if forgotten > 0 { format!("{forgotten} more were forgotten; ") } else { String::new() };
     if let Some(glob) = present.iter().find(|glob| !all.iter().any(|one| fits(glob, one))) {
-        return mismatch(format!("{article} {what} {glob}"), shown(&all.join("\n")));
+        return mismatch(format!("{article} {what} {glob}"), format!("{lost}{}", shown(&all.join("\n"))));
     }
     let found = absent.iter().find_map(|glob| all.iter().find(|one| fits(glob, one)).map(|one| (glob, one)));
-    match found {
-        Some((glob, one)) => mismatch(format!("no {what} {glob}"), format!("the {what} {one}")),
-        None => Ok(()),
+    match (found, absent.first()) {
+        (Some((glob, one)), _) => mismatch(format!("no {what} {glob}"), format!("the {what} {one}")),
+        (None, Some(glob)) if forgotten > 0 => {
+            mismatch(format!("no {what} {glob}"), format!("{lost}it may have been among them"))
+        }
+        (None, _) => Ok(()),
     }
 }
 

@@ -6,8 +6,9 @@ use overlay::docker::VXLAN_AGEING;
 
 use super::facts::LONGEST_INTERFACE;
 use super::file::{LegTable, MakeTable, UnmakeTable, VethTable, VxlanTable};
+use super::verbs::check_target;
 use crate::hand::{Leg, Make, Tunnel, Unmake};
-use crate::topology::{At, Checker, Mistake, no_such, quote};
+use crate::topology::{At, Checker, Mistake, quote};
 
 /// Where the article's daemon looks.
 const PREFIX: &str = "demo/";
@@ -66,7 +67,8 @@ pub(super) fn check_make(checker: &mut Checker, table: &MakeTable) -> Option<Mak
         }
         MakeTable::Masquerade(table) => {
             let (at, source) = (check_at(checker, &table.at), checker.net(&table.source));
-            Make::Masquerade { at: at?, out: table.out.value.clone(), source: source? }
+            let out = check_name(checker, &table.out);
+            Make::Masquerade { at: at?, out: out?, source: source? }
         }
         MakeTable::Answerer(table) => {
             if checker.kv.is_none() {
@@ -173,20 +175,9 @@ fn check_name(checker: &mut Checker, name: &At<String>) -> Option<String> {
 
 /// A host, a container, or what is behind a slash on a host; what that is called is known only when it is there.
 fn check_at(checker: &mut Checker, at: &At<String>) -> Option<String> {
-    let name = at.split('/').next().unwrap_or_default();
-    let known = if at.contains('/') {
-        checker.has_host(name)
-    } else {
-        checker.has_host(name) || checker.has_container(name)
+    let known = match at.split_once('/') {
+        None => check_target(checker, at).is_some(),
+        Some((host, _)) => checker.host(&at.with(host.to_owned())).is_some(),
     };
-    if !known {
-        let names = checker.all_names();
-        checker.mistake(no_such(
-            "host or container",
-            "hosts and containers",
-            &at.with(name.to_owned()),
-            &names,
-        ));
-    }
     known.then(|| at.value.clone())
 }

@@ -190,7 +190,10 @@ async fn play_compared(lab: &Lab, step: &Step, verb: &Diff, limit: Limit, tries:
 /// Plays steps in order, and hears what is said meanwhile, and until what was expected is said.
 async fn play_heard(lab: &Lab, step: &Step, steps: &[Step], limit: Limit, tries: &mut u32) -> StepEnd {
     match Heard::from_now(lab).await {
-        Ok(heard) => play_then(lab, step, steps, &Act::Hear(heard), limit, tries).await,
+        Ok(heard) => match heard.meanwhile(lab, play_all(lab, steps, limit)).await {
+            Some(failed) => failed,
+            None => try_step(lab, step, &Act::Hear(heard), Instant::now(), limit, tries).await,
+        },
         Err(why) => unable(step, &why),
     }
 }
@@ -204,13 +207,21 @@ async fn play_then(
     limit: Limit,
     tries: &mut u32,
 ) -> StepEnd {
+    match play_all(lab, steps, limit).await {
+        Some(failed) => failed,
+        None => try_step(lab, step, act, Instant::now(), limit, tries).await,
+    }
+}
+
+/// Plays steps in order; the first that fails, if one does.
+async fn play_all(lab: &Lab, steps: &[Step], limit: Limit) -> Option<StepEnd> {
     for step in steps {
         let end = Box::pin(play_step(lab, step, Instant::now(), limit, &mut 0)).await;
         if let StepEnd::Failed(failure) = end {
-            return within(format_args!("in step"), step, failure);
+            return Some(within(format_args!("in step"), step, failure));
         }
     }
-    try_step(lab, step, act, Instant::now(), limit, tries).await
+    None
 }
 
 /// It could not even begin.

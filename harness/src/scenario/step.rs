@@ -479,6 +479,7 @@ impl fmt::Display for Verb {
                 write!(f, "{from} looks up {}, {}", question.name, question.kind)
             }
             Self::Kv(KvVerb::Get { key }) => write!(f, "get {key} from the store"),
+            Self::Kv(KvVerb::Ls { prefix }) if prefix.is_empty() => f.write_str("list all keys of the store"),
             Self::Kv(KvVerb::Ls { prefix }) => write!(f, "list {prefix} in the store"),
             Self::Kv(KvVerb::Put { key, .. }) => write!(f, "put {key} into the store"),
             Self::Kv(KvVerb::Rm { key, .. }) => write!(f, "remove {key} from the store"),

@@ -1,25 +1,37 @@
-//! Whose MACs hosts know without asking.
+//! How many neighbours there is room for, and whose MACs hosts know without asking.
 
 use std::net::Ipv4Addr;
 
 use super::model::{Host, Kv, Topology};
 
-/// From so many engines on. The kernel's table of neighbours is one for the whole machine, with room for 1,024 that were learned
+/// From so many hosts on. The kernel's table of neighbours is one for the whole machine, with room for 1,024 that were learned
 /// (`net.ipv4.neigh.default.gc_thresh3`), and only the machine's root, outside of all namespaces, could make it larger. Each engine
 /// talks to the store all the time, which takes two. Those that were told for ever take none (Linux 5.0, `neigh_alloc`).
 const CROWD: usize = 64;
+/// What namespaces of a crowd are set to, before they have links. A neighbour that answered is not taken out of the full table while it
+/// counts as reachable, which is half a minute else (`neigh_forced_gc`, `base_reachable_time_ms` of ip-sysctl.rst); after that it
+/// is asked again before it is believed.
+const CROWDED: [(&str, &str); 1] = [("ipv4/neigh/default/base_reachable_time_ms", "1000")];
 
 impl Topology {
+    /// Whether there are so many hosts that the machine's table of neighbours may be too small for them.
+    fn is_crowd(&self) -> bool {
+        self.hosts.len() >= CROWD
+    }
+
+    /// What namespaces of hosts and containers are set to because of that.
+    pub(crate) fn crowded(&self) -> &'static [(&'static str, &'static str)] {
+        if self.is_crowd() { &CROWDED } else { &[] }
+    }
+
     /// The neighbours that a host is told for ever: in a crowd, an engine's host the store's, and the store's host theirs. MACs follow
     /// addresses.
     pub(crate) fn acquainted(&self, host: &Host) -> Vec<Ipv4Addr> {
-        let Some(Kv::Stub { host: store, .. }) = &self.kv else { return Vec::new() };
-        let engines = || self.hosts.iter().filter(|other| other.engine);
-        if engines().nth(CROWD - 1).is_none() {
+        let Some(Kv::Stub { host: store, .. }) = self.kv.as_ref().filter(|_| self.is_crowd()) else {
             return Vec::new();
-        }
+        };
         if host.name == *store {
-            engines().map(|engine| engine.ip).collect()
+            self.hosts.iter().filter(|other| other.engine).map(|engine| engine.ip).collect()
         } else if host.engine {
             self.hosts.iter().filter(|other| other.name == *store).map(|store| store.ip).collect()
         } else {
@@ -35,8 +47,10 @@ mod tests {
     #[test]
     fn in_a_crowd_engines_and_the_store_know_each_other() {
         let known = |engines: usize| {
-            let hosts: String = (0..engines).map(|n| format!("[[host]]\nname = \"h{n}\"\n")).collect();
-            let bystander = "[[host]]\nname = \"other\"\nengine = false\n";
+            let hosts: Vec<String> = (0..engines).map(|n| format!("[[host]]\nname = \"h{n}\"\n")).collect();
+            let hosts = hosts.concat();
+            let bystander =
+                "[[host]]\nname = \"consul\"\nengine = false\n[[host]]\nname = \"other\"\nengine = false\n";
             let text = format!("schema = 1\n[underlay]\nsubnet = \"10.0.0.0/16\"\n{hosts}{bystander}");
             let topology = parse("lab.toml", &text).expect("the file is right");
             let of = |name: &str| {
@@ -47,7 +61,7 @@ mod tests {
                 topology.hosts.iter().find(|host| *host.name.as_str() == *"consul").expect("there is one").ip;
             (of("consul").len(), of("h1") == [store], of("other").len())
         };
-        assert_eq!(known(63), (0, false, 0));
-        assert_eq!(known(64), (64, true, 0));
+        assert_eq!(known(61), (0, false, 0));
+        assert_eq!(known(62), (62, true, 0));
     }
 }

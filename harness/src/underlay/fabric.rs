@@ -61,6 +61,8 @@ pub(crate) struct Plug {
     pub(crate) gateway: Option<Ipv4Addr>,
     /// Whose MACs are known there without asking.
     pub(crate) known: Vec<Ipv4Addr>,
+    /// What else its namespace is set to.
+    pub(crate) settings: &'static [(&'static str, &'static str)],
 }
 
 impl Plug {
@@ -146,8 +148,11 @@ impl Fabric {
         let mut all = Vec::new();
         for plugs in plugs.chunks(TOGETHER) {
             let names: Vec<&str> = plugs.iter().map(|plug| plug.name.as_str()).collect();
+            // All are of one lab.
+            let settings = plugs.first().map_or(&[][..], |plug| plug.settings);
             let made = Netns::many(&names, |inside| {
                 without_ipv6(inside.set_sysctls(&NO_IPV6))?;
+                inside.set_sysctls(settings)?;
                 Rtnl::inside(inside)
             })?;
             let mut batch = Batch::new();
@@ -183,6 +188,7 @@ impl Fabric {
         let (near, far) = plug.ends(self.underlay.mtu);
         let netns = Netns::new(&plug.name)?;
         without_ipv6(netns.set_sysctls(&NO_IPV6))?;
+        netns.set_sysctls(plug.settings)?;
         self.rtnl.apply(&Batch::new().veth(&near, &far, Some(netns.as_fd())))?;
         plug.address(&Rtnl::new(&netns)?, self.underlay.subnet)?;
         self.rtnl.wait_running(index, &name, WIRE_PATIENCE)?;

@@ -2,12 +2,15 @@
 //! it was.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM};
 use netlink_sys::{Socket, SocketAddr};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::error::{Context, Result};
 use crate::netns::Netns;
+use crate::rtnl::is_learned;
 
 /// `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `_IPV4_NETCONF`, `_IPV6_NETCONF`,
 /// `linux/rtnetlink.h`.
@@ -25,7 +28,20 @@ const ROOM: libc::c_int = 4096;
 /// forwarding entries where that is asked for. Not other sysctls, which the kernel does not tell of. Does not hold the namespace's threads, but keeps it alive.
 #[derive(Debug)]
 pub struct Notices {
-    sockets: Vec<Socket>,
+    ears: Vec<Ear>,
+}
+
+/// A socket, and which of what comes there counts.
+#[derive(Debug)]
+struct Ear {
+    socket: Socket,
+    is_meant: fn(&[u8]) -> bool,
+}
+
+impl AsFd for Ear {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl Notices {
@@ -34,29 +50,57 @@ impl Notices {
         Notices::of(netns, ROUTE_GROUPS.to_vec())
     }
 
-    /// From now on, of all. Where hosts talk, neighbours are learned, doubted and confirmed all the time.
+    /// From now on, of all; but for what bridges learn from their ports and forget, which nobody has told them. Where hosts talk,
+    /// neighbours are learned, doubted and confirmed all the time.
     pub fn with_neighbours(netns: &Netns) -> Result<Notices> {
         Notices::of(netns, [&ROUTE_GROUPS[..], &[NEIGHBOUR_GROUP]].concat())
     }
 
     fn of(netns: &Netns, groups: Vec<u32>) -> Result<Notices> {
-        let opened = netns.run(move || -> io::Result<Vec<Socket>> {
-            Ok(vec![open(NETLINK_ROUTE, &groups)?, open(NETLINK_NETFILTER, &[NFTABLES_GROUP])?])
+        let opened = netns.run(move || -> io::Result<Vec<Ear>> {
+            let route = Ear { socket: open(NETLINK_ROUTE, &groups)?, is_meant: |told| !is_learned(told) };
+            let rules = Ear { socket: open(NETLINK_NETFILTER, &[NFTABLES_GROUP])?, is_meant: |_| true };
+            Ok(vec![route, rules])
         })?;
-        Ok(Notices { sockets: opened.doing("listen for changes in", netns.name())? })
+        Ok(Notices { ears: opened.doing("listen for changes in", netns.name())? })
     }
 
     /// From now on, of the states and policies of IPsec alone. A kernel that has none refuses.
     pub fn of_ipsec(netns: &Netns) -> Result<Notices> {
         let opened = netns.run(|| open(NETLINK_XFRM, &XFRM_GROUPS))?;
         let opened = opened.doing("listen for changes of IPsec in", netns.name())?;
-        Ok(Notices { sockets: vec![opened] })
+        Ok(Notices { ears: vec![Ear { socket: opened, is_meant: |_| true }] })
     }
 
     /// Whether something was changed since this was last asked, by whomever.
     pub fn any(&self) -> bool {
         // Both, or what the second one has would be told next time.
-        self.sockets.iter().filter(|socket| take(socket)).count() > 0
+        self.ears.iter().filter(|ear| ear.take()).count() > 0
+    }
+}
+
+/// Several that are asked at once whether anything was told: what each costs is paid only then.
+#[derive(Debug)]
+pub struct Audience(Epoll);
+
+impl Audience {
+    /// Of nobody.
+    pub fn new() -> Result<Audience> {
+        let made = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(io::Error::from);
+        made.map(Audience).doing("wait for", "changes")
+    }
+
+    /// One more, until it is dropped.
+    pub fn add(&self, notices: &Notices) -> Result<()> {
+        let added = notices.ears.iter().try_for_each(|ear| {
+            self.0.add(ear, EpollEvent::new(EpollFlags::EPOLLIN, 0)).map_err(io::Error::from)
+        });
+        added.doing("wait for", "changes")
+    }
+
+    /// Whether any of them was told something that it has not taken. Who cannot be asked may have been.
+    pub fn is_told(&self) -> bool {
+        self.0.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO).map_or(true, |ready| ready > 0)
     }
 }
 
@@ -69,20 +113,22 @@ fn open(protocol: isize, groups: &[u32]) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Takes all that waits, and says whether that was something.
-fn take(socket: &Socket) -> bool {
-    let mut any = false;
-    let mut buffer = Vec::with_capacity(ROOM.unsigned_abs() as usize);
-    loop {
-        buffer.clear();
-        match socket.recv(&mut buffer, 0) {
-            // Cut short or lost (`ENOBUFS`), it was there.
-            Ok(_) => any = true,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return any,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => any = true,
-            // Who cannot hear has to look.
-            Err(_) => return true,
+impl Ear {
+    /// Takes all that waits, and says whether that was something.
+    fn take(&self) -> bool {
+        let mut any = false;
+        let mut buffer = Vec::with_capacity(ROOM.unsigned_abs() as usize);
+        loop {
+            buffer.clear();
+            match self.socket.recv(&mut buffer, 0) {
+                // Cut short or lost (`ENOBUFS`), it was there.
+                Ok(_) => any |= (self.is_meant)(&buffer),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return any,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.raw_os_error() == Some(libc::ENOBUFS) => any = true,
+                // Who cannot hear has to look.
+                Err(_) => return true,
+            }
         }
     }
 }

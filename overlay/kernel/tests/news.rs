@@ -16,7 +16,7 @@ fn run(body: impl Future<Output = ()>) {
 }
 
 /// In a few words: what came or went, and its name.
-fn words(Notice { gone, what }: &Notice) -> String {
+fn words(Notice { gone, what, .. }: &Notice) -> String {
     let what = match what {
         Noticed::Link(link) => format!("link {} {}", link.name, if link.up { "up" } else { "down" }),
         Noticed::Address(address) => format!("address {}", address.net),

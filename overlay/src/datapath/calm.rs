@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel::{Netns, Notices, Result};
+use kernel::{Audience, Netns, Notices, Result};
 
 use super::converge::Datapath;
 
@@ -12,14 +12,20 @@ use super::converge::Datapath;
 type Open = fn(&Netns) -> Result<Notices>;
 
 /// Who hears of changes in the namespaces of a host, by their names.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ears {
     all: BTreeMap<String, Notices>,
+    audience: Audience,
     /// Something was changed since the last look, or may have been.
     stirred: bool,
 }
 
 impl Ears {
+    /// Nowhere yet.
+    pub(super) fn new() -> Result<Ears> {
+        Ok(Ears { all: BTreeMap::new(), audience: Audience::new()?, stirred: false })
+    }
+
     /// Listens in these namespaces, and in no others; by `open`. What happened in one before that is not known.
     fn listen<'a>(&mut self, namespaces: impl Iterator<Item = (String, &'a Netns, Open)>) -> Result<()> {
         let mut wanted = BTreeSet::new();
@@ -27,7 +33,8 @@ impl Ears {
         for (name, netns, open) in namespaces {
             if !self.all.contains_key(&name) {
                 self.stirred = true;
-                match open(netns) {
+                let opened = open(netns).and_then(|notices| self.audience.add(&notices).map(|()| notices));
+                match opened {
                     Ok(notices) => drop(self.all.insert(name.clone(), notices)),
                     Err(error) => done = Err(error),
                 }
@@ -45,8 +52,10 @@ impl Ears {
     }
 
     fn hear(&mut self) -> bool {
-        for notices in self.all.values() {
-            self.stirred |= notices.any();
+        if self.audience.is_told() {
+            for notices in self.all.values() {
+                self.stirred |= notices.any();
+            }
         }
         self.stirred
     }

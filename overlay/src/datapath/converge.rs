@@ -101,7 +101,7 @@ impl Datapath {
             resolved: BTreeMap::new(),
             misses: MissCounts::default(),
             last: Report::default(),
-            ears: Ears::default(),
+            ears: Ears::new()?,
             adopted: false,
         })
     }

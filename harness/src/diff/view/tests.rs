@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use kernel::Mac;
-use kernel::rtnl::{FdbEntry, Link, Neighbour};
+use kernel::rtnl::{Address, FdbEntry, Link, Neighbour, Route};
 use proptest::prelude::*;
 
 use super::*;
@@ -16,7 +16,7 @@ fn fdb(mac: [u8; 6], vtep: [u8; 4]) -> FdbEntry {
 }
 
 fn notice(gone: bool, what: Noticed) -> Notice {
-    Notice { gone, what }
+    Notice { gone, replaces: false, what }
 }
 
 fn view() -> View {
@@ -55,6 +55,55 @@ fn an_entry_that_is_replaced_has_moved_and_one_for_any_mac_is_one_more() {
     let told = said(&mut view, true, Noticed::Fdb(fdb([0; 6], [10, 0, 0, 11])));
     assert_eq!(told, "docker0/N: - fdb 00:00:00:00:00:00 dev vxlan1 self behind 10.0.0.11 permanent");
     assert_eq!(said(&mut view, false, Noticed::Fdb(fdb([1, 0, 0x5e, 0, 0, 1], [10, 0, 0, 10]))), "nothing");
+}
+
+#[test]
+fn there_may_be_two_ways_to_one_place() {
+    let mut view = view();
+    let by = |dev| Route {
+        to: Some("10.9.0.0/16".parse().unwrap()),
+        gateway: None,
+        dev: Some(dev),
+        source: None,
+        by_kernel: false,
+        link_scope: false,
+    };
+    assert_eq!(said(&mut view, false, Noticed::Route(by(5))), "docker0/N: + route 10.9.0.0/16 dev vxlan1");
+    assert_eq!(said(&mut view, false, Noticed::Route(by(6))), "docker0/N: + route 10.9.0.0/16 dev 6");
+    assert_eq!(said(&mut view, true, Noticed::Route(by(6))), "docker0/N: - route 10.9.0.0/16 dev 6");
+    let instead = Notice { gone: false, replaces: true, what: Noticed::Route(by(7)) };
+    let told = view.told(&instead).map(|change| change.to_string());
+    assert_eq!(told.as_deref(), Some("docker0/N: ~ route 10.9.0.0/16: dev vxlan1 -> 7"));
+    assert_eq!(said(&mut view, true, Noticed::Route(by(5))), "nothing");
+    assert_eq!(said(&mut view, true, Noticed::Route(by(7))), "docker0/N: - route 10.9.0.0/16 dev 7");
+}
+
+#[test]
+fn what_goes_with_a_link_has_to_be_looked_for() {
+    let on = Link { up: true, ..link(5, "vxlan1", 1450) };
+    let at = |link: &Link| {
+        let address = Address { dev: 5, net: "192.168.0.1/24".parse().unwrap(), broadcast: None };
+        Snapshot { links: vec![link.clone()], addresses: vec![address], ..Snapshot::default() }
+    };
+    let mut view = View::new("docker0/N", at(&on));
+    let tells = |link: Link| notice(false, Noticed::Link(link));
+    assert!(!view.is_part(&tells(Link { mtu: 1400, ..on.clone() })));
+    assert!(view.is_part(&tells(Link { up: false, ..on.clone() })));
+    assert!(view.is_part(&notice(true, Noticed::Link(on.clone()))));
+
+    let renamed = Link { name: "vxlan9".to_owned(), ..on };
+    assert!(view.is_part(&tells(renamed.clone())));
+    assert_eq!(said(&mut view, false, Noticed::Link(renamed.clone())), "nothing");
+    let told: Vec<String> = view.resynced(at(&renamed)).iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "docker0/N: - link vxlan1 mtu 1450 up",
+            "docker0/N: + link vxlan9 mtu 1450 up",
+            "docker0/N: - address 192.168.0.1/24 dev vxlan1",
+            "docker0/N: + address 192.168.0.1/24 dev vxlan9",
+        ]
+    );
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Rectangles, and how wide a text is. Pure. All lengths are whole CSS pixels, so that the same graph has the same bytes everywhere.
 
+use crate::xml::shortened;
+
 /// Advance of a character of 11 pixels, and of 12 bold ones: what monospaced fonts have at most (DejaVu Sans Mono, 0.602 em), and some more.
 pub(super) const SMALL: i32 = 7;
 pub(super) const BOLD: i32 = 8;
@@ -62,10 +64,7 @@ pub(super) fn width(text: &str, advance: i32) -> i32 {
 
 /// A text, cut if it is too long for a picture.
 pub(super) fn short(text: &str) -> String {
-    if text.chars().count() <= LONGEST {
-        return text.to_owned();
-    }
-    text.chars().take(LONGEST - 1).chain(['…']).collect()
+    shortened(text, LONGEST)
 }
 
 /// The longest of some texts.

@@ -90,9 +90,10 @@ impl Source {
     }
 }
 
-/// The first lane, and the one of what is no host's.
-const STEPS: &str = "steps";
-const SWITCH: &str = "switch";
+/// The first lane, the one of what is no host's, and where those of hosts begin.
+const STEPS: usize = 0;
+const SWITCH: usize = 1;
+const HOSTS: usize = 2;
 
 impl Story {
     /// Of these events, the earliest first. Containers are drawn in their hosts' lanes: `on` says which those are.
@@ -106,7 +107,7 @@ impl Story {
         let stamps: Vec<i64> = said.iter().map(stamp).collect();
         let (begin, end) = (stamps.iter().min().copied(), stamps.iter().max().copied());
         let (begin, end) = (begin.unwrap_or_default(), end.unwrap_or_default());
-        let names = [STEPS, SWITCH].into_iter().chain(hosts.iter().map(String::as_str));
+        let names = ["steps", "switch"].into_iter().chain(hosts.iter().map(String::as_str));
         let mut story = Story {
             name: name.to_owned(),
             length: (end - begin).max(1),
@@ -134,7 +135,12 @@ impl Story {
                 None => {
                     let text = event.text.lines().next().unwrap_or_default().to_owned();
                     let tick = Tick { at, source: Source::of(event), text };
-                    story.lane(&place(event, hosts, on)).ticks.push(tick);
+                    let lane = match place(event, hosts, on) {
+                        Whose::Steps => STEPS,
+                        Whose::Switch => SWITCH,
+                        Whose::Host(host) => story.lane_of(host),
+                    };
+                    story.lanes[lane].ticks.push(tick);
                 }
             }
         }
@@ -150,28 +156,28 @@ impl Story {
     }
 
     fn bar(&mut self, edge: &Edge, from: i64, to: i64, fate: Fate, text: &str, steps: &[String]) {
-        let (label, lanes) = match edge.of {
+        let (label, lanes): (String, Vec<usize>) = match edge.of {
             Span::Step(number) => {
                 let place = usize::try_from(number).unwrap_or(usize::MAX).wrapping_sub(1);
                 let name = steps.get(place).cloned().unwrap_or_default();
                 self.steps.push((number, name, fate));
-                (number.to_string(), vec![STEPS.to_owned()])
+                (number.to_string(), vec![STEPS])
             }
-            Span::Fault(number) if edge.hosts.is_empty() => {
-                (format!("fault {number}"), vec![SWITCH.to_owned()])
+            Span::Fault(number) if edge.hosts.is_empty() => (format!("fault {number}"), vec![SWITCH]),
+            Span::Fault(number) => {
+                (format!("fault {number}"), edge.hosts.iter().map(|host| self.lane_of(host)).collect())
             }
-            Span::Fault(number) => (format!("fault {number}"), edge.hosts.clone()),
         };
         for lane in lanes {
             let bar = Bar { from, to, label: label.clone(), text: text.to_owned(), fate };
-            self.lane(&lane).bars.push(bar);
+            self.lanes[lane].bars.push(bar);
         }
     }
 
-    /// The lane of that name; what nobody has a lane for is the steps'.
-    fn lane(&mut self, name: &str) -> &mut Lane {
-        let place = self.lanes.iter().position(|lane| lane.name == name).unwrap_or_default();
-        &mut self.lanes[place]
+    /// The lane of a host, which may be called as the first ones are; what nobody has a lane for is the steps'.
+    fn lane_of(&self, host: &str) -> usize {
+        let hosts = self.lanes.iter().skip(HOSTS);
+        hosts.zip(HOSTS..).find(|(lane, _)| lane.name == host).map_or(STEPS, |(_, place)| place)
     }
 }
 
@@ -189,23 +195,38 @@ fn fate(end: &Edge) -> Fate {
     }
 }
 
+/// Whose lane it is.
+enum Whose<'a> {
+    Steps,
+    Switch,
+    Host(&'a str),
+}
+
 /// In whose lane an event is drawn.
-fn place(event: &Event, hosts: &[String], on: &BTreeMap<String, String>) -> String {
+fn place<'a>(event: &'a Event, hosts: &'a [String], on: &'a BTreeMap<String, String>) -> Whose<'a> {
     if let Some(host) = event.docker.as_ref().and_then(|docker| docker.actor.attributes.get("host")) {
-        return host.clone();
+        return Whose::Host(host);
     }
     if let Some(request) = &event.request {
-        return request.host.as_ref().map_or_else(|| STEPS.to_owned(), ToString::to_string);
+        return request.host.as_ref().map_or(Whose::Steps, |host| Whose::Host(host.as_str()));
     }
     if let Some(change) = &event.change {
-        let namespace = change.object.namespace.split('/').next().unwrap_or_default();
-        return on.get(namespace).cloned().unwrap_or_else(|| namespace.to_owned());
+        // `docker0/1-620dd59483` is on a host; of what has no slash, a host's name goes before a container's.
+        let (name, below) = change
+            .object
+            .namespace
+            .split_once('/')
+            .map_or_else(|| (change.object.namespace.as_str(), false), |(host, _)| (host, true));
+        if below || hosts.iter().any(|host| host == name) {
+            return Whose::Host(name);
+        }
+        return on.get(name).map_or(Whose::Switch, |host| Whose::Host(host));
     }
     // Engines and the lab say in their sentences whom they speak of.
     let is_named = |host: &&String| {
         event.text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).any(|word| word == **host)
     };
-    hosts.iter().find(is_named).cloned().unwrap_or_else(|| STEPS.to_owned())
+    hosts.iter().find(is_named).map_or(Whose::Steps, |host| Whose::Host(host))
 }
 
 #[cfg(test)]

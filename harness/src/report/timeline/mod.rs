@@ -15,8 +15,8 @@ use crate::lab::Lab;
 use crate::process::Stream;
 
 /// Events of the lab, of the engines and of the store, what kernels told if somebody has listened, and what processes printed: a
-/// line each, the earliest first.
-pub(super) async fn timeline(lab: &Lab, said: &[Event]) -> String {
+/// line each, the earliest first. Above them, how many are forgotten.
+pub(super) async fn timeline(lab: &Lab, said: &[Event], forgotten: u64) -> String {
     let mut all: Vec<(String, String)> = Vec::new();
     for event in said {
         let mut lines = event.text.lines();
@@ -31,7 +31,11 @@ pub(super) async fn timeline(lab: &Lab, said: &[Event]) -> String {
     }
     // Stable: what came in one millisecond from one source stays in order.
     all.sort_by(|(one, _), (other, _)| one.cmp(other));
-    all.into_iter().flat_map(|(at, text)| [at, " ".to_owned(), text, "\n".to_owned()]).collect()
+    let lines = all.into_iter().flat_map(|(at, text)| [at, " ".to_owned(), text, "\n".to_owned()]);
+    let head = (forgotten > 0).then(|| {
+        format!("{forgotten} more were said, and are forgotten: of each source the last mebibyte is kept\n")
+    });
+    head.into_iter().chain(lines).collect()
 }
 
 /// The same as a picture, but for what processes printed: SVG.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lanes::{Bar, Fate, Lane, Source, Story, Tick};
-use crate::xml::{escaped, put, text};
+use crate::xml::{escaped, put, shortened, text};
 
 /// All lengths are in CSS pixels.
 const WIDTH: f64 = 1200.0;
@@ -115,7 +115,7 @@ fn lane_of(
     (top, height): (f64, f64),
     length: i64,
 ) {
-    let name = short(&lane.name, LONGEST_LANE);
+    let name = shortened(&lane.name, LONGEST_LANE);
     text(svg, LEFT - 12.0, top + BAR / 2.0 + 4.5, "end", " font-weight=\"600\"", &name);
     for (bar, row) in lane.bars.iter().zip(rows) {
         let (from, to) = (across(bar.from, length), across(bar.to, length));
@@ -126,7 +126,7 @@ fn lane_of(
             format_args!(
                 "<rect x=\"{from:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{:.1}\" fill=\"{fill}\" stroke=\"#fff\" stroke-width=\"0.5\"><title>{}</title></rect>\n",
                 BAR - 2.0,
-                escaped(&short(&bar.text, LONGEST_TEXT))
+                escaped(&shortened(&bar.text, LONGEST_TEXT))
             ),
         );
         if width > number(bar.label.len()) * LETTER + 6.0 {
@@ -159,7 +159,7 @@ fn ticks(svg: &mut String, all: &[Tick], source: Source, y: f64, length: i64) {
         let mut lines: Vec<String> = ticks
             .iter()
             .take(MOST)
-            .map(|tick| format!("{}  {}", shown(tick.at), short(&tick.text, LONGEST_TEXT)))
+            .map(|tick| format!("{}  {}", shown(tick.at), shortened(&tick.text, LONGEST_TEXT)))
             .collect();
         if ticks.len() > MOST {
             lines.push(format!("and {} more", ticks.len() - MOST));
@@ -242,7 +242,7 @@ fn list(svg: &mut String, story: &Story, top: f64) {
             _ => name.clone(),
         };
         let weight = if *fate == Fate::Failed { " font-weight=\"600\"" } else { "" };
-        text(svg, MARGIN + 42.0, y, "start", weight, &short(&words, LONGEST));
+        text(svg, MARGIN + 42.0, y, "start", weight, &shortened(&words, LONGEST));
         y += LINE;
     }
     for fault in &story.faults {
@@ -254,7 +254,7 @@ fn list(svg: &mut String, story: &Story, top: f64) {
                 y - 11.5
             ),
         );
-        text(svg, MARGIN + 42.0, y, "start", "", &short(fault, LONGEST));
+        text(svg, MARGIN + 42.0, y, "start", "", &shortened(fault, LONGEST));
         y += LINE;
     }
 }
@@ -266,14 +266,6 @@ fn shown(millis: i64) -> String {
     }
     let text = format!("{}.{:03}", millis / 1000, millis % 1000);
     format!("{} s", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// Its beginning, if it is too long.
-fn short(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn number(count: usize) -> f64 {

@@ -3,7 +3,7 @@
 
 use std::io;
 
-use netlink_packet_core::NetlinkPayload;
+use netlink_packet_core::{NLM_F_REPLACE, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::link::LinkMessage;
 use netlink_packet_route::neighbour::NeighbourMessage;
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
@@ -28,6 +28,8 @@ const ROOM: i32 = 1 << 20;
 pub struct Notice {
     /// It is no more; else it is there now, or is otherwise.
     pub gone: bool,
+    /// It is there instead of another (`NLM_F_REPLACE`); kernels say so of routes.
+    pub replaces: bool,
     /// What.
     pub what: Noticed,
 }
@@ -80,16 +82,27 @@ impl NewsStream {
 fn take(socket: &Socket) -> io::Result<(Vec<Notice>, bool)> {
     let mut all = Vec::new();
     let overflowed = listener::take(socket, |datagram| {
-        all.extend(messages(datagram).flatten().filter_map(|message| read(message.payload)));
+        all.extend(messages(datagram).flatten().filter_map(read));
     })?;
     Ok((all, overflowed))
 }
 
-fn read(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<Notice> {
-    if let Some(missed) = miss::read(&payload) {
-        return Some(Notice { gone: false, what: Noticed::Missed(missed) });
+/// Whether a datagram tells of nothing but what bridges have learned from their ports, or forgotten.
+pub(crate) fn is_learned(datagram: &[u8]) -> bool {
+    messages(datagram).all(|message| {
+        let notice = message.ok().and_then(read);
+        notice.is_some_and(
+            |notice| matches!(notice.what, Noticed::Fdb(entry) if !entry.own && !entry.permanent),
+        )
+    })
+}
+
+fn read(message: NetlinkMessage<RouteNetlinkMessage>) -> Option<Notice> {
+    let replaces = message.header.flags & NLM_F_REPLACE != 0;
+    if let Some(missed) = miss::read(&message.payload) {
+        return Some(Notice { gone: false, replaces, what: Noticed::Missed(missed) });
     }
-    let NetlinkPayload::InnerMessage(message) = payload else { return None };
+    let NetlinkPayload::InnerMessage(message) = message.payload else { return None };
     let (gone, what) = match message {
         RouteNetlinkMessage::NewLink(message) => (false, link(message)?),
         RouteNetlinkMessage::DelLink(message) => (true, link(message)?),
@@ -101,7 +114,7 @@ fn read(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<Notice> {
         RouteNetlinkMessage::DelNeighbour(message) => (true, neighbour(&message)?),
         _ => return None,
     };
-    Some(Notice { gone, what })
+    Some(Notice { gone, replaces, what })
 }
 
 /// What is told of a bridge's port in the bridge's family is told in that of links, too; that a port is gone means there that the
