@@ -190,11 +190,34 @@ impl Lab {
                 aliases: attachment.aliases.clone(),
                 ..overlay::JoinOptions::default()
             };
-            let info = container.connect(attachment.network.as_str(), asked).await?;
+            let info = self.join(container, attachment.network.as_str(), asked).await?;
             self.tell_endpoint("connect", container, &info);
         }
         container.host.pin()?;
         self.start_command(container).await
+    }
+
+    /// Puts a container on a network.
+    pub(super) async fn join(
+        &self,
+        container: &Container,
+        network: &str,
+        asked: overlay::JoinOptions,
+    ) -> Result<overlay::EndpointInfo> {
+        let info = container.connect(network, asked).await?;
+        if let Some(believed) = self.topology().believed() {
+            let (netns, name) = (container.this.netns.clone(), info.interface.clone());
+            let believe = move || {
+                let rtnl = Rtnl::new(&netns)?;
+                // Somebody may have taken it away already.
+                let Some(link) = rtnl.links()?.into_iter().find(|link| link.name == name) else {
+                    return Ok(());
+                };
+                rtnl.apply(&Batch::new().believe_neighbours(link.index, &name, believed))
+            };
+            blocking(believe).await?;
+        }
+        Ok(info)
     }
 
     /// An id, a sandbox and a namespace with nothing but its loopback.
@@ -204,10 +227,8 @@ impl Lab {
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
         let mut rng = fastrand::Rng::with_seed(self.seed_of(&format!("container {name} {number}")));
         let label = name.to_owned();
-        let settings = self.topology().crowded();
         let netns = blocking(move || {
             let netns = Netns::new(&label)?;
-            netns.set_sysctls(settings)?;
             Rtnl::new(&netns)?.apply(&Batch::new().up(1, "lo"))?;
             Ok(netns)
         });
@@ -285,17 +306,17 @@ pub(super) fn taken(slot: &Slot) -> Error {
 async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: &mut Clock) -> Result<Inner> {
     let underlay = topology.underlay.clone();
     let gateway = (!underlay.internet.is_empty()).then_some(underlay.gateway);
-    let (specs, settings) = (topology.hosts.clone(), topology.crowded());
+    let (specs, believed) = (topology.hosts.clone(), topology.believed());
     let mut plugs = Vec::new();
     for (number, spec) in (0..).zip(&specs) {
         let (name, known) = (spec.name.to_string(), topology.acquainted(spec));
-        plugs.push(Plug { name, port: Port(number), ip: spec.ip, gateway, known, settings });
+        plugs.push(Plug { name, port: Port(number), ip: spec.ip, gateway, known, believed });
     }
     let ports: BTreeMap<String, Port> = plugs.iter().map(|plug| (plug.name.clone(), plug.port)).collect();
     if gateway.is_some() {
         let port = Port(u32::try_from(plugs.len()).unwrap_or(u32::MAX));
         let (name, known) = ("internet".to_owned(), Vec::new());
-        plugs.push(Plug { name, port, ip: underlay.gateway, gateway: None, known, settings });
+        plugs.push(Plug { name, port, ip: underlay.gateway, gateway: None, known, believed });
     }
     let built = tokio::task::spawn_blocking({
         let underlay = underlay.clone();

@@ -49,8 +49,8 @@ impl Lab {
         let port = *self.0.ports.get(host.name()).ok_or_else(no_port)?;
         let topology = self.topology();
         let gateway = (!topology.underlay.internet.is_empty()).then_some(topology.underlay.gateway);
-        let (known, settings) = (topology.acquainted(&host.spec), topology.crowded());
-        let plug = Plug { name: host.name().to_owned(), port, ip: host.ip(), gateway, known, settings };
+        let (known, believed) = (topology.acquainted(&host.spec), topology.believed());
+        let plug = Plug { name: host.name().to_owned(), port, ip: host.ip(), gateway, known, believed };
         let lab = self.clone();
         let plugged = tokio::task::spawn_blocking(move || lab.0.fabric.replug(&plug)).await;
         host.revive(plugged.map_err(|e| Error::new(Kind::Machine, e))??);

@@ -125,7 +125,7 @@ impl Lab {
         let Connect { container, network, ip, ip6, mac, aliases } = connect;
         let asked = JoinOptions { ip, ip6, mac, aliases, ..JoinOptions::default() };
         let its = self.known_container(&container)?;
-        let info = its.connect(&network, asked).await?;
+        let info = self.join(&its, &network, asked).await?;
         self.tell_endpoint("connect", &its, &info);
         self.changed(&container).await
     }

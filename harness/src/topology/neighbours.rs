@@ -1,6 +1,7 @@
 //! How many neighbours there is room for, and whose MACs hosts know without asking.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::model::{Host, Kv, Topology};
 
@@ -8,10 +9,9 @@ use super::model::{Host, Kv, Topology};
 /// (`net.ipv4.neigh.default.gc_thresh3`), and only the machine's root, outside of all namespaces, could make it larger. Each engine
 /// talks to the store all the time, which takes two. Those that were told for ever take none (Linux 5.0, `neigh_alloc`).
 const CROWD: usize = 64;
-/// What namespaces of a crowd are set to, before they have links. A neighbour that answered is not taken out of the full table while it
-/// counts as reachable, which is half a minute else (`neigh_forced_gc`, `base_reachable_time_ms` of ip-sysctl.rst); after that it
-/// is asked again before it is believed.
-const CROWDED: [(&str, &str); 1] = [("ipv4/neigh/default/base_reachable_time_ms", "1000")];
+/// How long a neighbour that has answered is believed in a crowd, about. It is not taken out of the full table meanwhile, nor for
+/// five seconds after that (`neigh_forced_gc`); else it is half a minute (`base_reachable_time_ms`, ip-sysctl.rst).
+const BELIEVED: Duration = Duration::from_secs(1);
 
 impl Topology {
     /// Whether there are so many hosts that the machine's table of neighbours may be too small for them.
@@ -19,9 +19,9 @@ impl Topology {
         self.hosts.len() >= CROWD
     }
 
-    /// What namespaces of hosts and containers are set to because of that.
-    pub(crate) fn crowded(&self) -> &'static [(&'static str, &'static str)] {
-        if self.is_crowd() { &CROWDED } else { &[] }
+    /// How long the interfaces of hosts and containers believe a neighbour, where it is not as usual.
+    pub(crate) fn believed(&self) -> Option<Duration> {
+        self.is_crowd().then_some(BELIEVED)
     }
 
     /// The neighbours that a host is told for ever: in a crowd, an engine's host the store's, and the store's host theirs. MACs follow

@@ -61,8 +61,8 @@ pub(crate) struct Plug {
     pub(crate) gateway: Option<Ipv4Addr>,
     /// Whose MACs are known there without asking.
     pub(crate) known: Vec<Ipv4Addr>,
-    /// What else its namespace is set to.
-    pub(crate) settings: &'static [(&'static str, &'static str)],
+    /// How long a neighbour is believed there, where it is not as usual.
+    pub(crate) believed: Option<Duration>,
 }
 
 impl Plug {
@@ -92,6 +92,9 @@ impl Plug {
         let mut batch = Batch::new().up(1, "lo").up(ETH0, ETH0_NAME).address(ETH0, IpNet::V4(net));
         if let Some(gateway) = self.gateway {
             batch = batch.default_route(gateway, ETH0);
+        }
+        if let Some(believed) = self.believed {
+            batch = batch.believe_neighbours(ETH0, ETH0_NAME, believed);
         }
         for other in &self.known {
             batch = batch.neighbour(ETH0, IpAddr::V4(*other), Mac::of(*other));
@@ -148,11 +151,8 @@ impl Fabric {
         let mut all = Vec::new();
         for plugs in plugs.chunks(TOGETHER) {
             let names: Vec<&str> = plugs.iter().map(|plug| plug.name.as_str()).collect();
-            // All are of one lab.
-            let settings = plugs.first().map_or(&[][..], |plug| plug.settings);
             let made = Netns::many(&names, |inside| {
                 without_ipv6(inside.set_sysctls(&NO_IPV6))?;
-                inside.set_sysctls(settings)?;
                 Rtnl::inside(inside)
             })?;
             let mut batch = Batch::new();
@@ -188,7 +188,6 @@ impl Fabric {
         let (near, far) = plug.ends(self.underlay.mtu);
         let netns = Netns::new(&plug.name)?;
         without_ipv6(netns.set_sysctls(&NO_IPV6))?;
-        netns.set_sysctls(plug.settings)?;
         self.rtnl.apply(&Batch::new().veth(&near, &far, Some(netns.as_fd())))?;
         plug.address(&Rtnl::new(&netns)?, self.underlay.subnet)?;
         self.rtnl.wait_running(index, &name, WIRE_PATIENCE)?;

@@ -21,9 +21,6 @@ impl Netns {
 
     /// Writes several, in order.
     pub fn set_sysctls(&self, settings: &[(&str, &str)]) -> Result<()> {
-        if settings.is_empty() {
-            return Ok(());
-        }
         let owned: Vec<(String, String)> =
             settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let name = self.name().to_owned();

@@ -13,6 +13,9 @@ use netlink_packet_route::link::{LinkHeader, LinkMessage};
 use netlink_packet_route::neighbour::{
     NeighbourAddress, NeighbourAttribute, NeighbourFlags, NeighbourMessage, NeighbourState,
 };
+use netlink_packet_route::neighbour_table::{
+    NeighbourTableAttribute, NeighbourTableMessage, NeighbourTableParameter,
+};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
@@ -240,6 +243,26 @@ impl<'a> Batch<'a> {
     pub fn remove_neighbour(self, dev: u32, ip: IpAddr) -> Self {
         let message = RouteNetlinkMessage::DelNeighbour(arp(dev, ip, None));
         self.push("remove", format_args!("neighbour {ip}"), 0, message)
+    }
+
+    /// How long IPv4 neighbours of a link are believed that have answered: between a half and one and a half of this, drawn by the
+    /// kernel, and as long again those that are talked to (`base_reachable_time_ms`, `delay_first_probe_time`, ip-sysctl.rst).
+    #[must_use]
+    pub fn believe_neighbours(self, dev: u32, name: &str, time: Duration) -> Self {
+        let mut message = NeighbourTableMessage::default();
+        message.header.family = AddressFamily::Inet;
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        message.attributes = vec![
+            // `arp_tbl.id` of `net/ipv4/arp.c`.
+            NeighbourTableAttribute::Name("arp_cache".to_owned()),
+            NeighbourTableAttribute::Parms(vec![
+                NeighbourTableParameter::Ifindex(dev),
+                NeighbourTableParameter::BaseReachableTime(millis),
+                NeighbourTableParameter::DelayProbeTime(millis),
+            ]),
+        ];
+        let message = RouteNetlinkMessage::SetNeighbourTable(message);
+        self.push("set", format_args!("how long neighbours of {name} are believed"), 0, message)
     }
 
     /// A permanent forwarding entry of a VXLAN device: `mac` is behind `vtep`.
