@@ -11,7 +11,7 @@ use super::model::{Host, Kv, Topology};
 const CROWD: usize = 64;
 /// How long a neighbour that has answered is believed in a crowd, about. It is not taken out of the full table meanwhile, nor for
 /// five seconds after that (`neigh_forced_gc`); else it is half a minute (`base_reachable_time_ms`, ip-sysctl.rst).
-const BELIEVED: Duration = Duration::from_secs(1);
+const BELIEVED: Duration = Duration::from_secs(2);
 
 impl Topology {
     /// Whether there are so many hosts that the machine's table of neighbours may be too small for them.

@@ -246,7 +246,8 @@ impl<'a> Batch<'a> {
     }
 
     /// How long IPv4 neighbours of a link are believed that have answered: between a half and one and a half of this, drawn by the
-    /// kernel, and as long again those that are talked to (`base_reachable_time_ms`, `delay_first_probe_time`, ip-sysctl.rst).
+    /// kernel; and a fourth of it until one that is talked to then is asked again (`base_reachable_time_ms`, `delay_first_probe_time`,
+    /// ip-sysctl.rst). If the second were longer than the first, the kernel would ask for ever: asking counts as talking.
     #[must_use]
     pub fn believe_neighbours(self, dev: u32, name: &str, time: Duration) -> Self {
         let mut message = NeighbourTableMessage::default();
@@ -258,7 +259,7 @@ impl<'a> Batch<'a> {
             NeighbourTableAttribute::Parms(vec![
                 NeighbourTableParameter::Ifindex(dev),
                 NeighbourTableParameter::BaseReachableTime(millis),
-                NeighbourTableParameter::DelayProbeTime(millis),
+                NeighbourTableParameter::DelayProbeTime(millis / 4),
             ]),
         ];
         let message = RouteNetlinkMessage::SetNeighbourTable(message);
