@@ -10,7 +10,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use crate::error::{Context, Result};
 use crate::netns::Netns;
-use crate::rtnl::is_learned;
+use crate::rtnl::is_idle;
 
 /// `RTNLGRP_LINK`, `_IPV4_IFADDR`, `_IPV4_ROUTE`, `_IPV6_IFADDR`, `_IPV6_ROUTE`, `_IPV4_NETCONF`, `_IPV6_NETCONF`,
 /// `linux/rtnetlink.h`.
@@ -50,7 +50,7 @@ impl Notices {
         Notices::of(netns, ROUTE_GROUPS.to_vec())
     }
 
-    /// From now on, of all; but for what bridges learn from their ports and forget, which nobody has told them. Where hosts talk,
+    /// From now on, of all; but for what bridges learn from their ports and forget, which nobody has told them, and misses. Where hosts talk,
     /// neighbours are learned, doubted and confirmed all the time.
     pub fn with_neighbours(netns: &Netns) -> Result<Notices> {
         Notices::of(netns, [&ROUTE_GROUPS[..], &[NEIGHBOUR_GROUP]].concat())
@@ -58,7 +58,7 @@ impl Notices {
 
     fn of(netns: &Netns, groups: Vec<u32>) -> Result<Notices> {
         let opened = netns.run(move || -> io::Result<Vec<Ear>> {
-            let route = Ear { socket: open(NETLINK_ROUTE, &groups)?, is_meant: |told| !is_learned(told) };
+            let route = Ear { socket: open(NETLINK_ROUTE, &groups)?, is_meant: |told| !is_idle(told) };
             let rules = Ear { socket: open(NETLINK_NETFILTER, &[NFTABLES_GROUP])?, is_meant: |_| true };
             Ok(vec![route, rules])
         })?;

@@ -33,7 +33,7 @@ pub use delay::Delayed;
 pub use dump::{Address, Bridge, FdbEntry, Link, Neighbour, Port, Route, Snapshot, Vxlan};
 pub use link::{NewLink, NewVxlan};
 pub use miss::{Miss, MissStream, Missed, Misses};
-pub(crate) use news::is_learned;
+pub(crate) use news::is_idle;
 pub use news::{News, NewsStream, Notice, Noticed};
 
 /// Requests in one datagram: their acknowledgements, about 800 bytes each in the kernel's books, have

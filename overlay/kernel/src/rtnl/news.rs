@@ -87,13 +87,13 @@ fn take(socket: &Socket) -> io::Result<(Vec<Notice>, bool)> {
     Ok((all, overflowed))
 }
 
-/// Whether a datagram tells of nothing but what bridges have learned from their ports, or forgotten.
-pub(crate) fn is_learned(datagram: &[u8]) -> bool {
-    messages(datagram).all(|message| {
-        let notice = message.ok().and_then(read);
-        notice.is_some_and(
-            |notice| matches!(notice.what, Noticed::Fdb(entry) if !entry.own && !entry.permanent),
-        )
+/// Whether a datagram tells of nothing that somebody has done: only of what bridges have learned from their ports, or forgotten, and of
+/// what is missed.
+pub(crate) fn is_idle(datagram: &[u8]) -> bool {
+    messages(datagram).all(|message| match message.ok().and_then(read).map(|notice| notice.what) {
+        Some(Noticed::Fdb(entry)) => !entry.own && !entry.permanent,
+        Some(Noticed::Missed(_)) => true,
+        _ => false,
     })
 }
 
