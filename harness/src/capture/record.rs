@@ -1,6 +1,6 @@
 //! The thread of a capture: it reads all rings, puts what it finds in the order in which it passed, and hands it on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Arc, mpsc};
@@ -130,20 +130,33 @@ impl Body {
         let announce = |why| Error::new(Kind::Machine, format_args!("cannot hand packets on: {why}"));
         // What waits where it is not looked any more is taken first.
         self.gather().map_err(announce)?;
-        let is_gone = |source: &Source| spots.iter().all(|spot| !source.is(&spot.netns));
-        while let Some(gone) = self.sources.iter().position(is_gone) {
-            self.lose(gone);
-        }
-        let kept = if self.filter.is_all() { self.snapshot } else { self.snapshot.max(HEADERS) };
-        let room = (ROOM / spots.len().max(1)).clamp(LEAST_ROOM, MOST_ROOM);
+        // One namespace may have several names, and of each the kernel is asked once: a lab may have more than a thousand.
+        let (mut wanted, mut inodes) = (Vec::with_capacity(spots.len()), HashSet::new());
         for spot in spots {
-            if let Some(known) = self.sources.iter().position(|source| source.is(&spot.netns)) {
-                if self.sources[known].refresh(&spot) {
+            match spot.netns.inode() {
+                Ok(inode) if inodes.insert(inode) => wanted.push((inode, spot)),
+                Err(why) if first => return Err(why.into()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let sources = std::mem::take(&mut self.sources).into_iter();
+        let (known, gone): (Vec<_>, Vec<_>) = sources.partition(|source| inodes.contains(&source.inode()));
+        for source in gone {
+            self.lose(source);
+        }
+        let mut known: HashMap<u64, Source> =
+            known.into_iter().map(|source| (source.inode(), source)).collect();
+        let kept = if self.filter.is_all() { self.snapshot } else { self.snapshot.max(HEADERS) };
+        let room = (ROOM / wanted.len().max(1)).clamp(LEAST_ROOM, MOST_ROOM);
+        for (inode, spot) in wanted {
+            if let Some(mut source) = known.remove(&inode) {
+                if source.refresh(&spot) {
+                    self.sources.push(source);
                     continue;
                 }
-                self.lose(known);
+                self.lose(source);
             }
-            match Source::open(spot, kept, room) {
+            match Source::open(spot, inode, kept, room) {
                 Ok(source) => self.sources.push(source),
                 Err(why) if first => return Err(why),
                 // It is coming or going; what comes is told of again.
@@ -156,8 +169,7 @@ impl Body {
     }
 
     /// Looks into a namespace no more.
-    fn lose(&mut self, place: usize) {
-        let mut gone = self.sources.swap_remove(place);
+    fn lose(&mut self, mut gone: Source) {
         let number = gone.names().next().and_then(|name| self.numbers.get(name).copied());
         self.lost.push((gone.name().to_owned(), number, gone.lost()));
     }
@@ -188,12 +200,13 @@ impl Body {
             };
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             let called = self.wait(bell, left.map_or(wait, |left| left.min(wait)), ending)?;
-            while let Ok(order) = inbox.try_recv() {
-                match order {
-                    // What is wrong with one of many namespaces is no reason to lose the others.
-                    Order::Look(spots) => drop(self.look(spots, false)),
-                    Order::End => end = Some(Instant::now()),
-                }
+            let (spots, is_over) = latest(inbox);
+            if let Some(spots) = spots {
+                // What is wrong with one of many namespaces is no reason to lose the others.
+                let _ = self.look(spots, false);
+            }
+            if is_over {
+                end = Some(Instant::now());
             }
             if called == Called::Hungup {
                 end = Some(Instant::now());
@@ -307,6 +320,19 @@ impl Body {
     }
 }
 
+/// What there is to do: the namespaces that are meant now, if that was said anew, and whether it is over. A lab says them as often as
+/// something happens; those of before need not be looked into.
+fn latest(inbox: &mpsc::Receiver<Order>) -> (Option<Vec<Spot>>, bool) {
+    let (mut spots, mut is_over) = (None, false);
+    for order in inbox.try_iter() {
+        match order {
+            Order::Look(these) => spots = Some(these),
+            Order::End => is_over = true,
+        }
+    }
+    (spots, is_over)
+}
+
 /// Why a wait has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Called {
@@ -319,4 +345,23 @@ enum Called {
 /// By the clock of the stamps.
 fn now() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_latest_look_is_worked_off_and_no_end_is_missed() {
+        let (orders, inbox) = mpsc::channel();
+        assert!(matches!(latest(&inbox), (None, false)));
+        let here = kernel::Netns::current("a").expect("that of this thread");
+        let spot = Spot { name: "a".into(), netns: here, links: None };
+        for order in [Order::Look(vec![spot; 3]), Order::End, Order::Look(Vec::new())] {
+            orders.send(order).expect("it is heard");
+        }
+        let (spots, is_over) = latest(&inbox);
+        assert_eq!((spots.map(|spots| spots.len()), is_over), (Some(0), true));
+        assert!(matches!(latest(&inbox), (None, false)));
+    }
 }
