@@ -78,10 +78,9 @@ impl Ring {
 
     /// How many packets have found no room so far.
     pub fn lost(&mut self) -> Result<u64> {
-        let new = statistics(&self.socket)
+        let new = dropped(&self.socket)
             .doing("ask for the count of lost packets", format_args!("in {}", self.namespace))?;
-        // The kernel begins anew each time it is asked.
-        self.lost += u64::from(new.tp_drops);
+        self.lost += new;
         Ok(self.lost)
     }
 }
@@ -211,7 +210,8 @@ fn set<T>(socket: &Socket, level: libc::c_int, option: libc::c_int, value: &T) -
     Ok(Errno::result(set).map(drop)?)
 }
 
-fn statistics(socket: &OwnedFd) -> io::Result<libc::tpacket_stats_v3> {
+/// How many packets have found no room at a packet socket since this was last asked: the kernel begins anew each time.
+pub(crate) fn dropped(socket: &OwnedFd) -> io::Result<u64> {
     let mut found = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
     let mut length = libc::socklen_t::try_from(size_of_val(&found)).unwrap_or_default();
     #[expect(unsafe_code, reason = "this option has no safe form")]
@@ -222,7 +222,7 @@ fn statistics(socket: &OwnedFd) -> io::Result<libc::tpacket_stats_v3> {
         libc::getsockopt(socket.as_raw_fd(), libc::SOL_PACKET, libc::PACKET_STATISTICS, place, length)
     };
     Errno::result(got)?;
-    Ok(found)
+    Ok(found.tp_drops.into())
 }
 
 /// Takes the first `snapshot` bytes of packets of those links, and nothing of others.
