@@ -56,7 +56,7 @@ impl Desk {
             }
             _ => Ok(Reply::error(405, "this is not asked so")),
         };
-        done.unwrap_or_else(|reply| reply)
+        done.unwrap_or_else(|why| if matches!(name, "graph.svg" | "trace.svg") { why.in_xml() } else { why })
     }
 
     /// Asks the lab, where waiting holds up nobody else.

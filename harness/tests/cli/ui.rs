@@ -114,6 +114,11 @@ fn the_page_shows_what_the_commands_do() {
     assert!(console.lab(["fault", "ls"]).done().contains("docker0 and docker1 do not hear each other"));
     let (_, lost) = body("trace.svg?from=C1&to=C0", "POST", "");
     assert!(lost.contains("class=\"lost\"") && lost.contains("fault 1 took it in the switch"), "{lost}");
+    let (status, why) = body("trace.svg?from=nobody&to=C0", "POST", "");
+    assert!(
+        status == "404" && why.starts_with("<error>no host or container is named `nobody`"),
+        "{status} {why}"
+    );
     assert_eq!(body("heal", "POST", "bad").0, "200");
     assert!(!console.lab(["fault", "ls"]).done().contains("hear each other"));
     assert_eq!(body("heal", "POST", "bad").0, "404");
