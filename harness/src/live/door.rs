@@ -29,6 +29,9 @@ use tokio::task::JoinSet;
 /// How many random bytes the secret is made of.
 const SECRET: usize = 16;
 
+/// The port that addresses leave out (RFC 9110 §4.2.1).
+const HTTP: u16 = 80;
+
 /// What a page may send of its own: words, no files.
 const BODY_MAX: usize = 64 << 10;
 
@@ -209,9 +212,13 @@ impl Lock {
         let said = |headers: &HeaderMap, name| -> Option<String> {
             headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
-        let ours = [format!("{}:{}", Ipv4Addr::LOCALHOST, self.port), format!("localhost:{}", self.port)];
+        let names = [Ipv4Addr::LOCALHOST.to_string(), "localhost".to_owned()];
         let host = said(&head.headers, HOST.as_str()).ok_or(Refusal::Host)?;
-        if !ours.contains(&host) {
+        let is_ours = |name: &String| {
+            // Browsers leave out the port that is HTTP's (RFC 9110 §4.2.3).
+            host == format!("{name}:{}", self.port) || self.port == HTTP && host == *name
+        };
+        if !names.iter().any(is_ours) {
             return Err(Refusal::Host);
         }
         let is_foreign = |origin: String| origin != format!("http://{host}");
@@ -248,7 +255,11 @@ mod tests {
     use super::*;
 
     fn open(target: &str, headers: &[(&str, &str)]) -> Result<String, Refusal> {
-        let lock = Lock { port: 80, secret: "c0ffee".to_owned() };
+        open_at(8080, target, headers)
+    }
+
+    fn open_at(port: u16, target: &str, headers: &[(&str, &str)]) -> Result<String, Refusal> {
+        let lock = Lock { port, secret: "c0ffee".to_owned() };
         let mut request = Request::get(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -258,28 +269,40 @@ mod tests {
 
     #[test]
     fn who_says_the_secret_passes_without_it() {
-        let host = ("host", "127.0.0.1:80");
+        let host = ("host", "127.0.0.1:8080");
         for (asked, passed) in
             [("/c0ffee/ui/", "/ui/"), ("/c0ffee/v1/kv/a%2Fb?cas=1&raw", "/v1/kv/a%2Fb?cas=1&raw")]
         {
             assert_eq!(open(asked, &[host]).unwrap(), passed);
         }
-        let typed = [("host", "localhost:80"), ("sec-fetch-site", "none")];
+        let typed = [("host", "localhost:8080"), ("sec-fetch-site", "none")];
         assert!(open("/c0ffee/ui/", &typed).is_ok());
-        let by_page = [host, ("origin", "http://127.0.0.1:80"), ("sec-fetch-site", "same-origin")];
+        let by_page = [host, ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")];
         assert!(open("/c0ffee/v1/kv/a", &by_page).is_ok());
     }
 
     #[test]
+    fn the_port_of_http_may_be_left_out() {
+        for host in ["127.0.0.1", "localhost", "127.0.0.1:80"] {
+            let origin = format!("http://{host}");
+            assert!(open_at(80, "/c0ffee/ui/", &[("host", host), ("origin", &origin)]).is_ok(), "{host}");
+        }
+        let of = |origin| open_at(80, "/c0ffee/ui/", &[("host", "localhost"), ("origin", origin)]);
+        assert_eq!(of("http://localhost:8080"), Err(Refusal::Site));
+        assert_eq!(open_at(80, "/c0ffee/ui/", &[("host", "evil.example")]), Err(Refusal::Host));
+    }
+
+    #[test]
     fn nobody_else_does() {
-        let host = ("host", "127.0.0.1:80");
+        let host = ("host", "127.0.0.1:8080");
         for wrong in
             ["/", "/ui/", "/c0ffe", "/c0ffee", "/c0ffeE/ui/", "/c0ffee0/ui/", "/é0ffee/", "/?/c0ffee/"]
         {
             let asked = wrong.replace('é', "%C3%A9");
             assert_eq!(open(&asked, &[host]), Err(Refusal::Secret), "{wrong}");
         }
-        for name in ["evil.example:80", "127.0.0.1", "127.0.0.1:81", "localhost", "127.0.0.1:80.evil.example"]
+        for name in
+            ["evil.example:8080", "127.0.0.1", "127.0.0.1:81", "localhost", "127.0.0.1:8080.evil.example"]
         {
             assert_eq!(open("/c0ffee/ui/", &[("host", name)]), Err(Refusal::Host), "{name}");
         }
@@ -287,8 +310,8 @@ mod tests {
         for (name, value) in [
             ("origin", "http://evil.example"),
             ("origin", "null"),
-            ("origin", "http://localhost:80"),
-            ("origin", "http://127.0.0.1:8080"),
+            ("origin", "http://localhost:8080"),
+            ("origin", "http://127.0.0.1:9090"),
             ("sec-fetch-site", "cross-site"),
             // Another port of this loopback.
             ("sec-fetch-site", "same-site"),
