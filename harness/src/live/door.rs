@@ -2,7 +2,7 @@
 //!
 //! Everybody on the machine can connect to a loopback port, and any page that the browser shows can make it ask there. So the
 //! door opens only for who knows a secret that stands first in the path, where no other port and no other site is told of it
-//! (a cookie would be sent to all ports of the loopback). Besides it refuses what a browser says is another site's doing:
+//! (a cookie would be sent to all ports of the loopback). The store is told of it, for the links in its pages. Besides it refuses what a browser says is another site's doing:
 //! a foreign `Host` (a name that was made to point here), `Origin` or `Sec-Fetch-Site`.
 
 use super::{Ask, Desk, Reply};
@@ -31,6 +31,9 @@ const SECRET: usize = 16;
 
 /// The port that addresses leave out (RFC 9110 §4.2.1).
 const HTTP: u16 = 80;
+
+/// Connections at a time: a browser has six to one host, and everybody on the machine can make some. Others wait to be accepted.
+const CONNECTIONS: usize = 64;
 
 /// What a page may send of its own: words, no files.
 const BODY_MAX: usize = 64 << 10;
@@ -63,7 +66,7 @@ impl Door {
         Ok(Door { listener, lock })
     }
 
-    /// Where the lab's page is; nobody else knows. The key browser is at `ui/` below it.
+    /// Where the lab's page is: whoever has this may pass. The key browser is at `ui/` below it.
     pub fn url(&self) -> String {
         let Lock { port, secret } = &self.lock;
         format!("http://{}:{port}/{secret}/", Ipv4Addr::LOCALHOST)
@@ -80,7 +83,7 @@ impl Door {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
+                accepted = self.listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                     Ok((stream, _)) => {
                         let (lock, desk, dial) = (Arc::clone(&lock), Arc::clone(&desk), Arc::clone(&dial));
                         connections.spawn(connection(stream, lock, desk, dial));
@@ -252,6 +255,11 @@ fn is_same(one: &str, other: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test")]
 
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn open(target: &str, headers: &[(&str, &str)]) -> Result<String, Refusal> {
@@ -290,6 +298,32 @@ mod tests {
         let of = |origin| open_at(80, "/c0ffee/ui/", &[("host", "localhost"), ("origin", origin)]);
         assert_eq!(of("http://localhost:8080"), Err(Refusal::Site));
         assert_eq!(open_at(80, "/c0ffee/ui/", &[("host", "evil.example")]), Err(Refusal::Host));
+    }
+
+    #[tokio::test]
+    async fn whoever_holds_connections_without_a_secret_takes_no_more_than_so_many() {
+        let door = Door::open(0).await.unwrap();
+        let at = door.listener.local_addr().unwrap();
+        tokio::spawn(door.serve(None, || async { Err("there is none".to_owned()) }));
+        let mut held = Vec::new();
+        for _ in 0..CONNECTIONS {
+            held.push(asking(at).await);
+        }
+        for stream in &mut held {
+            stream.read_u8().await.unwrap();
+        }
+        let mut late = asking(at).await;
+        // Nobody says that it is not answered.
+        tokio::time::timeout(Duration::from_millis(100), late.read_u8()).await.unwrap_err();
+        held.pop();
+        assert_eq!(late.read_u8().await.unwrap(), b'H');
+    }
+
+    /// A connection that has asked for something that it may not have, and stays.
+    async fn asking(at: SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(format!("GET / HTTP/1.1\r\nHost: {at}\r\n\r\n").as_bytes()).await.unwrap();
+        stream
     }
 
     #[test]
