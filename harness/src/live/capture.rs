@@ -8,7 +8,6 @@ use super::ask::{Ask, Reply};
 use crate::capture::{Interfaces, Request};
 use crate::control::{self, Client};
 use crate::error::{Error, Kind};
-use crate::state::Home;
 
 /// A page has one kept whole before it gets it, so no more than this: packets, seconds, bytes.
 const MOST_PACKETS: u64 = 100_000;
@@ -45,8 +44,8 @@ fn kept(count: u64) -> u32 {
 }
 
 /// Captures to the end, and reads all of it.
-pub(super) fn record(home: &Home, request: Request) -> Result<Vec<u8>, Error> {
-    let answer = Client::connect(home)?.ask(&control::Request::Capture { request: Box::new(request) })?;
+pub(super) fn record(lab: &mut Client, request: Request) -> Result<Vec<u8>, Error> {
+    let answer = lab.ask(&control::Request::Capture { request: Box::new(request) })?;
     let broken = |why: &dyn std::fmt::Display| {
         Error::new(Kind::Machine, format_args!("cannot read what was captured: {why}"))
     };

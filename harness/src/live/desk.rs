@@ -148,8 +148,7 @@ impl Desk {
 
     async fn capture(&self, ask: &Ask) -> Result<Reply, Reply> {
         let request = capture::request(ask)?;
-        let home = self.home.clone();
-        let file = self.lab(move |_| capture::record(&home, request)).await?;
+        let file = self.lab(move |lab| capture::record(lab, request)).await?;
         Ok(Reply::of("application/x-pcapng", file).attached("lab.pcapng"))
     }
 
