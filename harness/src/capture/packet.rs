@@ -69,7 +69,11 @@ impl Captured {
         }
         if !self.interfaces.is_empty() {
             let at = self.packets.last().map_or(Duration::ZERO, |packet| packet.at);
-            file.extend(pcapng::statistics(0, at, self.lost, Some("of all interfaces")));
+            let mut said = "of all interfaces".to_owned();
+            if self.forgotten > 0 {
+                said = format!("{said}; {} older ones were forgotten", self.forgotten);
+            }
+            file.extend(pcapng::statistics(0, at, self.lost, Some(&said)));
         }
         file
     }

@@ -38,6 +38,23 @@ fn what_cannot_be_said_in_an_option_is_cut_off() {
     assert!(comment.starts_with(read.comment.as_deref().expect("there is one")));
 }
 
+#[test]
+fn a_file_says_that_older_packets_were_forgotten() {
+    let mut captured = crate::capture::Captured {
+        interfaces: vec!["C0/eth0".into()],
+        lost: 3,
+        forgotten: 9,
+        ..Default::default()
+    };
+    let said = |captured: &crate::capture::Captured| match all(&captured.pcapng()).expect("it is whole").last() {
+        Some(Block::Statistics { lost: 3, comment, .. }) => comment.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(said(&captured).as_deref(), Some("of all interfaces; 9 older ones were forgotten"));
+    captured.forgotten = 0;
+    assert_eq!(said(&captured).as_deref(), Some("of all interfaces"));
+}
+
 proptest! {
     #[test]
     fn a_packet_is_read_as_it_was_written(
