@@ -205,7 +205,8 @@ impl Body {
                 // What is wrong with one of many namespaces is no reason to lose the others.
                 let _ = self.look(spots, false);
             }
-            if is_over {
+            // Who says so again does not hurry what is still to be handed over.
+            if is_over && !ending {
                 end = Some(Instant::now());
             }
             if called == Called::Hungup {
@@ -363,5 +364,33 @@ mod tests {
         let (spots, is_over) = latest(&inbox);
         assert_eq!((spots.map(|spots| spots.len()), is_over), (Some(0), true));
         assert!(matches!(latest(&inbox), (None, false)));
+    }
+
+    #[test]
+    fn who_ends_it_twice_gets_no_less() {
+        let notes = Notes::new(crate::relay::Log::default().read(), std::collections::BTreeMap::new());
+        let mut body = Body {
+            sources: Vec::new(),
+            numbers: HashMap::new(),
+            held: Vec::new(),
+            notes,
+            filter: Filter::default(),
+            snapshot: 96,
+            sink: Sink::Memory(Arc::default()),
+            left: u64::MAX,
+            lost: Vec::new(),
+        };
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).expect("a bell");
+        let (orders, inbox) = mpsc::channel();
+        let begun = Instant::now();
+        thread::scope(|scope| {
+            let run = scope.spawn(|| body.run(&inbox, &bell, None));
+            while !run.is_finished() {
+                orders.send(Order::End).expect("it is heard");
+                bell.write(1).expect("it is rung");
+                thread::yield_now();
+            }
+        });
+        assert!(begun.elapsed() >= HOLD, "{:?}", begun.elapsed());
     }
 }
