@@ -33,4 +33,6 @@ mod touch;
 pub(crate) use self::{frame::Frame, pump::Account, pump::Pump, resolved::Resolved, shaper::Shaper};
 pub use counts::{Counts, Delays};
 pub(crate) use log::{Log, Noted, Reading, Side};
+#[cfg(test)]
+pub(crate) use touch::Touch;
 pub(crate) use touch::key;
