@@ -30,6 +30,11 @@ impl Notes {
         Notes { reading, sides, open: HashMap::new(), count: 0 }
     }
 
+    /// Whether there may be any.
+    pub(super) fn are_awaited(&self) -> bool {
+        !self.sides.is_empty()
+    }
+
     /// The side of a wire and the key by which a packet is found again, if it was sent onto a wire there. `bytes` are as much of it as is known.
     pub(super) fn mark(&self, interface: &str, packet: &Packet, bytes: &[u8]) -> Option<(Side, u64)> {
         let side = self.sides.get(interface).filter(|_| packet.outgoing)?;

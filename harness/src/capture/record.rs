@@ -31,7 +31,8 @@ const LOOK: u16 = 10;
 const ROOM: usize = 64 << 20;
 const LEAST_ROOM: usize = 1 << 20;
 const MOST_ROOM: usize = 8 << 20;
-/// So much is taken of each packet where a filter looks into it: all headers, in a tunnel of IPv4, with options.
+/// So much is taken of each packet where a filter looks into it, and to find what wires have noted of it: all headers, in a tunnel of
+/// IPv4, with options.
 const HEADERS: u32 = 192;
 
 /// What a thread is told.
@@ -146,7 +147,8 @@ impl Body {
         }
         let mut known: HashMap<u64, Source> =
             known.into_iter().map(|source| (source.inode(), source)).collect();
-        let kept = if self.filter.is_all() { self.snapshot } else { self.snapshot.max(HEADERS) };
+        let is_read = !self.filter.is_all() || self.notes.are_awaited();
+        let kept = if is_read { self.snapshot.max(HEADERS) } else { self.snapshot };
         let room = (ROOM / wanted.len().max(1)).clamp(LEAST_ROOM, MOST_ROOM);
         for (inode, spot) in wanted {
             if let Some(mut source) = known.remove(&inode) {
@@ -384,9 +386,11 @@ mod tests {
         let (orders, inbox) = mpsc::channel();
         let begun = Instant::now();
         thread::scope(|scope| {
-            let run = scope.spawn(|| body.run(&inbox, &bell, None));
+            let bell = &bell;
+            let run = scope.spawn(move || body.run(&inbox, bell, None));
             while !run.is_finished() {
-                orders.send(Order::End).expect("it is heard");
+                // Perhaps it is over by now.
+                let _ = orders.send(Order::End);
                 bell.write(1).expect("it is rung");
                 thread::yield_now();
             }
