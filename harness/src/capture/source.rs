@@ -103,7 +103,6 @@ impl Source {
 
     /// How many packets have found no room so far.
     pub(super) fn lost(&mut self) -> u64 {
-        // A ring that cannot say so has none.
-        self.ring.lost().unwrap_or_default()
+        self.ring.lost()
     }
 }
