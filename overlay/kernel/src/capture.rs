@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::netns::Netns;
 
 pub use block::Seen;
@@ -36,7 +36,7 @@ const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 /// `SKF_AD_OFF + SKF_AD_IFINDEX`: the index of the link.
 const LINK: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_IFINDEX).cast_unsigned();
-/// Most links that one program can name: a jump is at most 255 instructions long.
+/// Most links that one ring can be told: a jump is at most 255 instructions long.
 pub const MOST_LINKS: usize = 250;
 
 /// A ring into which the kernel writes what passes in a namespace.
@@ -53,8 +53,13 @@ pub struct Ring {
 
 impl Ring {
     /// Sees what passes in `netns` from now on: at the links with these indexes, at all links if there is none; of each packet its first
-    /// `snapshot` bytes. `room` is how much memory the ring has, in bytes, at least two blocks of 256 KiB.
+    /// `snapshot` bytes. More than [`MOST_LINKS`] are an error. `room` is how much memory the ring has, in bytes, at least two blocks of 256 KiB.
     pub fn open(netns: &Netns, links: &[u32], snapshot: u32, room: usize) -> Result<Ring> {
+        if links.len() > MOST_LINKS {
+            let why =
+                format!("{} links are meant, and no more than {MOST_LINKS} can be told apart", links.len());
+            return Err(Error::other("capture packets", format_args!("in {}", netns.name()), why));
+        }
         let program = program(links, snapshot.clamp(1, LONGEST));
         let blocks = (room / BLOCK).max(2);
         let opened = netns.run(move || open(&program, blocks))?;
@@ -223,10 +228,9 @@ pub(crate) fn dropped(socket: &OwnedFd) -> io::Result<u64> {
     Ok(found.tp_drops.into())
 }
 
-/// Takes the first `snapshot` bytes of packets of those links, and nothing of others.
+/// Takes the first `snapshot` bytes of packets of those links, [`MOST_LINKS`] at most, and nothing of others.
 fn program(links: &[u32], snapshot: u32) -> Vec<libc::sock_filter> {
     let statement = |code, k| libc::sock_filter { code, jt: 0, jf: 0, k };
-    let links = &links[..links.len().min(MOST_LINKS)];
     let mut all = Vec::new();
     if !links.is_empty() {
         all.push(statement(LOAD, LINK));
@@ -244,6 +248,15 @@ fn program(links: &[u32], snapshot: u32) -> Vec<libc::sock_filter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_links_than_can_be_told_apart_are_an_error() {
+        let here = Netns::current("here").expect("that of this thread");
+        let refused = Ring::open(&here, &[7; MOST_LINKS + 1], 96, 1).expect_err("one too many").to_string();
+        let expected =
+            "cannot capture packets in here: 251 links are meant, and no more than 250 can be told apart";
+        assert_eq!(refused, expected);
+    }
 
     #[test]
     fn a_program_takes_the_links_it_was_told_and_no_others() {
