@@ -1,8 +1,11 @@
 //! Frames as they are on the wire, and bytes that are none.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::capture::{Lines, Packet, said};
 
 pub(crate) fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
     [&[0x02; 12], &kind.to_be_bytes()[..], payload].concat()
@@ -147,6 +150,21 @@ fn that_a_packet_was_too_large_says_for_what() {
     assert_eq!(icmp(false, 3, 3, [0, 1450]).to_string(), "unreachable: port");
 }
 
+/// How many bytes a layer takes at least.
+fn least(layer: &Layer) -> usize {
+    match layer {
+        Layer::Ethernet(_) => ETHERNET_HEADER,
+        Layer::Arp(_) => ARP_PACKET,
+        Layer::Ip(ip) if ip.from.is_ipv4() => IPV4_HEADER,
+        Layer::Ip(_) => IPV6_HEADER,
+        Layer::Icmp(_) => ICMP_HEADER,
+        Layer::Udp(_) => UDP_HEADER,
+        Layer::Tcp(_) => TCP_HEADER,
+        Layer::Esp { .. } => ESP_HEADER,
+        Layer::Vxlan { .. } => VXLAN_HEADER,
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_are_too_odd(
@@ -159,9 +177,17 @@ proptest! {
         ];
         for frame in all {
             let layers = dissect(&frame);
-            let shown: Vec<String> = layers.iter().map(|layer| format!("{layer:?}")).collect();
-            prop_assert_eq!(shown.len(), layers.len());
-            prop_assert_eq!(levels(&layers).map(<[Layer]>::len).sum::<usize>(), layers.len());
+            // No layer is made of what is not there.
+            prop_assert!(layers.iter().map(least).sum::<usize>() <= frame.len(), "{layers:?}");
+            let length = u32::try_from(frame.len()).expect("short");
+            let packet =
+                Packet { interface: 0, at: Duration::ZERO, outgoing: true, length, bytes: frame, comment: None };
+            let line = Lines::new([], false).line("a", &packet);
+            prop_assert!(line.ends_with(&format!("  ({length})")) && !line.contains(char::is_control), "{line:?}");
+            for part in levels(&layers) {
+                let said = said(part).0;
+                prop_assert!(!said.is_empty() && line.contains(&said), "{said:?}: {line:?}");
+            }
         }
     }
 
