@@ -27,9 +27,9 @@ use crate::relay::Side;
 const HOLD: Duration = Duration::from_millis(5 * kernel::capture::RETIRE as u64);
 /// How often packets that wait are looked after.
 const LOOK: u16 = 10;
-/// Memory of all rings, in bytes; and what one has at least and at most.
+/// Memory of all rings, in bytes, unless they are so many that each has but what it has at least, in blocks; and what one has at most.
 const ROOM: usize = 64 << 20;
-const LEAST_ROOM: usize = 1 << 20;
+const LEAST_BLOCKS: usize = 4;
 const MOST_ROOM: usize = 8 << 20;
 /// So much is taken of each packet where a filter looks into it, and to find what wires have noted of it: all headers, in a tunnel of
 /// IPv4, with options.
@@ -70,6 +70,7 @@ impl Recorder {
             snapshot,
             sink,
             left: request.count.unwrap_or(u64::MAX),
+            unseen: 0,
             lost: Vec::new(),
         };
         body.sink.begin().map_err(machine)?;
@@ -121,6 +122,8 @@ struct Body {
     sink: Sink,
     /// How many packets are still wanted.
     left: u64,
+    /// How many namespaces could not be looked into, when that was last tried.
+    unseen: u64,
     /// What was lost in namespaces that are gone.
     lost: Vec<(String, Option<u32>, u64)>,
 }
@@ -149,7 +152,8 @@ impl Body {
             known.into_iter().map(|source| (source.inode(), source)).collect();
         let is_read = !self.filter.is_all() || self.notes.are_awaited();
         let kept = if is_read { self.snapshot.max(HEADERS) } else { self.snapshot };
-        let room = (ROOM / wanted.len().max(1)).clamp(LEAST_ROOM, MOST_ROOM);
+        let room = room(wanted.len(), kept);
+        self.unseen = 0;
         for (inode, spot) in wanted {
             if let Some(mut source) = known.remove(&inode) {
                 if source.refresh(&spot) {
@@ -162,7 +166,7 @@ impl Body {
                 Ok(source) => self.sources.push(source),
                 Err(why) if first => return Err(why),
                 // It is coming or going; what comes is told of again.
-                Err(_) => {}
+                Err(_) => self.unseen += 1,
             }
         }
         let names: Vec<Arc<str>> = self.sources.iter().flat_map(Source::names).cloned().collect();
@@ -307,7 +311,7 @@ impl Body {
         self.sink.flush()
     }
 
-    /// Says what was lost.
+    /// Says what was lost, and what was not seen.
     fn finish(&mut self) -> io::Result<()> {
         for source in &mut self.sources {
             let number = source.names().next().and_then(|name| self.numbers.get(name).copied());
@@ -319,8 +323,17 @@ impl Body {
                 self.sink.lost(namespace, *number, at, *lost)?;
             }
         }
+        // Where there is no interface there is none to say it of.
+        if self.unseen > 0 && !self.numbers.is_empty() {
+            self.sink.unseen(at, self.unseen)?;
+        }
         self.sink.flush()
     }
+}
+
+/// How much memory each of so many rings has, if so much of each packet is kept.
+fn room(rings: usize, kept: u32) -> usize {
+    (ROOM / rings.max(1)).clamp(LEAST_BLOCKS * kernel::capture::block(kept), MOST_ROOM)
 }
 
 /// What there is to do: the namespaces that are meant now, if that was said anew, and whether it is over. A lab says them as often as
@@ -369,6 +382,14 @@ mod tests {
     }
 
     #[test]
+    fn many_rings_of_short_snapshots_take_little_memory_each() {
+        assert_eq!(room(1, 512), MOST_ROOM);
+        assert_eq!(room(64, 512), 1 << 20);
+        assert_eq!(room(1400, 512), 256 << 10);
+        assert_eq!(room(1400, kernel::capture::LONGEST), 1 << 20);
+    }
+
+    #[test]
     fn who_ends_it_twice_gets_no_less() {
         let notes = Notes::new(crate::relay::Log::default().read(), std::collections::BTreeMap::new());
         let mut body = Body {
@@ -380,6 +401,7 @@ mod tests {
             snapshot: 96,
             sink: Sink::Memory(Arc::default()),
             left: u64::MAX,
+            unseen: 0,
             lost: Vec::new(),
         };
         let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).expect("a bell");
