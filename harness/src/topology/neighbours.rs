@@ -35,7 +35,8 @@ mod tests {
     #[test]
     fn in_a_crowd_engines_and_the_store_know_each_other() {
         let known = |engines: usize| {
-            let hosts: String = (0..engines).map(|n| format!("[[host]]\nname = \"h{n}\"\n")).collect();
+            let hosts: Vec<String> = (0..engines).map(|n| format!("[[host]]\nname = \"h{n}\"\n")).collect();
+            let hosts = hosts.concat();
             let bystander = "[[host]]\nname = \"other\"\nengine = false\n";
             let text = format!("schema = 1\n[underlay]\nsubnet = \"10.0.0.0/16\"\n{hosts}{bystander}");
             let topology = parse("lab.toml", &text).expect("the file is right");
