@@ -37,8 +37,10 @@ mod tests {
         let known = |engines: usize| {
             let hosts: Vec<String> = (0..engines).map(|n| format!("[[host]]\nname = \"h{n}\"\n")).collect();
             let hosts = hosts.concat();
-            let bystander = "[[host]]\nname = \"other\"\nengine = false\n";
-            let text = format!("schema = 1\n[underlay]\nsubnet = \"10.0.0.0/16\"\n{hosts}{bystander}");
+            let others =
+                ["consul", "other"].map(|name| format!("[[host]]\nname = \"{name}\"\nengine = false\n"));
+            let others = others.concat();
+            let text = format!("schema = 1\n[underlay]\nsubnet = \"10.0.0.0/16\"\n{hosts}{others}");
             let topology = parse("lab.toml", &text).expect("the file is right");
             let of = |name: &str| {
                 let host = topology.hosts.iter().find(|host| *host.name.as_str() == *name);
