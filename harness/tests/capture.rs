@@ -187,6 +187,22 @@ async fn a_packet_that_a_wire_has_touched_says_so_where_it_was_sent(lab: Lab) ->
 }
 
 #[harness::test(file = "scenarios/two-host.toml")]
+async fn a_short_snapshot_has_what_is_said_of_packets(lab: Lab) -> harness::Result {
+    let impairment =
+        Impairment { delay: Duration::from_millis(5), duplicate: Pick::Every(1), ..Impairment::default() };
+    let bad = Fault::Wire { host: "docker1".parse()?, way: Way::Up, impairment: Box::new(impairment) };
+    let _fault = lab.inject(bad).await?;
+    let capture = lab.capture(Request::of(["docker1:eth0"]).snapshot(60)).await?;
+    lab.container("C1")?.ping("C0").await?;
+    let captured = capture.end().await?;
+    assert!(captured.packets.iter().all(|packet| packet.bytes.len() <= 60));
+    let cut = captured.packets.iter().filter(|packet| packet.outgoing && packet.length > 60);
+    let said: Vec<_> = cut.map(|packet| packet.comment.as_deref().unwrap_or_default()).collect();
+    assert!(said.contains(&"delayed 5ms and sent twice by fault 1"), "{said:?}");
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
 async fn a_large_frame_says_how_many_of_its_packets_were_lost(lab: Lab) -> harness::Result {
     let impairment = Impairment { loss: Pick::Every(50), ..Impairment::default() };
     let bad = Fault::Wire { host: "docker0".parse()?, way: Way::Down, impairment: Box::new(impairment) };

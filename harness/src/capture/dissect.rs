@@ -10,15 +10,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use kernel::Mac;
 use kernel::header::{
-    ARP, ARP_PACKET, DONT_FRAGMENT, ESP, ESP_HEADER, ETHERNET_HEADER, FRAGMENT_OFFSET, ICMP, ICMP_HEADER,
-    ICMPV6, IPV4, IPV4_HEADER, IPV6, IPV6_HEADER, MORE_FRAGMENTS, TCP, TCP_HEADER, UDP, UDP_HEADER,
-    VNI_VALID, VXLAN, VXLAN_HEADER,
+    ARP, ARP_PACKET, DESTINATION, DONT_FRAGMENT, ESP, ESP_HEADER, ETHERNET_HEADER, FRAGMENT, FRAGMENT_OFFSET,
+    HOP_BY_HOP, ICMP, ICMP_HEADER, ICMPV6, IPV4, IPV4_HEADER, IPV6, IPV6_HEADER, MORE_FRAGMENTS, ROUTING,
+    TCP, TCP_HEADER, UDP, UDP_HEADER, VNI_VALID, VXLAN, VXLAN_HEADER,
 };
 
 pub use layer::{Arp, Ethernet, Icmp, Ip, Layer, Tcp, Udp};
 
 /// Tunnels within tunnels that are seen through; more are none that anybody made on purpose.
 const DEEPEST: usize = 4;
+/// Extension headers of one packet that are passed over: each once, options for the destination twice (RFC 8200 §4.1), and as many again.
+const EXTENSIONS: usize = 10;
 
 /// The layers of a frame, from the outermost on; those that are cut off, or that nobody here knows, are not among them.
 pub fn dissect(frame: &[u8]) -> Vec<Layer> {
@@ -94,17 +96,53 @@ fn ipv4<'a>(bytes: &'a [u8], layers: &mut Vec<Layer>) -> Option<&'a [u8]> {
 fn ipv6<'a>(bytes: &'a [u8], layers: &mut Vec<Layer>) -> Option<&'a [u8]> {
     let head = bytes.first_chunk::<IPV6_HEADER>()?;
     (head[0] >> 4 == 6).then_some(())?;
+    let Extended { protocol, bytes, fragment } = extended(head[6], &bytes[IPV6_HEADER..]);
     layers.push(Layer::Ip(Ip {
         from: address6(head, 8)?.into(),
         to: address6(head, 24)?.into(),
-        protocol: head[6],
+        protocol,
         hops: head[7],
         id: None,
         length: half(head, 4)?,
         dont_fragment: false,
-        fragment: None,
+        fragment,
     }));
-    transport(head[6], &bytes[IPV6_HEADER..], layers)
+    // Other headers are in the first fragment only.
+    fragment.is_none_or(|from| from == 0).then_some(())?;
+    transport(protocol, bytes, layers)
+}
+
+/// What is behind the extension headers of IPv6.
+struct Extended<'a> {
+    protocol: u8,
+    bytes: &'a [u8],
+    /// It is a fragment, from that byte on.
+    fragment: Option<u16>,
+}
+
+/// Passes over extension headers (RFC 8200 §4); one that is cut off is the last.
+fn extended(protocol: u8, bytes: &[u8]) -> Extended<'_> {
+    let mut all = Extended { protocol, bytes, fragment: None };
+    for _ in 0..EXTENSIONS {
+        let Some(&[next, length, high, low]) = all.bytes.first_chunk::<4>() else { break };
+        let length = match all.protocol {
+            HOP_BY_HOP | ROUTING | DESTINATION => (usize::from(length) + 1) * 8,
+            FRAGMENT => {
+                // The offset in units of eight bytes, two bits of nothing, and whether there are others behind it. One that is all
+                // there is of its packet is none (RFC 6946).
+                let half = u16::from_be_bytes([high, low]);
+                all.fragment = (half & !6 != 0).then_some(half & !7);
+                8
+            }
+            _ => break,
+        };
+        let Some(rest) = all.bytes.get(length..) else { break };
+        (all.protocol, all.bytes) = (next, rest);
+        if all.fragment.is_some_and(|from| from > 0) {
+            break;
+        }
+    }
+    all
 }
 
 fn transport<'a>(protocol: u8, bytes: &'a [u8], layers: &mut Vec<Layer>) -> Option<&'a [u8]> {

@@ -30,6 +30,11 @@ impl Notes {
         Notes { reading, sides, open: HashMap::new(), count: 0 }
     }
 
+    /// Whether there may be any.
+    pub(super) fn are_awaited(&self) -> bool {
+        !self.sides.is_empty()
+    }
+
     /// The side of a wire and the key by which a packet is found again, if it was sent onto a wire there. `bytes` are as much of it as is known.
     pub(super) fn mark(&self, interface: &str, packet: &Packet, bytes: &[u8]) -> Option<(Side, u64)> {
         let side = self.sides.get(interface).filter(|_| packet.outgoing)?;
@@ -40,13 +45,29 @@ impl Notes {
     /// Hears what was noted until now.
     pub(super) fn catch_up(&mut self) {
         for noted in self.reading.take() {
-            if self.count == MOST {
-                self.open.clear();
-                self.count = 0;
-            }
-            self.count += 1;
-            self.open.entry((noted.side, noted.touch.key)).or_default().push_back(noted);
+            self.keep(noted);
         }
+    }
+
+    fn keep(&mut self, noted: Noted) {
+        if self.count == MOST {
+            self.forget();
+        }
+        self.count += 1;
+        self.open.entry((noted.side, noted.touch.key)).or_default().push_back(noted);
+    }
+
+    /// Forgets the older half: packets of the younger ones may still come.
+    fn forget(&mut self) {
+        let mut times: Vec<Duration> = self.open.values().flatten().map(|noted| noted.at).collect();
+        let half = times.len() / 2;
+        let (_, middle, _) = times.select_nth_unstable(half);
+        let middle = *middle;
+        self.open.retain(|_, noted| {
+            noted.retain(|noted| noted.at > middle);
+            !noted.is_empty()
+        });
+        self.count = self.open.values().map(VecDeque::len).sum();
     }
 
     /// What was done to the packet that is so marked and was sent then.
@@ -66,5 +87,26 @@ impl Notes {
             self.open.remove(&mark);
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::relay::{Log, Touch};
+
+    #[test]
+    fn of_too_many_notes_the_older_ones_are_forgotten() {
+        let mut notes = Notes::new(Log::default().read(), BTreeMap::new());
+        let side = Side { port: 1, up: true };
+        let most = u64::try_from(MOST).expect("a number");
+        for number in 0..=most {
+            let touch = Touch { key: number, text: number.to_string() };
+            notes.keep(Noted { side, at: Duration::from_millis(number), touch });
+        }
+        let mut of = |number: u64| notes.of((side, number), Duration::from_millis(number));
+        assert_eq!(of(most), Some(most.to_string()));
+        assert_eq!(of(most - 1), Some((most - 1).to_string()));
+        assert_eq!(of(0), None);
     }
 }

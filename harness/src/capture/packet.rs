@@ -43,6 +43,8 @@ pub struct Captured {
     pub lost: u64,
     /// How many older ones were forgotten, for want of memory.
     pub forgotten: u64,
+    /// How many namespaces that are meant could not be looked into, in the end.
+    pub unseen: u64,
 }
 
 impl Captured {
@@ -69,7 +71,14 @@ impl Captured {
         }
         if !self.interfaces.is_empty() {
             let at = self.packets.last().map_or(Duration::ZERO, |packet| packet.at);
-            file.extend(pcapng::statistics(0, at, self.lost, Some("of all interfaces")));
+            let mut said = "of all interfaces".to_owned();
+            if self.forgotten > 0 {
+                said = format!("{said}; {} older ones were forgotten", self.forgotten);
+            }
+            if self.unseen > 0 {
+                said = format!("{said}; {}", pcapng::unseen(self.unseen));
+            }
+            file.extend(pcapng::statistics(0, at, self.lost, Some(&said)));
         }
         file
     }

@@ -90,6 +90,11 @@ pub fn statistics(interface: u32, at: Duration, lost: u64, comment: Option<&str>
     block(STATISTICS, &body)
 }
 
+/// A comment on that.
+pub(super) fn unseen(namespaces: u64) -> String {
+    format!("namespaces that could not be looked into: {namespaces}")
+}
+
 /// The upper half first, whatever the order of bytes (§4.3).
 fn stamp(body: &mut Vec<u8>, at: Duration) {
     let nanoseconds = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);

@@ -1,6 +1,6 @@
 //! The thread of a capture: it reads all rings, puts what it finds in the order in which it passed, and hands it on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::{Arc, mpsc};
@@ -27,11 +27,12 @@ use crate::relay::Side;
 const HOLD: Duration = Duration::from_millis(5 * kernel::capture::RETIRE as u64);
 /// How often packets that wait are looked after.
 const LOOK: u16 = 10;
-/// Memory of all rings, in bytes; and what one has at least and at most.
+/// Memory of all rings, in bytes, unless they are so many that each has but what it has at least, in blocks; and what one has at most.
 const ROOM: usize = 64 << 20;
-const LEAST_ROOM: usize = 1 << 20;
+const LEAST_BLOCKS: usize = 4;
 const MOST_ROOM: usize = 8 << 20;
-/// So much is taken of each packet where a filter looks into it: all headers, in a tunnel of IPv4, with options.
+/// So much is taken of each packet where a filter looks into it, and to find what wires have noted of it: all headers, in a tunnel of
+/// IPv4, with options.
 const HEADERS: u32 = 192;
 
 /// What a thread is told.
@@ -69,6 +70,7 @@ impl Recorder {
             snapshot,
             sink,
             left: request.count.unwrap_or(u64::MAX),
+            unseen: 0,
             lost: Vec::new(),
         };
         body.sink.begin().map_err(machine)?;
@@ -120,6 +122,8 @@ struct Body {
     sink: Sink,
     /// How many packets are still wanted.
     left: u64,
+    /// How many namespaces could not be looked into, when that was last tried.
+    unseen: u64,
     /// What was lost in namespaces that are gone.
     lost: Vec<(String, Option<u32>, u64)>,
 }
@@ -130,24 +134,39 @@ impl Body {
         let announce = |why| Error::new(Kind::Machine, format_args!("cannot hand packets on: {why}"));
         // What waits where it is not looked any more is taken first.
         self.gather().map_err(announce)?;
-        let is_gone = |source: &Source| spots.iter().all(|spot| !source.is(&spot.netns));
-        while let Some(gone) = self.sources.iter().position(is_gone) {
-            self.lose(gone);
-        }
-        let kept = if self.filter.is_all() { self.snapshot } else { self.snapshot.max(HEADERS) };
-        let room = (ROOM / spots.len().max(1)).clamp(LEAST_ROOM, MOST_ROOM);
+        // One namespace may have several names, and of each the kernel is asked once: a lab may have more than a thousand.
+        let (mut wanted, mut inodes) = (Vec::with_capacity(spots.len()), HashSet::new());
         for spot in spots {
-            if let Some(known) = self.sources.iter().position(|source| source.is(&spot.netns)) {
-                if self.sources[known].refresh(&spot) {
+            match spot.netns.inode() {
+                Ok(inode) if inodes.insert(inode) => wanted.push((inode, spot)),
+                Err(why) if first => return Err(why.into()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        let sources = std::mem::take(&mut self.sources).into_iter();
+        let (known, gone): (Vec<_>, Vec<_>) = sources.partition(|source| inodes.contains(&source.inode()));
+        for source in gone {
+            self.lose(source);
+        }
+        let mut known: HashMap<u64, Source> =
+            known.into_iter().map(|source| (source.inode(), source)).collect();
+        let is_read = !self.filter.is_all() || self.notes.are_awaited();
+        let kept = if is_read { self.snapshot.max(HEADERS) } else { self.snapshot };
+        let room = room(wanted.len(), kept);
+        self.unseen = 0;
+        for (inode, spot) in wanted {
+            if let Some(mut source) = known.remove(&inode) {
+                if source.refresh(&spot) {
+                    self.sources.push(source);
                     continue;
                 }
-                self.lose(known);
+                self.lose(source);
             }
-            match Source::open(spot, kept, room) {
+            match Source::open(spot, inode, kept, room) {
                 Ok(source) => self.sources.push(source),
                 Err(why) if first => return Err(why),
                 // It is coming or going; what comes is told of again.
-                Err(_) => {}
+                Err(_) => self.unseen += 1,
             }
         }
         let names: Vec<Arc<str>> = self.sources.iter().flat_map(Source::names).cloned().collect();
@@ -156,8 +175,7 @@ impl Body {
     }
 
     /// Looks into a namespace no more.
-    fn lose(&mut self, place: usize) {
-        let mut gone = self.sources.swap_remove(place);
+    fn lose(&mut self, mut gone: Source) {
         let number = gone.names().next().and_then(|name| self.numbers.get(name).copied());
         self.lost.push((gone.name().to_owned(), number, gone.lost()));
     }
@@ -188,12 +206,14 @@ impl Body {
             };
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             let called = self.wait(bell, left.map_or(wait, |left| left.min(wait)), ending)?;
-            while let Ok(order) = inbox.try_recv() {
-                match order {
-                    // What is wrong with one of many namespaces is no reason to lose the others.
-                    Order::Look(spots) => drop(self.look(spots, false)),
-                    Order::End => end = Some(Instant::now()),
-                }
+            let (spots, is_over) = latest(inbox);
+            if let Some(spots) = spots {
+                // What is wrong with one of many namespaces is no reason to lose the others.
+                let _ = self.look(spots, false);
+            }
+            // Who says so again does not hurry what is still to be handed over.
+            if is_over && !ending {
+                end = Some(Instant::now());
             }
             if called == Called::Hungup {
                 end = Some(Instant::now());
@@ -291,7 +311,7 @@ impl Body {
         self.sink.flush()
     }
 
-    /// Says what was lost.
+    /// Says what was lost, and what was not seen.
     fn finish(&mut self) -> io::Result<()> {
         for source in &mut self.sources {
             let number = source.names().next().and_then(|name| self.numbers.get(name).copied());
@@ -303,8 +323,30 @@ impl Body {
                 self.sink.lost(namespace, *number, at, *lost)?;
             }
         }
+        // Where there is no interface there is none to say it of.
+        if self.unseen > 0 && !self.numbers.is_empty() {
+            self.sink.unseen(at, self.unseen)?;
+        }
         self.sink.flush()
     }
+}
+
+/// How much memory each of so many rings has, if so much of each packet is kept.
+fn room(rings: usize, kept: u32) -> usize {
+    (ROOM / rings.max(1)).clamp(LEAST_BLOCKS * kernel::capture::block(kept), MOST_ROOM)
+}
+
+/// What there is to do: the namespaces that are meant now, if that was said anew, and whether it is over. A lab says them as often as
+/// something happens; those of before need not be looked into.
+fn latest(inbox: &mpsc::Receiver<Order>) -> (Option<Vec<Spot>>, bool) {
+    let (mut spots, mut is_over) = (None, false);
+    for order in inbox.try_iter() {
+        match order {
+            Order::Look(these) => spots = Some(these),
+            Order::End => is_over = true,
+        }
+    }
+    (spots, is_over)
 }
 
 /// Why a wait has ended.
@@ -319,4 +361,62 @@ enum Called {
 /// By the clock of the stamps.
 fn now() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_latest_look_is_worked_off_and_no_end_is_missed() {
+        let (orders, inbox) = mpsc::channel();
+        assert!(matches!(latest(&inbox), (None, false)));
+        let here = kernel::Netns::current("a").expect("that of this thread");
+        let spot = Spot { name: "a".into(), netns: here, links: None };
+        for order in [Order::Look(vec![spot; 3]), Order::End, Order::Look(Vec::new())] {
+            orders.send(order).expect("it is heard");
+        }
+        let (spots, is_over) = latest(&inbox);
+        assert_eq!((spots.map(|spots| spots.len()), is_over), (Some(0), true));
+        assert!(matches!(latest(&inbox), (None, false)));
+    }
+
+    #[test]
+    fn many_rings_of_short_snapshots_take_little_memory_each() {
+        assert_eq!(room(1, 512), MOST_ROOM);
+        assert_eq!(room(64, 512), 1 << 20);
+        assert_eq!(room(1400, 512), 256 << 10);
+        assert_eq!(room(1400, kernel::capture::LONGEST), 1 << 20);
+    }
+
+    #[test]
+    fn who_ends_it_twice_gets_no_less() {
+        let notes = Notes::new(crate::relay::Log::default().read(), std::collections::BTreeMap::new());
+        let mut body = Body {
+            sources: Vec::new(),
+            numbers: HashMap::new(),
+            held: Vec::new(),
+            notes,
+            filter: Filter::default(),
+            snapshot: 96,
+            sink: Sink::Memory(Arc::default()),
+            left: u64::MAX,
+            unseen: 0,
+            lost: Vec::new(),
+        };
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK).expect("a bell");
+        let (orders, inbox) = mpsc::channel();
+        let begun = Instant::now();
+        thread::scope(|scope| {
+            let bell = &bell;
+            let run = scope.spawn(move || body.run(&inbox, bell, None));
+            while !run.is_finished() {
+                // Perhaps it is over by now.
+                let _ = orders.send(Order::End);
+                bell.write(1).expect("it is rung");
+                thread::yield_now();
+            }
+        });
+        assert!(begun.elapsed() >= HOLD, "{:?}", begun.elapsed());
+    }
 }

@@ -126,6 +126,19 @@ impl Sink {
         }
     }
 
+    /// So many namespaces could not be looked into.
+    pub(super) fn unseen(&mut self, at: Duration, unseen: u64) -> io::Result<()> {
+        match self {
+            Sink::Stream(stream) => {
+                stream.write_all(&pcapng::statistics(0, at, 0, Some(&pcapng::unseen(unseen))))
+            }
+            Sink::Memory(kept) => {
+                kept.lock().0.unseen = unseen;
+                Ok(())
+            }
+        }
+    }
+
     pub(super) fn flush(&mut self) -> io::Result<()> {
         match self {
             Sink::Stream(stream) => stream.flush(),

@@ -33,9 +33,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Looks into it from now on. That a link that was named is not there is an error.
-    pub(super) fn open(spot: Spot, snapshot: u32, room: usize) -> Result<Source> {
-        let (inode, rtnl) = (spot.netns.inode()?, Rtnl::new(&spot.netns)?);
+    /// Looks into it, which has that inode, from now on. That a link that was named is not there is an error.
+    pub(super) fn open(spot: Spot, inode: u64, snapshot: u32, room: usize) -> Result<Source> {
+        let rtnl = Rtnl::new(&spot.netns)?;
         let links = rtnl.links()?;
         let mut meant = Vec::new();
         for name in spot.links.iter().flatten() {
@@ -50,9 +50,9 @@ impl Source {
         Ok(source)
     }
 
-    /// Whether that is the namespace that it looks into.
-    pub(super) fn is(&self, netns: &Netns) -> bool {
-        netns.inode().is_ok_and(|inode| inode == self.inode)
+    /// By which the namespace is told from all others.
+    pub(super) fn inode(&self) -> u64 {
+        self.inode
     }
 
     pub(super) fn name(&self) -> &str {
@@ -103,7 +103,6 @@ impl Source {
 
     /// How many packets have found no room so far.
     pub(super) fn lost(&mut self) -> u64 {
-        // A ring that cannot say so has none.
-        self.ring.lost().unwrap_or_default()
+        self.ring.lost()
     }
 }

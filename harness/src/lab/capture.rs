@@ -26,9 +26,11 @@ impl Lab {
 
     /// Captures packets from when this returns on. Namespaces that come and go are followed until the recorder ends.
     pub(crate) async fn record(&self, request: &Request, sink: Sink) -> Result<Arc<Recorder>> {
+        // Before the namespaces are looked for, so that those that come meanwhile are told of.
+        let (events, journal) = (self.events().clone(), self.journal().clone());
+        let (mut happened, mut done) = (events.next(), journal.next());
         let spots = self.spots(&request.on).await?;
-        let (asked, events) = (request.clone(), self.events().clone());
-        let mut from = events.next();
+        let asked = request.clone();
         let sides =
             self.hosts().filter_map(|host| Some(Fabric::sides(*self.0.ports.get(host.name())?, host.name())));
         let notes = Notes::new(self.0.fabric.read_log(), sides.flatten().collect());
@@ -39,17 +41,19 @@ impl Lab {
             loop {
                 tokio::select! {
                     () = its.ended() => return,
-                    (news, next) = events.follow(from) => {
-                        let Some(lab) = lab.upgrade().map(Lab) else { return };
+                    (news, next) = events.follow(happened) => {
                         if news.is_empty() {
                             return;
                         }
-                        from = next;
-                        // What is not there now may come again; a path that cannot be told stays as it was.
-                        if let Ok(spots) = lab.spots(&on).await {
-                            its.tell(Order::Look(spots));
-                        }
+                        happened = next;
                     }
+                    // Engines make overlays of which nothing else tells.
+                    (_, next) = journal.follow(done) => done = next,
+                }
+                let Some(lab) = lab.upgrade().map(Lab) else { return };
+                // What is not there now may come again; a path that cannot be told stays as it was.
+                if let Ok(spots) = lab.spots(&on).await {
+                    its.tell(Order::Look(spots));
                 }
             }
         });

@@ -34,12 +34,13 @@ impl Lab {
         let wires = self.wires();
         let taken = self.frames_taken().await?;
         let capture = self.capture(Request::default().snapshot(KEPT)).await?;
-        let mut marked = Marked::new(*probe, fastrand::u64(..));
+        let ends = Ends { from: place.name().to_owned(), to: address };
+        let mut marked = Marked::new(*probe, ends.clone(), fastrand::u64(..));
         let outcome = send(&netns, address, *probe, &marked).await;
         let captured = capture.end().await?;
         let outcome = outcome?;
         let mut scene = Scene {
-            ends: Ends { from: place.name().to_owned(), to: address },
+            ends,
             rooms: self.inspect(None).await?.namespaces,
             hosts: self.hosts_seen(),
             owners: self.owners(&place),
@@ -192,8 +193,8 @@ fn hops(captured: &Captured, marked: &mut Marked) -> Vec<Hop> {
     let mut hops: Vec<Hop> = Vec::new();
     let mut first = None;
     for packet in &captured.packets {
-        let Some(way) = marked.way(packet) else { continue };
         let Some((namespace, interface)) = captured.interface_of(packet).rsplit_once('/') else { continue };
+        let Some(way) = marked.way(namespace, packet) else { continue };
         let back = way == Way::Back;
         let seen = |hop: &Hop| {
             (hop.namespace.as_str(), hop.interface.as_str(), hop.outgoing, hop.back)

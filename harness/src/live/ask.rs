@@ -3,6 +3,8 @@
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 
+use crate::xml::escaped;
+
 /// What a browser may do with what it gets: nothing but to load these files and to ask this lab. Trusted types make HTML out of text
 /// impossible. What is shown of a lab in a picture of its own may have a style in it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -85,6 +87,13 @@ impl Reply {
         Reply { status, ..Reply::of("text/plain; charset=utf-8", why.into() + "\n") }
     }
 
+    /// An error, for who asks for a picture: what is read as XML has to be that.
+    pub(super) fn in_xml(self) -> Reply {
+        let words = String::from_utf8_lossy(&self.body);
+        let body = format!("<error>{}</error>\n", escaped(words.trim_end()));
+        Reply { status: self.status, ..Reply::of("application/xml; charset=utf-8", body) }
+    }
+
     /// To be kept as a file of that name.
     pub(super) fn attached(mut self, name: &str) -> Reply {
         self.headers.push(("content-disposition", format!("attachment; filename=\"{name}\"")));
@@ -110,5 +119,13 @@ mod tests {
         assert_eq!(ask.number::<u16>("n"), Ok(Some(7)));
         assert_eq!(ask.number::<u16>("none"), Ok(None));
         assert_eq!(ask.number::<u16>("to").unwrap_err().status, 400);
+    }
+
+    #[test]
+    fn why_there_is_no_picture_is_said_in_xml() {
+        let reply = Reply::error(404, "there is no <host> & none\nelse").in_xml();
+        let body = String::from_utf8(reply.body).unwrap();
+        assert_eq!(body, "<error>there is no &lt;host&gt; &amp; none&#10;else</error>\n");
+        assert_eq!((reply.status, reply.headers[0].1.as_str()), (404, "application/xml; charset=utf-8"));
     }
 }

@@ -8,12 +8,16 @@ use super::ask::{Ask, Reply};
 use crate::capture::{Interfaces, Request};
 use crate::control::{self, Client};
 use crate::error::{Error, Kind};
-use crate::state::Home;
 
 /// A page has one kept whole before it gets it, so no more than this: packets, seconds, bytes.
 const MOST_PACKETS: u64 = 100_000;
 const MOST_SECONDS: u64 = 60;
 const MOST_BYTES: u64 = 64 << 20;
+/// Of each packet at least the headers are kept, so that it is one that can be read.
+const LEAST_KEPT: u64 = 96;
+/// What a file has for each packet beside its bytes: numbers, and what a wire has done to it. And for interfaces, beside all packets.
+const EACH: u64 = 192;
+const BESIDE: u64 = 4 << 20;
 /// What a capture is unless it is said.
 const PACKETS: u64 = 1000;
 const SECONDS: u64 = 5;
@@ -28,14 +32,20 @@ pub(super) fn request(ask: &Ask) -> Result<Request, Reply> {
     let count = ask.number("count")?.unwrap_or(PACKETS).clamp(1, MOST_PACKETS);
     let seconds = ask.number("for")?.unwrap_or(SECONDS).clamp(1, MOST_SECONDS);
     let filter = ask.parameter("filter").unwrap_or_default();
-    let request = Request { on, ..Request::default() }.count(count);
+    let request = Request { on, ..Request::default() }.count(count).snapshot(kept(count));
     let request = Request { lasts: Some(Duration::from_secs(seconds)), ..request };
     request.filter(&filter).map_err(|why| Reply::error(400, why.to_string()))
 }
 
+/// How much is kept of each of so many packets, in bytes: so much that all of them are in the file, which would end in one of them else.
+fn kept(count: u64) -> u32 {
+    let most = ((MOST_BYTES - BESIDE) / count.max(1)).saturating_sub(EACH).max(LEAST_KEPT);
+    u32::try_from(most).unwrap_or(u32::MAX).min(kernel::capture::LONGEST)
+}
+
 /// Captures to the end, and reads all of it.
-pub(super) fn record(home: &Home, request: Request) -> Result<Vec<u8>, Error> {
-    let answer = Client::connect(home)?.ask(&control::Request::Capture { request: Box::new(request) })?;
+pub(super) fn record(lab: &mut Client, request: Request) -> Result<Vec<u8>, Error> {
+    let answer = lab.ask(&control::Request::Capture { request: Box::new(request) })?;
     let broken = |why: &dyn std::fmt::Display| {
         Error::new(Kind::Machine, format_args!("cannot read what was captured: {why}"))
     };
@@ -50,6 +60,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test")]
 
     use super::*;
+    use crate::capture::{Packet, pcapng};
 
     fn asked(query: &str) -> Result<Request, u16> {
         request(&Ask { query: query.into(), ..Ask::default() }).map_err(|reply| reply.status)
@@ -63,6 +74,25 @@ mod tests {
         assert_eq!((least.count, least.lasts), (Some(1), Some(Duration::from_secs(1))));
         let plain = asked("").unwrap();
         assert_eq!((plain.on, plain.count), (Interfaces::All, Some(PACKETS)));
+    }
+
+    #[test]
+    fn all_packets_of_a_capture_are_in_its_file() {
+        for count in [1, 100, PACKETS, MOST_PACKETS] {
+            let kept = kept(count);
+            assert!((96..=kernel::capture::LONGEST).contains(&kept), "{count}: {kept}");
+            let packet = Packet {
+                interface: 0,
+                at: Duration::ZERO,
+                outgoing: true,
+                length: kept,
+                bytes: vec![0; kept as usize],
+                comment: Some("delayed 10ms and sent twice by fault 17".to_owned()),
+            };
+            let file = count * pcapng::packet(&packet).len() as u64;
+            assert!(file + BESIDE <= MOST_BYTES, "{count}: {file}");
+        }
+        assert_eq!(asked("count=1000").unwrap().snapshot, Some(kept(1000)));
     }
 
     #[test]

@@ -56,7 +56,7 @@ impl Desk {
             }
             _ => Ok(Reply::error(405, "this is not asked so")),
         };
-        done.unwrap_or_else(|reply| reply)
+        done.unwrap_or_else(|why| if matches!(name, "graph.svg" | "trace.svg") { why.in_xml() } else { why })
     }
 
     /// Asks the lab, where waiting holds up nobody else.
@@ -92,11 +92,12 @@ impl Desk {
         let asked = self.lab(|lab| {
             let graph: Graph = lab.get(&Request::Graph)?;
             let passed: Vec<Passed> = lab.get(&Request::Passed { target: None })?;
-            Ok((graph, passed))
+            // Here, where it holds up nobody: a large lab is drawn for a while.
+            let mut digest = DefaultHasher::new();
+            graph.show(Format::Svg).hash(&mut digest);
+            Ok((graph, passed, digest))
         });
-        let (graph, passed) = asked.await?;
-        let mut digest = DefaultHasher::new();
-        graph.show(Format::Svg).hash(&mut digest);
+        let (graph, passed, digest) = asked.await?;
         let counters: serde_json::Map<String, Value> = passed
             .iter()
             .flat_map(|room| room.links.iter().map(|link| (format!("{}/{}", room.name, link.link), link)))
@@ -120,15 +121,18 @@ impl Desk {
     async fn room(&self, ask: &Ask) -> Result<Reply, Reply> {
         let name = ask.parameter("name").ok_or_else(|| Reply::error(400, "`name` is missing"))?;
         let asked = self.lab(move |lab| {
-            // Those of the switch and of what is outside are nobody's target.
-            let inspection: Inspection = lab.get(&Request::Inspect { target: None })?;
+            let mut look = |target: Option<String>| -> Result<(Inspection, Vec<Passed>)> {
+                let inspection = lab.get(&Request::Inspect { target: target.clone() })?;
+                Ok((inspection, lab.get(&Request::Passed { target })?))
+            };
+            // A host that has a container's name is none that can be named.
+            let (inspection, passed) = look(target_of(&name)).or_else(|_| look(None))?;
             let plain = name.strip_prefix("container:").or(name.strip_prefix("host:")).unwrap_or(&name);
             let last = name.starts_with("container:");
             let mut its = inspection.namespaces.into_iter().filter(|held| held.name == plain);
             let held = if last { its.next_back() } else { its.next() };
             let none = || Error::new(Kind::NoSuch, format_args!("there is no namespace {name} now"));
             let held = held.ok_or_else(none)?;
-            let passed: Vec<Passed> = lab.get(&Request::Passed { target: None })?;
             let mut its = passed.into_iter().filter(|passed| passed.name == held.name);
             let passed = if last { its.next_back() } else { its.next() };
             Ok((held, passed.map(|passed| passed.links).unwrap_or_default()))
@@ -144,8 +148,7 @@ impl Desk {
 
     async fn capture(&self, ask: &Ask) -> Result<Reply, Reply> {
         let request = capture::request(ask)?;
-        let home = self.home.clone();
-        let file = self.lab(move |_| capture::record(&home, request)).await?;
+        let file = self.lab(move |lab| capture::record(lab, request)).await?;
         Ok(Reply::of("application/x-pcapng", file).attached("lab.pcapng"))
     }
 
@@ -182,7 +185,33 @@ impl Desk {
     }
 }
 
+/// Whose namespaces are asked for to see that one: all, for those of the switch and of what is outside, which are nobody's.
+fn target_of(room: &str) -> Option<String> {
+    match room.split_once('/') {
+        Some((host, _)) => Some(format!("host:{host}")),
+        None => (room != "switch" && room != "internet").then(|| room.to_owned()),
+    }
+}
+
 /// A picture for a page that has its style already, and lets none stand in itself.
 fn without_style(svg: &str) -> String {
     svg.replacen(&format!("<style>\n{STYLE}</style>\n"), "", 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn to_see_a_namespace_only_those_of_its_host_or_container_are_asked_for() {
+        for (room, target) in [
+            ("docker0", Some("docker0")),
+            ("docker0/1-620dd59483", Some("host:docker0")),
+            ("container:C0", Some("container:C0")),
+            ("switch", None),
+            ("internet", None),
+        ] {
+            assert_eq!(target_of(room).as_deref(), target, "{room}");
+        }
+    }
 }

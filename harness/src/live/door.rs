@@ -2,7 +2,7 @@
 //!
 //! Everybody on the machine can connect to a loopback port, and any page that the browser shows can make it ask there. So the
 //! door opens only for who knows a secret that stands first in the path, where no other port and no other site is told of it
-//! (a cookie would be sent to all ports of the loopback). Besides it refuses what a browser says is another site's doing:
+//! (a cookie would be sent to all ports of the loopback). The store is told of it, for the links in its pages. Besides it refuses what a browser says is another site's doing:
 //! a foreign `Host` (a name that was made to point here), `Origin` or `Sec-Fetch-Site`.
 
 use super::{Ask, Desk, Reply};
@@ -28,6 +28,12 @@ use tokio::task::JoinSet;
 
 /// How many random bytes the secret is made of.
 const SECRET: usize = 16;
+
+/// The port that addresses leave out (RFC 9110 §4.2.1).
+const HTTP: u16 = 80;
+
+/// Connections at a time: a browser has six to one host, and everybody on the machine can make some. Others wait to be accepted.
+const CONNECTIONS: usize = 64;
 
 /// What a page may send of its own: words, no files.
 const BODY_MAX: usize = 64 << 10;
@@ -60,7 +66,7 @@ impl Door {
         Ok(Door { listener, lock })
     }
 
-    /// Where the lab's page is; nobody else knows. The key browser is at `ui/` below it.
+    /// Where the lab's page is: whoever has this may pass. The key browser is at `ui/` below it.
     pub fn url(&self) -> String {
         let Lock { port, secret } = &self.lock;
         format!("http://{}:{port}/{secret}/", Ipv4Addr::LOCALHOST)
@@ -77,7 +83,7 @@ impl Door {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
+                accepted = self.listener.accept(), if connections.len() < CONNECTIONS => match accepted {
                     Ok((stream, _)) => {
                         let (lock, desk, dial) = (Arc::clone(&lock), Arc::clone(&desk), Arc::clone(&dial));
                         connections.spawn(connection(stream, lock, desk, dial));
@@ -209,9 +215,13 @@ impl Lock {
         let said = |headers: &HeaderMap, name| -> Option<String> {
             headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
         };
-        let ours = [format!("{}:{}", Ipv4Addr::LOCALHOST, self.port), format!("localhost:{}", self.port)];
+        let names = [Ipv4Addr::LOCALHOST.to_string(), "localhost".to_owned()];
         let host = said(&head.headers, HOST.as_str()).ok_or(Refusal::Host)?;
-        if !ours.contains(&host) {
+        let is_ours = |name: &String| {
+            // Browsers leave out the port that is HTTP's (RFC 9110 §4.2.3).
+            host == format!("{name}:{}", self.port) || self.port == HTTP && host == *name
+        };
+        if !names.iter().any(is_ours) {
             return Err(Refusal::Host);
         }
         let is_foreign = |origin: String| origin != format!("http://{host}");
@@ -245,10 +255,19 @@ fn is_same(one: &str, other: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test")]
 
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     fn open(target: &str, headers: &[(&str, &str)]) -> Result<String, Refusal> {
-        let lock = Lock { port: 80, secret: "c0ffee".to_owned() };
+        open_at(8080, target, headers)
+    }
+
+    fn open_at(port: u16, target: &str, headers: &[(&str, &str)]) -> Result<String, Refusal> {
+        let lock = Lock { port, secret: "c0ffee".to_owned() };
         let mut request = Request::get(target);
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -258,28 +277,66 @@ mod tests {
 
     #[test]
     fn who_says_the_secret_passes_without_it() {
-        let host = ("host", "127.0.0.1:80");
+        let host = ("host", "127.0.0.1:8080");
         for (asked, passed) in
             [("/c0ffee/ui/", "/ui/"), ("/c0ffee/v1/kv/a%2Fb?cas=1&raw", "/v1/kv/a%2Fb?cas=1&raw")]
         {
             assert_eq!(open(asked, &[host]).unwrap(), passed);
         }
-        let typed = [("host", "localhost:80"), ("sec-fetch-site", "none")];
+        let typed = [("host", "localhost:8080"), ("sec-fetch-site", "none")];
         assert!(open("/c0ffee/ui/", &typed).is_ok());
-        let by_page = [host, ("origin", "http://127.0.0.1:80"), ("sec-fetch-site", "same-origin")];
+        let by_page = [host, ("origin", "http://127.0.0.1:8080"), ("sec-fetch-site", "same-origin")];
         assert!(open("/c0ffee/v1/kv/a", &by_page).is_ok());
     }
 
     #[test]
+    fn the_port_of_http_may_be_left_out() {
+        for host in ["127.0.0.1", "localhost", "127.0.0.1:80"] {
+            let origin = format!("http://{host}");
+            assert!(open_at(80, "/c0ffee/ui/", &[("host", host), ("origin", &origin)]).is_ok(), "{host}");
+        }
+        let of = |origin| open_at(80, "/c0ffee/ui/", &[("host", "localhost"), ("origin", origin)]);
+        assert_eq!(of("http://localhost:8080"), Err(Refusal::Site));
+        assert_eq!(open_at(80, "/c0ffee/ui/", &[("host", "evil.example")]), Err(Refusal::Host));
+    }
+
+    #[tokio::test]
+    async fn whoever_holds_connections_without_a_secret_takes_no_more_than_so_many() {
+        let door = Door::open(0).await.unwrap();
+        let at = door.listener.local_addr().unwrap();
+        tokio::spawn(door.serve(None, || async { Err("there is none".to_owned()) }));
+        let mut held = Vec::new();
+        for _ in 0..CONNECTIONS {
+            held.push(asking(at).await);
+        }
+        for stream in &mut held {
+            stream.read_u8().await.unwrap();
+        }
+        let mut late = asking(at).await;
+        // Nobody says that it is not answered.
+        tokio::time::timeout(Duration::from_millis(100), late.read_u8()).await.unwrap_err();
+        held.pop();
+        assert_eq!(late.read_u8().await.unwrap(), b'H');
+    }
+
+    /// A connection that has asked for something that it may not have, and stays.
+    async fn asking(at: SocketAddr) -> TcpStream {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(format!("GET / HTTP/1.1\r\nHost: {at}\r\n\r\n").as_bytes()).await.unwrap();
+        stream
+    }
+
+    #[test]
     fn nobody_else_does() {
-        let host = ("host", "127.0.0.1:80");
+        let host = ("host", "127.0.0.1:8080");
         for wrong in
             ["/", "/ui/", "/c0ffe", "/c0ffee", "/c0ffeE/ui/", "/c0ffee0/ui/", "/é0ffee/", "/?/c0ffee/"]
         {
             let asked = wrong.replace('é', "%C3%A9");
             assert_eq!(open(&asked, &[host]), Err(Refusal::Secret), "{wrong}");
         }
-        for name in ["evil.example:80", "127.0.0.1", "127.0.0.1:81", "localhost", "127.0.0.1:80.evil.example"]
+        for name in
+            ["evil.example:8080", "127.0.0.1", "127.0.0.1:81", "localhost", "127.0.0.1:8080.evil.example"]
         {
             assert_eq!(open("/c0ffee/ui/", &[("host", name)]), Err(Refusal::Host), "{name}");
         }
@@ -287,8 +344,8 @@ mod tests {
         for (name, value) in [
             ("origin", "http://evil.example"),
             ("origin", "null"),
-            ("origin", "http://localhost:80"),
-            ("origin", "http://127.0.0.1:8080"),
+            ("origin", "http://localhost:8080"),
+            ("origin", "http://127.0.0.1:9090"),
             ("sec-fetch-site", "cross-site"),
             // Another port of this loopback.
             ("sec-fetch-site", "same-site"),

@@ -25,8 +25,8 @@ export const fault = async words => (await (await ask("fault", { method: "POST",
 /** Heals a fault; all, if none is named. */
 export const heal = async id => (await (await ask("heal", { method: "POST", body: id })).json()).said;
 
-/** Where a capture is. */
-export const captured = parameters => `${root}lab/capture.pcapng?${query(parameters)}`;
+/** What passes meanwhile, as a file. */
+export const capture = async parameters => (await ask(`capture.pcapng?${query(parameters)}`)).blob();
 
 /** The picture, as an element. A request is what makes a document of it: no HTML is made out of text here. */
 export const picture = () => svg("GET", "graph.svg?bare");

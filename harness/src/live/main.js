@@ -28,7 +28,8 @@ async function watch() {
   for (;;) {
     await visible();
     try {
-      seen(await look());
+      // One after the other: a lab that is slow is not asked more often than it answers.
+      await seen(await look());
     } catch (error) {
       offline(error);
     }
@@ -47,19 +48,23 @@ async function seen(now) {
   places(now.hosts, now.containers);
   wrong(now.faults);
   if (now.graph !== state.graph && !isTraced()) {
-    show(await picture());
-    state.graph = now.graph;
+    const drawn = await picture();
+    // A packet may have been followed meanwhile.
+    if (!isTraced()) {
+      show(drawn);
+      state.graph = now.graph;
+    }
   }
   if (state.before) traffic(state.before, now.counters, (at - state.at) / 1000);
   state.before = now.counters;
   state.at = at;
-  if (state.room) refresh();
   const down = now.hosts.filter(host => !host.up).length;
   const said = [`${now.hosts.length} hosts`, `${now.containers.length} containers`];
   if (down) said.push(`${down} down`);
   if (now.faults.length) said.push(now.faults.length === 1 ? "1 fault" : `${now.faults.length} faults`);
   status.textContent = said.join(" · ");
   status.classList.toggle("off", down > 0 || now.faults.length > 0);
+  if (state.room) await refresh();
 }
 
 function offline(error) {
@@ -151,7 +156,9 @@ async function untrace() {
   document.getElementById("back")?.remove();
   state.graph = null;
   try {
-    show(await picture());
+    const drawn = await picture();
+    // Another one may have been followed meanwhile.
+    if (!document.getElementById("back")) show(drawn);
   } catch (error) {
     say(error.message, true);
   }

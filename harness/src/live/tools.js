@@ -1,11 +1,14 @@
 // What one can do to a lab: make something go wrong, heal it, follow a packet, capture.
 
 import { button, h, say } from "./dom.js";
-import { captured, fault, heal, trace } from "./lab.js";
+import { capture, fault, heal, trace } from "./lab.js";
 
 const box = document.getElementById("tools");
 const list = document.getElementById("faults");
 const element = { fault: null, from: null, to: null, port: null, where: null };
+
+/** How long a browser may take to begin to keep a file, in milliseconds: it does not say when it has. */
+const KEEPING = 60_000;
 
 /** What `lab fault` is typed with, for a button each. */
 const PRESETS = [
@@ -62,11 +65,14 @@ export function build(traced) {
     traced(await trace({ from, to, ...(protocol === "icmp" ? {} : { [protocol]: port }) }));
     return `A packet from ${from} to ${to}: its way is in the picture.`;
   });
-  const save = () => {
-    const target = captured({ on: element.where.value.trim(), count: element.count.value, for: element.seconds.value });
-    h("a", { href: target, download: "lab.pcapng" }).click();
-    say(`Capturing: at most ${element.count.value} packets, at most ${element.seconds.value} s.`);
-  };
+  const save = () => tried(async () => {
+    const [on, count, seconds] = [element.where, element.count, element.seconds].map(field => field.value.trim());
+    say(`Capturing: at most ${count} packets, at most ${seconds} s.`);
+    const file = URL.createObjectURL(await capture({ on, count, for: seconds }));
+    h("a", { href: file, download: "lab.pcapng" }).click();
+    setTimeout(() => URL.revokeObjectURL(file), KEEPING);
+    return "Captured: lab.pcapng.";
+  });
   box.replaceChildren(
     h("h2", {}, "Do"),
     h("datalist", { id: "places" }),

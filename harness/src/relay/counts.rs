@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Counts {
-    /// Frames that came.
+    /// Frames that came, and were taken in.
     pub seen: u64,
     /// Those that were meant by the filter, or all.
     pub matched: u64,

@@ -30,7 +30,9 @@ mod select;
 mod shaper;
 mod touch;
 
-pub(crate) use self::{frame::Frame, pump::Pump, resolved::Resolved, shaper::Shaper};
+pub(crate) use self::{frame::Frame, pump::Account, pump::Pump, resolved::Resolved, shaper::Shaper};
 pub use counts::{Counts, Delays};
 pub(crate) use log::{Log, Noted, Reading, Side};
+#[cfg(test)]
+pub(crate) use touch::Touch;
 pub(crate) use touch::key;

@@ -1,11 +1,11 @@
 //! A thread that carries the frames of one direction of a wire.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use kernel::wire::{Bell, End, punctual, wait};
+use kernel::wire::{Bell, End, Missed, punctual, wait};
 
 use super::{Counts, Frame, Log, Resolved, Shaper, Side};
 use crate::error::{Error, Kind, Result};
@@ -32,8 +32,24 @@ struct Shared {
     over: AtomicBool,
     /// Frames that the far link did not take.
     refused: AtomicU64,
+    missed: Missed,
+    /// Why it carries no frames any more.
+    dead: OnceLock<String>,
     log: Log,
     side: Side,
+}
+
+/// What became of frames.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    /// Of those that were taken in.
+    pub(crate) counts: Counts,
+    /// How many of them the far link did not take.
+    pub(crate) refused: u64,
+    /// How many came and could not be taken in.
+    pub(crate) missed: u64,
+    /// Why no more are carried, if that is so.
+    pub(crate) dead: Option<String>,
 }
 
 impl Pump {
@@ -53,6 +69,8 @@ impl Pump {
             bell: Bell::new().map_err(failed)?,
             over: AtomicBool::new(false),
             refused: AtomicU64::new(0),
+            missed: from.missed(),
+            dead: OnceLock::new(),
             log,
             side,
         });
@@ -61,6 +79,8 @@ impl Pump {
             move || {
                 if let Err(error) = shared.carry(from, &to) {
                     tracing::warn!(wire = name, %error, "the wire is dead");
+                    // It is said once.
+                    let _ = shared.dead.set(error.to_string());
                 }
             }
         });
@@ -73,9 +93,14 @@ impl Pump {
         self.shared.bell.ring();
     }
 
-    /// What it has seen, and how many frames the far link did not take.
-    pub(crate) fn counts(&self) -> (Counts, u64) {
-        (self.shared.shaper().counts(), self.shared.refused.load(Ordering::Relaxed))
+    /// What became of frames so far.
+    pub(crate) fn account(&self) -> Account {
+        Account {
+            counts: self.shared.shaper().counts(),
+            refused: self.shared.refused.load(Ordering::Relaxed),
+            missed: self.shared.missed.count(),
+            dead: self.shared.dead.get().cloned(),
+        }
     }
 }
 

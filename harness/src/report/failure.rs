@@ -66,10 +66,11 @@ impl Bundle {
             Err(_) => bundle.add("counters.txt", late()),
         }
         bundle.add("summary.txt", in_short(lab).await);
-        match lab.recorded().await {
-            Ok(Some(packets)) => bundle.add_bytes("packets.pcapng", &packets.pcapng()),
-            Ok(None) => {}
-            Err(why) => bundle.add("packets.txt", format!("cannot be had: {why}\n")),
+        match timeout(PATIENCE, lab.recorded()).await {
+            Ok(Ok(Some(packets))) => bundle.add_bytes("packets.pcapng", &packets.pcapng()),
+            Ok(Ok(None)) => {}
+            Ok(Err(why)) => bundle.add("packets.txt", format!("cannot be had: {why}\n")),
+            Err(_) => bundle.add("packets.txt", late()),
         }
         for (name, log) in lab.logs().await {
             let mut text = String::new();

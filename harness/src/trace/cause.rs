@@ -9,7 +9,7 @@ use super::decided::{outer, vni};
 use super::journey::{End, Hop, Outcome};
 use super::rule::{At, dropping};
 use super::scene::{Owner, Scene, neighbour, route_to, show_route};
-use crate::capture::Layer;
+use crate::capture::{Layer, levels};
 use crate::fault::Counts;
 use crate::lab::Held;
 use overlay::docker;
@@ -233,6 +233,11 @@ fn beyond(scene: &Scene, last: &Hop) -> Option<String> {
     Some(unanswered(scene, held, last))
 }
 
+/// Whether it is an answer, in the eyes of the namespace that it is in. Of the tunnel's packet that it may be in that is not known.
+fn answers(last: &Hop) -> Option<bool> {
+    (levels(&last.layers).count() == 1).then_some(last.back)
+}
+
 /// It is where it was to be, and no answer has left.
 fn unanswered(scene: &Scene, held: &Held, last: &Hop) -> String {
     let from = last
@@ -240,7 +245,7 @@ fn unanswered(scene: &Scene, held: &Held, last: &Hop) -> String {
         .iter()
         .rev()
         .find_map(|layer| if let Layer::Ip(ip) = layer { Some(ip.from) } else { None });
-    let at = At { layers: &last.layers, comes: Some(&last.interface), goes: None };
+    let at = At { layers: &last.layers, comes: Some(&last.interface), goes: None, answers: answers(last) };
     if let Some(rule) = dropping(&held.rules, at) {
         return format!("a rule in {} drops it: {rule}", held.name);
     }
@@ -288,7 +293,9 @@ fn behind_vxlan(scene: &Scene, held: &Held, last: &Hop, dev: u32) -> String {
         );
     }
     let outer = tunnel(host.ip.into(), vtep);
-    if let Some(rule) = dropping(&under.rules, At { layers: &outer, comes: None, goes: Some(ETH0) }) {
+    if let Some(rule) =
+        dropping(&under.rules, At { layers: &outer, comes: None, goes: Some(ETH0), answers: None })
+    {
         return format!("a rule in {} drops it: {rule}", host.name);
     }
     let Some(route) = route_to(&under.holds, vtep) else {
@@ -388,7 +395,7 @@ fn worse_wire(scene: &Scene) -> Option<String> {
 
 /// It came to a host by its wire.
 fn in_host(scene: &Scene, held: &Held, last: &Hop) -> String {
-    let at = At { layers: &last.layers, comes: Some(&last.interface), goes: None };
+    let at = At { layers: &last.layers, comes: Some(&last.interface), goes: None, answers: answers(last) };
     if let Some(rule) = dropping(&held.rules, at) {
         return format!("a rule in {} drops it: {rule}", held.name);
     }
@@ -413,7 +420,8 @@ fn through_host(scene: &Scene, held: &Held, last: &Hop) -> String {
     let goes = goes.and_then(|dev| held.holds.by_index(dev));
     let name = |link: Option<&kernel::rtnl::Link>| link.map(|link| link.name.clone());
     let (comes, goes) = (name(comes), name(goes));
-    let at = At { layers: &last.layers, comes: comes.as_deref(), goes: goes.as_deref() };
+    let at =
+        At { layers: &last.layers, comes: comes.as_deref(), goes: goes.as_deref(), answers: answers(last) };
     if let Some(rule) = dropping(&held.rules, at) {
         let icc = comes.is_some() && comes == goes && comes.as_deref() == Some(docker::GWBRIDGE);
         let because = if icc { ": containers do not talk to one another there (icc is off)" } else { "" };

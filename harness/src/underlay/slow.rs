@@ -69,6 +69,8 @@ impl Slow {
             injected: Shape::impairment(shape.as_ref()),
             observed: counts(delayed.ok().flatten().unwrap_or_default()),
             refused: 0,
+            missed: 0,
+            dead: None,
         };
         let down = of(rtnl.delayed(port.index()), &self.shapes.1);
         (Backend::Netem, of(up, &self.shapes.0), down)

@@ -5,7 +5,7 @@ use kernel::{Netns, Rtnl};
 use super::gap::Gap;
 use super::wire::{Course, Direction, Report, Shape, Shapes};
 use crate::error::Result;
-use crate::relay::{Pump, Resolved, Shaper, Side};
+use crate::relay::{Account, Pump, Resolved, Shaper, Side};
 
 /// A wire that is spliced.
 #[derive(Debug)]
@@ -68,8 +68,8 @@ impl Splice {
     /// How it is carried, and both directions, as they are.
     pub(super) fn report(&self) -> Report {
         let of = |pump: &Pump, shape: &Option<Shape>| {
-            let (observed, refused) = pump.counts();
-            Direction { injected: Shape::impairment(shape.as_ref()), observed, refused }
+            let Account { counts: observed, refused, missed, dead } = pump.account();
+            Direction { injected: Shape::impairment(shape.as_ref()), observed, refused, missed, dead }
         };
         (self.gap.backend(), of(&self.up, &self.shapes.0), of(&self.down, &self.shapes.1))
     }

@@ -42,13 +42,28 @@ pub struct Direction {
     pub observed: Counts,
     /// Frames that the far side of the wire did not take: it was off.
     pub refused: u64,
+    /// Frames that came and could not be taken in, for want of room mostly. They are not among those that were `observed`.
+    #[serde(default)]
+    pub missed: u64,
+    /// Why no frames are carried any more, if that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead: Option<String>,
 }
 
-/// `delay 10ms: 12 seen, 12 passed`.
+/// `delay 10ms: 12 seen, 12 passed, 3 missed`.
 impl fmt::Display for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.injected, self.observed)?;
-        if self.refused > 0 { write!(f, ", {} refused by the far side", self.refused) } else { Ok(()) }
+        if self.refused > 0 {
+            write!(f, ", {} refused by the far side", self.refused)?;
+        }
+        if self.missed > 0 {
+            write!(f, ", {} missed", self.missed)?;
+        }
+        match &self.dead {
+            Some(why) => write!(f, "; dead: {why}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -115,5 +130,22 @@ impl Wire {
             Self::Slow(slow) => slow.report(rtnl, port, host),
             Self::Spliced(splice) => splice.report(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_wire_could_not_carry_is_told_and_so_is_its_death() {
+        let observed = Counts { seen: 12, matched: 12, passed: 12, ..Counts::default() };
+        let plain =
+            Direction { injected: Impairment::default(), observed, refused: 0, missed: 0, dead: None };
+        let shown = plain.to_string();
+        assert!(shown.ends_with("12 seen, 12 passed"), "{shown}");
+        let dead = Direction { refused: 2, missed: 3, dead: Some("no such device".to_owned()), ..plain };
+        let more = ", 2 refused by the far side, 3 missed; dead: no such device";
+        assert_eq!(dead.to_string(), format!("{shown}{more}"));
     }
 }

@@ -105,6 +105,10 @@ fn the_page_shows_what_the_commands_do() {
     assert!(look["counters"]["C0/eth0"][2].as_u64() > Some(0), "{look}");
     let room: Value = serde_json::from_str(&body("room?name=C0", "GET", "").1).unwrap();
     assert_eq!((&room["held"]["name"], room["counters"].as_array().unwrap().len()), (&"C0".into(), 3));
+    for room in ["switch", "docker0"] {
+        let held: Value = serde_json::from_str(&body(&format!("room?name={room}"), "GET", "").1).unwrap();
+        assert_eq!(held["held"]["name"], room);
+    }
     assert_eq!(body("room?name=nobody", "GET", "").0, "404");
     let events = body("events?from=0", "GET", "").1;
     assert!(events.contains("lab two-host is up"), "{events}");
@@ -114,6 +118,11 @@ fn the_page_shows_what_the_commands_do() {
     assert!(console.lab(["fault", "ls"]).done().contains("docker0 and docker1 do not hear each other"));
     let (_, lost) = body("trace.svg?from=C1&to=C0", "POST", "");
     assert!(lost.contains("class=\"lost\"") && lost.contains("fault 1 took it in the switch"), "{lost}");
+    let (status, why) = body("trace.svg?from=nobody&to=C0", "POST", "");
+    assert!(
+        status == "404" && why.starts_with("<error>no host or container is named `nobody`"),
+        "{status} {why}"
+    );
     assert_eq!(body("heal", "POST", "bad").0, "200");
     assert!(!console.lab(["fault", "ls"]).done().contains("hear each other"));
     assert_eq!(body("heal", "POST", "bad").0, "404");

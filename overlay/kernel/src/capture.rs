@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::netns::Netns;
 
 pub use block::Seen;
@@ -24,6 +24,10 @@ const ALL: u16 = 3;
 /// Bytes of a block: room for a frame of 64 KiB that is many packets (GSO) with its headers, and a multiple of every page size that
 /// Linux has.
 const BLOCK: usize = 256 << 10;
+/// The same where no more than [`SMALL`] bytes of each packet are kept: a multiple of every page size but the largest of one machine
+/// (Hexagon).
+const SMALL_BLOCK: usize = 64 << 10;
+const SMALL: u32 = 4 << 10;
 /// What the kernel wants to be told of frames, of which blocks of version 3 have none: a power of two that holds a header.
 const FRAME: usize = 2048;
 /// Milliseconds after which the kernel hands over a block that is not full.
@@ -36,8 +40,13 @@ const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 /// `SKF_AD_OFF + SKF_AD_IFINDEX`: the index of the link.
 const LINK: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_IFINDEX).cast_unsigned();
-/// Most links that one program can name: a jump is at most 255 instructions long.
+/// Most links that one ring can be told: a jump is at most 255 instructions long.
 pub const MOST_LINKS: usize = 250;
+
+/// How many bytes a ring gets and hands over at once, if so much of each packet is kept.
+pub fn block(snapshot: u32) -> usize {
+    if snapshot <= SMALL { SMALL_BLOCK } else { BLOCK }
+}
 
 /// A ring into which the kernel writes what passes in a namespace.
 #[derive(Debug)]
@@ -49,18 +58,24 @@ pub struct Ring {
     /// A copy of the block that is read.
     copy: Vec<u8>,
     lost: u64,
-    namespace: String,
 }
 
 impl Ring {
     /// Sees what passes in `netns` from now on: at the links with these indexes, at all links if there is none; of each packet its first
-    /// `snapshot` bytes. `room` is how much memory the ring has, in bytes, at least two blocks of 256 KiB.
+    /// `snapshot` bytes. More than [`MOST_LINKS`] are an error. `room` is how much memory the ring has, in bytes, at least two
+    /// [blocks](block).
     pub fn open(netns: &Netns, links: &[u32], snapshot: u32, room: usize) -> Result<Ring> {
+        if links.len() > MOST_LINKS {
+            let why =
+                format!("{} links are meant, and no more than {MOST_LINKS} can be told apart", links.len());
+            return Err(Error::other("capture packets", format_args!("in {}", netns.name()), why));
+        }
         let program = program(links, snapshot.clamp(1, LONGEST));
-        let blocks = (room / BLOCK).max(2);
-        let opened = netns.run(move || open(&program, blocks))?;
+        let block = block(snapshot);
+        let blocks = (room / block).max(2);
+        let opened = netns.run(move || open(&program, block, blocks))?;
         let (socket, map) = opened.doing("capture packets", format_args!("in {}", netns.name()))?;
-        Ok(Ring { socket, map, next: 0, copy: Vec::new(), lost: 0, namespace: netns.name().to_owned() })
+        Ok(Ring { socket, map, next: 0, copy: Vec::new(), lost: 0 })
     }
 
     /// Hands over all packets that wait, in the order in which they passed; whether there were any.
@@ -76,13 +91,11 @@ impl Ring {
         any
     }
 
-    /// How many packets have found no room so far.
-    pub fn lost(&mut self) -> Result<u64> {
-        let new = statistics(&self.socket)
-            .doing("ask for the count of lost packets", format_args!("in {}", self.namespace))?;
-        // The kernel begins anew each time it is asked.
-        self.lost += u64::from(new.tp_drops);
-        Ok(self.lost)
+    /// How many packets have found no room so far, as far as the kernel says.
+    pub fn lost(&mut self) -> u64 {
+        // What it does not say any more takes nothing away from what it has said.
+        self.lost += dropped(&self.socket).unwrap_or_default();
+        self.lost
     }
 }
 
@@ -97,6 +110,8 @@ impl AsFd for Ring {
 #[derive(Debug)]
 struct Map {
     start: NonNull<u8>,
+    /// How long each is.
+    block: usize,
     blocks: usize,
 }
 
@@ -105,18 +120,18 @@ struct Map {
 unsafe impl Send for Map {}
 
 impl Map {
-    fn new(socket: &OwnedFd, blocks: usize) -> io::Result<Map> {
+    fn new(socket: &OwnedFd, block: usize, blocks: usize) -> io::Result<Map> {
         #[expect(unsafe_code, reason = "the ring can only be reached as memory")]
         // SAFETY: a new mapping, of the length that the socket's ring was made with, at an address that the kernel chooses.
         let start = unsafe {
             let (access, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
-            libc::mmap(ptr::null_mut(), blocks * BLOCK, access, shared, socket.as_raw_fd(), 0)
+            libc::mmap(ptr::null_mut(), blocks * block, access, shared, socket.as_raw_fd(), 0)
         };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("a mapping at address 0"))?;
-        Ok(Map { start, blocks })
+        Ok(Map { start, block, blocks })
     }
 
     /// Copies a block, if the kernel has handed it over, and gives it back. False: it has not.
@@ -129,12 +144,12 @@ impl Map {
         // status is aligned as a number is. The status is only ever read and written as an atomic here. While it says that the block is
         // ours the kernel does not write to it (packet_mmap.rst), so that its bytes can be copied; no reference to them outlives that.
         unsafe {
-            let block = self.start.as_ptr().add(number * BLOCK);
+            let block = self.start.as_ptr().add(number * self.block);
             let status = AtomicU32::from_ptr(block.add(block::STATUS).cast());
             if status.load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
                 return false;
             }
-            let length = block::length(std::slice::from_raw_parts(block, BLOCK));
+            let length = block::length(std::slice::from_raw_parts(block, self.block));
             copy.clear();
             copy.extend_from_slice(std::slice::from_raw_parts(block, length));
             status.store(libc::TP_STATUS_KERNEL, Ordering::Release);
@@ -148,22 +163,22 @@ impl Drop for Map {
         #[expect(unsafe_code, reason = "the counterpart of mmap")]
         // SAFETY: the mapping is ours, of that length, and nothing refers to it any more.
         unsafe {
-            libc::munmap(self.start.as_ptr().cast(), self.blocks * BLOCK);
+            libc::munmap(self.start.as_ptr().cast(), self.blocks * self.block);
         }
     }
 }
 
-fn open(program: &[libc::sock_filter], blocks: usize) -> io::Result<(OwnedFd, Map)> {
+fn open(program: &[libc::sock_filter], block: usize, blocks: usize) -> io::Result<(OwnedFd, Map)> {
     // Of no protocol at first: no packet comes before all is said.
     let socket = Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(0)))?;
     let version = libc::c_int::try_from(libc::tpacket_versions::TPACKET_V3 as u32).unwrap_or_default();
     set(&socket, libc::SOL_PACKET, libc::PACKET_VERSION, &version)?;
     let number = |number: usize| libc::c_uint::try_from(number).map_err(io::Error::other);
     let ring = libc::tpacket_req3 {
-        tp_block_size: number(BLOCK)?,
+        tp_block_size: number(block)?,
         tp_block_nr: number(blocks)?,
         tp_frame_size: number(FRAME)?,
-        tp_frame_nr: number(BLOCK / FRAME * blocks)?,
+        tp_frame_nr: number(block / FRAME * blocks)?,
         tp_retire_blk_tov: RETIRE,
         tp_sizeof_priv: 0,
         tp_feature_req_word: 0,
@@ -176,7 +191,7 @@ fn open(program: &[libc::sock_filter], blocks: usize) -> io::Result<(OwnedFd, Ma
     };
     set(&socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &filter)?;
     let socket = OwnedFd::from(socket);
-    let map = Map::new(&socket, blocks)?;
+    let map = Map::new(&socket, block, blocks)?;
     listen(&socket)?;
     Ok((socket, map))
 }
@@ -211,7 +226,8 @@ fn set<T>(socket: &Socket, level: libc::c_int, option: libc::c_int, value: &T) -
     Ok(Errno::result(set).map(drop)?)
 }
 
-fn statistics(socket: &OwnedFd) -> io::Result<libc::tpacket_stats_v3> {
+/// How many packets have found no room at a packet socket since this was last asked: the kernel begins anew each time.
+pub(crate) fn dropped(socket: &OwnedFd) -> io::Result<u64> {
     let mut found = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
     let mut length = libc::socklen_t::try_from(size_of_val(&found)).unwrap_or_default();
     #[expect(unsafe_code, reason = "this option has no safe form")]
@@ -222,13 +238,12 @@ fn statistics(socket: &OwnedFd) -> io::Result<libc::tpacket_stats_v3> {
         libc::getsockopt(socket.as_raw_fd(), libc::SOL_PACKET, libc::PACKET_STATISTICS, place, length)
     };
     Errno::result(got)?;
-    Ok(found)
+    Ok(found.tp_drops.into())
 }
 
-/// Takes the first `snapshot` bytes of packets of those links, and nothing of others.
+/// Takes the first `snapshot` bytes of packets of those links, [`MOST_LINKS`] at most, and nothing of others.
 fn program(links: &[u32], snapshot: u32) -> Vec<libc::sock_filter> {
     let statement = |code, k| libc::sock_filter { code, jt: 0, jf: 0, k };
-    let links = &links[..links.len().min(MOST_LINKS)];
     let mut all = Vec::new();
     if !links.is_empty() {
         all.push(statement(LOAD, LINK));
@@ -246,6 +261,15 @@ fn program(links: &[u32], snapshot: u32) -> Vec<libc::sock_filter> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_links_than_can_be_told_apart_are_an_error() {
+        let here = Netns::current("here").expect("that of this thread");
+        let refused = Ring::open(&here, &[7; MOST_LINKS + 1], 96, 1).expect_err("one too many").to_string();
+        let expected =
+            "cannot capture packets in here: 251 links are meant, and no more than 250 can be told apart";
+        assert_eq!(refused, expected);
+    }
 
     #[test]
     fn a_program_takes_the_links_it_was_told_and_no_others() {

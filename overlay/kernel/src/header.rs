@@ -18,6 +18,15 @@ pub const ESP: u8 = 50;
 /// Protocol of IP: `ICMPv6` (RFC 4443 §1).
 pub const ICMPV6: u8 = 58;
 
+/// Extension headers of IPv6: for each hop, of a route, of a fragment, for the destination (RFC 8200 §4.3, §4.4, §4.5, §4.6).
+pub const HOP_BY_HOP: u8 = 0;
+/// See [`HOP_BY_HOP`].
+pub const ROUTING: u8 = 43;
+/// See [`HOP_BY_HOP`].
+pub const FRAGMENT: u8 = 44;
+/// See [`HOP_BY_HOP`].
+pub const DESTINATION: u8 = 60;
+
 /// The UDP port of VXLAN (RFC 7348 §5).
 pub const VXLAN: u16 = 4789;
 /// The flag in a VXLAN header that says that the VNI is valid (RFC 7348 §5).

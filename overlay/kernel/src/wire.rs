@@ -9,6 +9,7 @@ mod tap;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -38,7 +39,7 @@ pub struct End {
 
 #[derive(Debug)]
 enum Device {
-    Packet(Packet),
+    Packet(Arc<Packet>),
     Tap(TapDevice),
 }
 
@@ -53,6 +54,18 @@ pub struct Received {
     pub age: Duration,
 }
 
+/// Frames that came to an end and could not be handed over: the kernel had no room for them or no words, or they were longer
+/// than any is here (BIG TCP, Linux 5.19). Whoever counts them need not be who receives. Of a TAP device none are known.
+#[derive(Clone, Debug)]
+pub struct Missed(Option<Arc<Packet>>);
+
+impl Missed {
+    /// How many so far.
+    pub fn count(&self) -> u64 {
+        self.0.as_ref().map_or(0, |packet| packet.missed())
+    }
+}
+
 /// What was heard of a frame that came into a buffer.
 struct Heard {
     header: VnetHeader,
@@ -63,17 +76,25 @@ struct Heard {
 impl End {
     /// An end at the link with that index, of that name, in `netns`: it gets what the link receives.
     pub fn receiving(netns: &Netns, index: u32, name: &str) -> Result<End> {
-        Ok(End::new(Device::Packet(Packet::open(netns, index, name, ALL)?), name))
+        Ok(End::new(Device::Packet(Packet::open(netns, index, name, ALL)?.into()), name))
     }
 
     /// An end at a link that only sends.
     pub fn sending(netns: &Netns, index: u32, name: &str) -> Result<End> {
         // Of no protocol, no frame comes.
-        Ok(End::new(Device::Packet(Packet::open(netns, index, name, 0)?), name))
+        Ok(End::new(Device::Packet(Packet::open(netns, index, name, 0)?.into()), name))
     }
 
     fn new(device: Device, name: &str) -> End {
         End { device, name: name.to_owned(), buffer: vec![0; LONGEST] }
+    }
+
+    /// What it cannot hand over.
+    pub fn missed(&self) -> Missed {
+        Missed(match &self.device {
+            Device::Packet(packet) => Some(Arc::clone(packet)),
+            Device::Tap(_) => None,
+        })
     }
 
     /// The next frame that waits, if one does.

@@ -69,7 +69,7 @@ pub struct Ip {
     pub from: IpAddr,
     /// To whom.
     pub to: IpAddr,
-    /// What it carries (IANA protocol numbers); of IPv6, the next header.
+    /// What it carries (IANA protocol numbers); of IPv6, behind its extension headers.
     pub protocol: u8,
     /// Hops that are left.
     pub hops: u8,

@@ -1,8 +1,11 @@
 //! Frames as they are on the wire, and bytes that are none.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 
 use super::*;
+use crate::capture::{Lines, Packet, said};
 
 pub(crate) fn frame(kind: u16, payload: &[u8]) -> Vec<u8> {
     [&[0x02; 12], &kind.to_be_bytes()[..], payload].concat()
@@ -85,6 +88,51 @@ fn a_later_fragment_has_no_header_behind_that_of_ip() {
     assert_eq!(ip.fragment, Some(128));
 }
 
+/// An IPv6 packet of that first header.
+fn packet6(next: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).expect("short").to_be_bytes();
+    let head = [&[0x60, 0, 0, 0, length[0], length[1], next, 1][..], &[0xfe; 16], &[0xff; 16]].concat();
+    frame(IPV6, &[&head, payload].concat())
+}
+
+/// What a packet carries, of which fragment, and its last layer.
+fn carried(bytes: &[u8]) -> (u8, Option<u16>, Layer) {
+    let layers = dissect(bytes);
+    let Layer::Ip(ip) = &layers[1] else { panic!("{layers:?}") };
+    (ip.protocol, ip.fragment, layers[layers.len() - 1].clone())
+}
+
+#[test]
+fn extension_headers_of_ipv6_are_passed_over() {
+    // As Linux says which groups it listens to: a router alert for each hop in front.
+    let listeners = [&[ICMPV6, 0, 5, 2, 0, 0, 1, 0][..], &[143, 0, 0, 0, 0, 0, 0, 1]].concat();
+    let (protocol, fragment, last) = carried(&packet6(0, &listeners));
+    assert_eq!((protocol, fragment), (ICMPV6, None));
+    let Layer::Icmp(icmp) = last else { panic!("{last:?}") };
+    assert_eq!(icmp.to_string(), "multicast listeners");
+    // For the destination, sixteen bytes of it; a route; a datagram.
+    let destination = [&[43, 1][..], &[0; 14]].concat();
+    let all = [&destination[..], &[UDP, 0, 0, 0, 0, 0, 0, 0], &datagram(1, 53, b"?")].concat();
+    let (protocol, _, last) = carried(&packet6(60, &all));
+    assert_eq!((protocol, last), (UDP, Layer::Udp(Udp { from: 1, to: 53, length: 9 })));
+    assert_eq!(carried(&packet6(60, &all[..8])).0, 60, "it is cut off");
+    assert_eq!(carried(&packet6(60, &[60, 0, 0, 0, 0, 0, 0, 0].repeat(1000))).0, 60, "it has no end");
+}
+
+#[test]
+fn a_fragment_of_ipv6_is_one() {
+    let of = |half: u16| {
+        let half = half.to_be_bytes();
+        let header = [UDP, 0, half[0], half[1], 0, 0, 0, 7];
+        carried(&packet6(44, &[&header[..], &datagram(1, 53, b"?")].concat()))
+    };
+    let udp = Layer::Udp(Udp { from: 1, to: 53, length: 9 });
+    assert_eq!(of(1), (UDP, Some(0), udp.clone()), "the first");
+    assert_eq!(of(0), (UDP, None, udp), "all of it");
+    let (protocol, fragment, last) = of(1449);
+    assert!((protocol, fragment) == (UDP, Some(1448)) && matches!(last, Layer::Ip(_)), "{last:?}");
+}
+
 #[test]
 fn a_tunnel_in_a_tunnel_has_an_end() {
     let mut bytes = echo(A, B);
@@ -102,6 +150,21 @@ fn that_a_packet_was_too_large_says_for_what() {
     assert_eq!(icmp(false, 3, 3, [0, 1450]).to_string(), "unreachable: port");
 }
 
+/// How many bytes a layer takes at least.
+fn least(layer: &Layer) -> usize {
+    match layer {
+        Layer::Ethernet(_) => ETHERNET_HEADER,
+        Layer::Arp(_) => ARP_PACKET,
+        Layer::Ip(ip) if ip.from.is_ipv4() => IPV4_HEADER,
+        Layer::Ip(_) => IPV6_HEADER,
+        Layer::Icmp(_) => ICMP_HEADER,
+        Layer::Udp(_) => UDP_HEADER,
+        Layer::Tcp(_) => TCP_HEADER,
+        Layer::Esp { .. } => ESP_HEADER,
+        Layer::Vxlan { .. } => VXLAN_HEADER,
+    }
+}
+
 proptest! {
     #[test]
     fn no_bytes_are_too_odd(
@@ -114,9 +177,17 @@ proptest! {
         ];
         for frame in all {
             let layers = dissect(&frame);
-            let shown: Vec<String> = layers.iter().map(|layer| format!("{layer:?}")).collect();
-            prop_assert_eq!(shown.len(), layers.len());
-            prop_assert_eq!(levels(&layers).map(<[Layer]>::len).sum::<usize>(), layers.len());
+            // No layer is made of what is not there.
+            prop_assert!(layers.iter().map(least).sum::<usize>() <= frame.len(), "{layers:?}");
+            let length = u32::try_from(frame.len()).expect("short");
+            let packet =
+                Packet { interface: 0, at: Duration::ZERO, outgoing: true, length, bytes: frame, comment: None };
+            let line = Lines::new([], false).line("a", &packet);
+            prop_assert!(line.ends_with(&format!("  ({length})")) && !line.contains(char::is_control), "{line:?}");
+            for part in levels(&layers) {
+                let said = said(part).0;
+                prop_assert!(!said.is_empty() && line.contains(&said), "{said:?}: {line:?}");
+            }
         }
     }
 

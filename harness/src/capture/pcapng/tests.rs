@@ -38,6 +38,28 @@ fn what_cannot_be_said_in_an_option_is_cut_off() {
     assert!(comment.starts_with(read.comment.as_deref().expect("there is one")));
 }
 
+#[test]
+fn a_file_says_what_is_not_in_it() {
+    let mut captured = crate::capture::Captured {
+        interfaces: vec!["C0/eth0".into()],
+        lost: 3,
+        forgotten: 9,
+        unseen: 2,
+        ..Default::default()
+    };
+    let said =
+        |captured: &crate::capture::Captured| match all(&captured.pcapng()).expect("it is whole").last() {
+            Some(Block::Statistics { lost: 3, comment, .. }) => comment.clone(),
+            other => panic!("{other:?}"),
+        };
+    assert_eq!(
+        said(&captured).as_deref(),
+        Some("of all interfaces; 9 older ones were forgotten; namespaces that could not be looked into: 2")
+    );
+    (captured.forgotten, captured.unseen) = (0, 0);
+    assert_eq!(said(&captured).as_deref(), Some("of all interfaces"));
+}
+
 proptest! {
     #[test]
     fn a_packet_is_read_as_it_was_written(

@@ -122,31 +122,39 @@ impl Reader {
     fn compare(&mut self, operation: Option<u32>, value: Option<&[u8]>) {
         let value = value.unwrap_or_default();
         let mask = self.mask.take();
-        let different = if operation == Some(1) { "!= " } else { "" };
+        // `NFT_CMP_*`, `linux/netfilter/nf_tables.h`.
+        let operator = match operation {
+            Some(1) => "!= ",
+            Some(2) => "< ",
+            Some(3) => "<= ",
+            Some(4) => "> ",
+            Some(5) => ">= ",
+            _ => "",
+        };
         let said = match (self.loaded.as_str(), mask) {
             // Tested bit by bit: "not zero under the mask" means "one of these states".
             ("ct state", Some(_)) => "ct state established,related".to_owned(),
             ("ct status", Some(_)) => "ct status dnat".to_owned(),
             (what @ ("ip saddr" | "ip daddr"), mask) => {
                 let length: u32 = mask.map_or(32, |mask| mask.iter().map(|byte| byte.count_ones()).sum());
-                format!("{what} {different}{}/{length}", address(value))
+                format!("{what} {operator}{}/{length}", address(value))
             }
             (what @ ("iifname" | "oifname"), _) => {
                 let name = String::from_utf8_lossy(value);
-                format!("{what} {different}\"{}\"", name.trim_end_matches('\0'))
+                format!("{what} {operator}\"{}\"", name.trim_end_matches('\0'))
             }
             (what @ ("meta ipsec" | "rt ipsec"), _) => {
-                let is = (value == [0]) == different.is_empty();
+                let is = (value == [0]) == operator.is_empty();
                 format!("{what} {}", if is { "missing" } else { "exists" })
             }
-            ("fib daddr type", _) => format!("fib daddr type {different}local"),
+            ("fib daddr type", _) => format!("fib daddr type {operator}local"),
             (what, _) if what == "meta protocol" || what.starts_with('@') => {
                 let number = value.iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
-                format!("{what} {different}{number:#x}")
+                format!("{what} {operator}{number:#x}")
             }
             (what, _) => {
                 let number = value.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-                format!("{what} {different}{number}")
+                format!("{what} {operator}{number}")
             }
         };
         self.words.push(said);
@@ -169,4 +177,20 @@ impl Reader {
 
 fn address(bytes: &[u8]) -> String {
     <[u8; 4]>::try_from(bytes).map(|bytes| Ipv4Addr::from(bytes).to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_comparison_is_read_as_what_it_is() {
+        for (operation, said) in
+            [(0, "th dport 80"), (1, "th dport != 80"), (2, "th dport < 80"), (5, "th dport >= 80")]
+        {
+            let mut reader = Reader { loaded: "th dport".into(), ..Reader::default() };
+            reader.compare(Some(operation), Some(&[0, 80]));
+            assert_eq!(reader.words, [said]);
+        }
+    }
 }

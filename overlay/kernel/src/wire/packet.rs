@@ -4,6 +4,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -15,6 +16,7 @@ use nix::time::{ClockId, clock_gettime};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Heard;
+use crate::capture::dropped;
 use crate::error::{Context, Result};
 use crate::netns::Netns;
 use crate::vnet::VnetHeader;
@@ -29,51 +31,68 @@ const BUFFER: usize = 32 << 20;
 
 /// A packet socket at a link.
 #[derive(Debug)]
-pub(super) struct Packet(OwnedFd);
+pub(super) struct Packet {
+    socket: OwnedFd,
+    /// Frames that came and were not handed over, as far as is known.
+    missed: AtomicU64,
+}
 
 impl Packet {
     /// At the link with that index, of that name, in `netns`; for frames of that protocol that it receives.
     pub(super) fn open(netns: &Netns, index: u32, name: &str, protocol: u16) -> Result<Packet> {
         let opened = netns.run(move || open(index, protocol))?;
         let object = || format!("the end of a wire at {name} in {}", netns.name());
-        Ok(Packet(opened.doing("open", object())?))
+        Ok(Packet { socket: opened.doing("open", object())?, missed: AtomicU64::new(0) })
     }
 
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Heard>> {
         let mut header = [0; VnetHeader::LEN];
+        let room = buffer.len();
         loop {
             let mut parts = [IoSliceMut::new(&mut header), IoSliceMut::new(buffer)];
             let mut space = nix::cmsg_space!(libc::timespec);
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
-            match recvmsg::<()>(self.0.as_raw_fd(), &mut parts, Some(&mut space), flags) {
+            match recvmsg::<()>(self.socket.as_raw_fd(), &mut parts, Some(&mut space), flags) {
                 Ok(message) => {
                     let stamp = message.cmsgs()?.find_map(|control| match control {
                         ControlMessageOwned::ScmTimestampns(stamp) => Some(stamp),
                         _ => None,
                     });
                     let length = message.bytes.saturating_sub(VnetHeader::LEN);
+                    if length > room {
+                        self.missed.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
                     let header = VnetHeader::parse(&header).unwrap_or_default();
                     return Ok(Some(Heard { header, length, age: stamp.map_or(Duration::ZERO, age) }));
                 }
                 Err(Errno::EAGAIN) => return Ok(None),
-                // A link that is switched off says so once. A frame that the header has no words for (a tunnel's, cut into
-                // packets later) is refused; it is gone then.
-                Err(Errno::EINTR | Errno::ENETDOWN | Errno::EINVAL) => {}
+                // A link that is switched off says so once.
+                Err(Errno::EINTR | Errno::ENETDOWN) => {}
+                // A frame that the header has no words for (a tunnel's, cut into packets later) is refused; it is gone then.
+                Err(Errno::EINVAL) => drop(self.missed.fetch_add(1, Ordering::Relaxed)),
                 Err(errno) => return Err(errno.into()),
             }
         }
     }
 
+    /// How many frames came and were not handed over.
+    pub(super) fn missed(&self) -> u64 {
+        // What the kernel cannot say any more is left out.
+        let new = dropped(&self.socket).unwrap_or_default();
+        self.missed.fetch_add(new, Ordering::Relaxed) + new
+    }
+
     pub(super) fn send(&self, header: &VnetHeader, bytes: &[u8]) -> nix::Result<usize> {
         let header = (*header).emit();
         let parts = [IoSlice::new(&header), IoSlice::new(bytes)];
-        sendmsg::<()>(self.0.as_raw_fd(), &parts, &[], MsgFlags::MSG_DONTWAIT, None)
+        sendmsg::<()>(self.socket.as_raw_fd(), &parts, &[], MsgFlags::MSG_DONTWAIT, None)
     }
 }
 
 impl AsFd for Packet {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.socket.as_fd()
     }
 }
 
