@@ -254,7 +254,8 @@ fn large(hosts: usize, containers: usize, idle: Duration, runtime: &Runtime) {
     let looks = 5 * looking.len();
     println!("  {:<56} {:>10}", "answered then", format!("{} of {looks}", looks - missing));
 
-    thread::sleep(Duration::from_secs(1).min(idle));
+    // Engines look once more, two seconds or so after the last change (`Config::mend`): not idle yet.
+    thread::sleep(Duration::from_secs(5).min(idle));
     let ((), rest) = Cost::of(|| thread::sleep(idle));
     println!(
         "  {:<56} {:>9.2} %",
