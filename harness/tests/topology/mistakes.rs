@@ -635,3 +635,5 @@ dns_options = [\"ndots\", \"rotate debug\", \"timeout:1\"]
 "
     odd_characters_are_shown_on_one_line: "name = \"a\\nb\\u0000\\u202e\"\ndescription = \"日本\"\nseeds = 1 # 日本"
 }
+
+mod by_hand;
