@@ -1,6 +1,6 @@
 //! How costs grow with numbers: slopes, and a plot of them. Pure.
 
-use harness::xml::{escaped, put, text};
+use harness::xml::{picture, put, text};
 
 /// All lengths are in CSS pixels.
 const WIDTH: f64 = 820.0;
@@ -58,13 +58,7 @@ pub struct Panel {
 /// The plot, as SVG: both axes logarithmic, so that what is linear rises as the thin lines do.
 pub fn draw(title: &str, panels: &[Panel]) -> String {
     let height = 50.0 + PANEL * f64::from(u32::try_from(panels.len()).unwrap_or_default());
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"13\" fill=\"#222\">\n<title>{}</title>\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n",
-        escaped(title)
-    );
-    text(&mut svg, 24.0, 34.0, "start", " font-size=\"18\" font-weight=\"600\"", title);
+    let mut svg = picture(WIDTH, height, title);
     let mut top = 90.0;
     for panel in panels {
         field(&mut svg, top, panel);

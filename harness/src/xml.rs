@@ -36,6 +36,18 @@ pub fn put(xml: &mut String, piece: Arguments<'_>) {
     let _ = xml.write_fmt(piece);
 }
 
+/// The beginning of an SVG of that size, in CSS pixels, on white paper with its title at the top; `</svg>` ends it.
+pub fn picture(width: f64, height: f64, title: &str) -> String {
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
+         font-family=\"system-ui, sans-serif\" font-size=\"13\" fill=\"#222\">\n<title>{}</title>\n\
+         <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n",
+        escaped(title)
+    );
+    text(&mut svg, 24.0, 34.0, "start", " font-size=\"18\" font-weight=\"600\"", title);
+    svg
+}
+
 /// Adds words to an SVG at a point, in its units; `anchor` is SVG's `text-anchor`, `more` further attributes, each behind a space.
 pub fn text(svg: &mut String, x: f64, y: f64, anchor: &str, more: &str, words: &str) {
     let words = escaped(words);

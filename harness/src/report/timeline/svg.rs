@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::lanes::{Bar, Fate, Lane, Source, Story, Tick};
-use crate::xml::{escaped, put, shortened, text};
+use crate::xml::{escaped, picture, put, shortened, text};
 
 /// All lengths are in CSS pixels.
 const WIDTH: f64 = 1200.0;
@@ -70,13 +70,7 @@ pub(super) fn draw(story: &Story) -> String {
     };
     let lanes_end = TOP + rows.iter().map(|rows| height(rows)).sum::<f64>();
     let whole = lanes_end + 64.0 + number(story.steps.len() + story.faults.len()) * LINE + MARGIN;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {whole}\" width=\"{WIDTH}\" height=\"{whole}\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"13\" fill=\"#222\">\n<title>{}</title>\n\
-         <rect width=\"{WIDTH}\" height=\"{whole}\" fill=\"#fff\"/>\n",
-        escaped(&story.name)
-    );
-    text(&mut svg, MARGIN, 34.0, "start", " font-size=\"18\" font-weight=\"600\"", &story.name);
+    let mut svg = picture(WIDTH, whole, &story.name);
     let subtitle = format!("{} steps in {}", story.steps.len(), shown(story.length));
     text(&mut svg, MARGIN, 56.0, "start", " fill=\"#666\"", &subtitle);
     legend(&mut svg, &sources);

@@ -1,7 +1,7 @@
 //! The chart: bars for what streams carry, layer by layer, and lines for how round trips are distributed. Plain SVG, of the same
 //! bytes for the same figures.
 
-use harness::xml::{escaped, put, text};
+use harness::xml::{picture, put, text};
 use std::time::Duration;
 
 use super::Bill;
@@ -65,13 +65,7 @@ fn page(title: &str, subtitle: &str, parts: &[Part]) -> String {
     let rows = f64::from(u32::try_from(parts.len()).unwrap_or_default());
     let lines_at = bars_at + rows * (BAR + GAP) + 90.0;
     let height = lines_at + FIELD + 70.0;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         font-family=\"system-ui, sans-serif\" font-size=\"13\" fill=\"#222\">\n<title>{}</title>\n\
-         <rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n",
-        escaped(title)
-    );
-    text(&mut svg, 24.0, 34.0, "start", " font-size=\"18\" font-weight=\"600\"", title);
+    let mut svg = picture(WIDTH, height, title);
     text(&mut svg, 24.0, 56.0, "start", " fill=\"#666\"", subtitle);
     bars(&mut svg, bars_at, parts);
     lines(&mut svg, lines_at, parts);
