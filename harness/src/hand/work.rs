@@ -92,6 +92,7 @@ impl Lab {
                 blocking(move || netns.set_sysctl(&key, &value)).await
             }
             Make::Masquerade { at, out, source } => {
+                // A rule for a link that is not there would be taken, and match nothing.
                 self.change(at, out, |batch, _| batch).await?;
                 let netns = self.room(at)?;
                 let matches = vec![Match::Source(*source), Match::Out(out.clone())];

@@ -2,8 +2,8 @@
 //!
 //! Everybody on the machine can connect to a loopback port, and any page that the browser shows can make it ask there. So the
 //! door opens only for who knows a secret that stands first in the path, where no other port and no other site is told of it
-//! (a cookie would be sent to all ports of the loopback). The store is told of it, for the links in its pages. Besides it refuses what a browser says is another site's doing:
-//! a foreign `Host` (a name that was made to point here), `Origin` or `Sec-Fetch-Site`.
+//! (a cookie would be sent to all ports of the loopback). The store is told of it, for the links in its pages. Besides it refuses
+//! what a browser says is another site's doing: a foreign `Host` (a name that was made to point here), `Origin` or `Sec-Fetch-Site`.
 
 use super::{Ask, Desk, Reply};
 use crate::consul::{ACCEPT_AGAIN, Answer, PREFIX, is_of_one_connection, is_out_of_descriptors};
