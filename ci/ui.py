@@ -1,6 +1,7 @@
 """Drives the page and the key browser of a lab that is up. ui.py LAB WORK [PICTURES]; see ci/ui."""
 
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -219,9 +220,7 @@ def capture(page):
 
 
 def many_hosts(page):
-    served = subprocess.Popen([LAB, "--lab", "fifty", "ui"], stdout=subprocess.PIPE, text=True)
-    try:
-        page.driver.get(served.stdout.readline().strip())
+    with hosts_of(page, "fifty"):
         page.until("there are fifty hosts", lambda: drawn(page, "[data-host]") == 51)
         page.see("#status", "51 hosts · 50 containers")
         page.picture("fifty")
@@ -229,10 +228,38 @@ def many_hosts(page):
         page.until("a namespace is shown", lambda: "Links" in page.text("#room"))
         page.key("+", "+", "+")
         page.picture("fifty-near")
+    with hosts_of(page, "two-hundred"):
+        page.until("there are two hundred hosts", lambda: drawn(page, "[data-host]") == 201)
+        page.see("#status", "201 hosts")
+        assert not is_whole(page), "it is higher than the page"
+        page.picture("two-hundred")
+        page.key("0")
+        page.until("all of it is seen", lambda: is_whole(page))
+        page.picture("two-hundred-whole")
+        page.key("0")
+        page.until("it is as wide as the page again", lambda: not is_whole(page))
+        page.key("n", "n")
+        page.until("a namespace is shown", lambda: "Links" in page.text("#room"))
+
+
+@contextlib.contextmanager
+def hosts_of(page, name):
+    """The page of another lab."""
+    served = subprocess.Popen([LAB, "--lab", name, "ui"], stdout=subprocess.PIPE, text=True)
+    try:
+        page.driver.get(served.stdout.readline().strip())
+        yield
     finally:
         page.driver.get("about:blank")
         served.kill()
         served.wait()
+
+
+def is_whole(page):
+    """Whether nothing of the picture has to be scrolled to."""
+    return page.driver.execute_script("""
+        const box = document.getElementById("picture");
+        return box.scrollHeight <= box.clientHeight && box.scrollWidth <= box.clientWidth""")
 
 
 def keys(page):

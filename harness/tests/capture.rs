@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use harness::capture::{Captured, Filter, Layer, Packet, Request};
-use harness::fault::{Fault, Impairment, Pick, Way};
+use harness::fault::{Fault, Impairment, Partition, Pick, Way};
 use harness::{Lab, expect};
 
 /// The interfaces that packets passed, in that order, the overlays' namespaces by their hosts only.
@@ -214,5 +214,34 @@ async fn a_large_frame_says_how_many_of_its_packets_were_lost(lab: Lab) -> harne
     let said = comments(&captured, "switch/plug1");
     let dropped = |comment: &&String| comment.ends_with("dropped by fault 1");
     assert!(said.iter().any(|comment| dropped(&comment)), "{} packets, {:?}", said.len(), said.first());
+    Ok(())
+}
+
+#[harness::test(file = "scenarios/two-host.toml")]
+async fn a_packet_that_the_switch_has_dropped_says_so_where_it_came_in(lab: Lab) -> harness::Result {
+    // So that the hosts know each other's MACs, and do not ask for them first.
+    expect!(lab.container("C1")?.ping("C0")).within("5s").await?;
+    let between = Partition::Cut("docker0".parse()?, "docker1".parse()?);
+    let fault = lab.inject(Fault::Partition(between)).await?;
+    let requests = "inner icmp and inner dst host 192.168.0.100";
+    let capture = lab.capture(Request::default().filter(requests)?).await?;
+    let pinged = lab.container("C1")?.ping("C0").count(3).interval(Duration::from_millis(20)).await?;
+    let captured = capture.end().await?;
+    assert_eq!(pinged.answered(), 0);
+    let said: Vec<_> = captured
+        .packets
+        .iter()
+        .filter_map(|packet| {
+            Some((captured.interface_of(packet), packet.outgoing, packet.comment.as_deref()?))
+        })
+        .collect();
+    assert_eq!(said, [("switch/port2", false, "dropped by fault 1"); 3]);
+    assert!(lab.losses().await?[&1].frames >= 3, "the kernel says so, too");
+    fault.heal().await?;
+
+    let capture = lab.capture(Request::default().filter(requests)?).await?;
+    expect!(lab.container("C1")?.ping("C0")).within("5s").await?;
+    let captured = capture.end().await?;
+    assert!(captured.packets.iter().all(|packet| packet.comment.is_none()), "nothing is lost any more");
     Ok(())
 }

@@ -113,15 +113,15 @@ fn ipv6<'a>(bytes: &'a [u8], layers: &mut Vec<Layer>) -> Option<&'a [u8]> {
 }
 
 /// What is behind the extension headers of IPv6.
-struct Extended<'a> {
-    protocol: u8,
-    bytes: &'a [u8],
+pub(super) struct Extended<'a> {
+    pub(super) protocol: u8,
+    pub(super) bytes: &'a [u8],
     /// It is a fragment, from that byte on.
-    fragment: Option<u16>,
+    pub(super) fragment: Option<u16>,
 }
 
 /// Passes over extension headers (RFC 8200 §4); one that is cut off is the last.
-fn extended(protocol: u8, bytes: &[u8]) -> Extended<'_> {
+pub(super) fn extended(protocol: u8, bytes: &[u8]) -> Extended<'_> {
     let mut all = Extended { protocol, bytes, fragment: None };
     for _ in 0..EXTENSIONS {
         let Some(&[next, length, high, low]) = all.bytes.first_chunk::<4>() else { break };
@@ -189,7 +189,7 @@ fn vxlan<'a>(bytes: &'a [u8], layers: &mut Vec<Layer>) -> Option<&'a [u8]> {
     Some(&bytes[VXLAN_HEADER..])
 }
 
-fn half(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn half(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|&half| u16::from_be_bytes(half))
 }
 
@@ -197,11 +197,11 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..)?.first_chunk().map(|&word| u32::from_be_bytes(word))
 }
 
-fn mac(bytes: &[u8], at: usize) -> Option<Mac> {
+pub(super) fn mac(bytes: &[u8], at: usize) -> Option<Mac> {
     bytes.get(at..)?.first_chunk().copied().map(Mac)
 }
 
-fn address(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
+pub(super) fn address(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
     bytes.get(at..)?.first_chunk::<4>().map(|&octets| Ipv4Addr::from(octets))
 }
 

@@ -20,9 +20,10 @@
 //! - `pcapng`: the file format, pure.
 //! - `request`: what is asked for.
 //! - `source`: a namespace that is looked into; `record`: the thread; `sink`: where packets go.
-//! - `notes`: what impaired wires have done to packets: their comments.
+//! - `notes`: what impaired wires have done to packets: their comments; `cuts`: what rules of the switch have.
 //! - `guard`: a capture held by a test.
 
+mod cuts;
 mod dissect;
 mod filter;
 mod guard;
@@ -42,6 +43,7 @@ pub use line::Lines;
 pub use packet::{Captured, Packet};
 pub use request::{Interfaces, Request};
 
+pub(crate) use cuts::Cuts;
 pub(crate) use line::said;
 pub(crate) use notes::Notes;
 pub(crate) use record::{Order, Recorder};

@@ -1,8 +1,9 @@
-//! What wires have done to the packets that a capture has seen being sent onto them.
+//! What has been done to the packets that a capture has seen: being sent onto a wire, and coming into the switch.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
+use super::cuts::Cuts;
 use super::packet::Packet;
 use crate::relay::{Noted, Reading, Side, key};
 
@@ -10,7 +11,7 @@ use crate::relay::{Noted, Reading, Side, key};
 const LATEST: Duration = Duration::from_secs(1);
 const EARLIEST: Duration = Duration::from_millis(5);
 
-/// What is known of packets that wires have touched.
+/// What is known of packets that wires and the switch have touched.
 #[derive(Debug)]
 pub(crate) struct Notes {
     reading: Reading,
@@ -19,15 +20,17 @@ pub(crate) struct Notes {
     /// What no packet was found for yet: of frames that begin alike in order.
     open: HashMap<(Side, u64), VecDeque<Noted>>,
     count: usize,
+    /// The rules of the switch.
+    cuts: Cuts,
 }
 
 /// Most notes that wait for their packets; those of packets that the filter leaves out wait in vain.
 const MOST: usize = 1 << 16;
 
 impl Notes {
-    /// Of wires onto which packets are sent at these interfaces.
-    pub(crate) fn new(reading: Reading, sides: BTreeMap<String, Side>) -> Notes {
-        Notes { reading, sides, open: HashMap::new(), count: 0 }
+    /// Of wires onto which packets are sent at these interfaces, and of a switch with these rules.
+    pub(crate) fn new(reading: Reading, sides: BTreeMap<String, Side>, cuts: Cuts) -> Notes {
+        Notes { reading, sides, open: HashMap::new(), count: 0, cuts }
     }
 
     /// Whether there may be any.
@@ -40,6 +43,11 @@ impl Notes {
         let side = self.sides.get(interface).filter(|_| packet.outgoing)?;
         let length = usize::try_from(packet.length).ok()?;
         Some((*side, key(bytes, length)?))
+    }
+
+    /// What the switch has done to a packet that came in there. `bytes` are as much of it as is known.
+    pub(super) fn cut(&self, interface: &str, packet: &Packet, bytes: &[u8]) -> Option<String> {
+        self.cuts.of(interface, packet, bytes)
     }
 
     /// Hears what was noted until now.
@@ -97,7 +105,7 @@ mod tests {
 
     #[test]
     fn of_too_many_notes_the_older_ones_are_forgotten() {
-        let mut notes = Notes::new(Log::default().read(), BTreeMap::new());
+        let mut notes = Notes::new(Log::default().read(), BTreeMap::new(), Cuts::default());
         let side = Side { port: 1, up: true };
         let most = u64::try_from(MOST).expect("a number");
         for number in 0..=most {

@@ -268,7 +268,7 @@ impl Body {
                 }
                 match self.number(name) {
                     Ok(interface) => {
-                        let packet = Packet {
+                        let mut packet = Packet {
                             interface,
                             at: seen.at,
                             outgoing: seen.outgoing,
@@ -276,6 +276,7 @@ impl Body {
                             bytes: seen.bytes[..seen.bytes.len().min(self.snapshot as usize)].to_vec(),
                             comment: None,
                         };
+                        packet.comment = self.notes.cut(name, &packet, seen.bytes);
                         let mark = self.notes.mark(name, &packet, seen.bytes);
                         self.held.push((packet, mark));
                     }
@@ -305,7 +306,9 @@ impl Body {
                 break;
             }
             self.left -= 1;
-            packet.comment = mark.and_then(|mark| self.notes.of(mark, packet.at));
+            if let Some(said) = mark.and_then(|mark| self.notes.of(mark, packet.at)) {
+                packet.comment = Some(said);
+            }
             self.sink.packet(packet)?;
         }
         self.sink.flush()
@@ -359,12 +362,15 @@ enum Called {
 }
 
 /// By the clock of the stamps.
-fn now() -> Duration {
+pub(super) fn now() -> Duration {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::cuts::Cuts;
     use super::*;
 
     #[test]
@@ -391,7 +397,7 @@ mod tests {
 
     #[test]
     fn who_ends_it_twice_gets_no_less() {
-        let notes = Notes::new(crate::relay::Log::default().read(), std::collections::BTreeMap::new());
+        let notes = Notes::new(crate::relay::Log::default().read(), BTreeMap::new(), Cuts::default());
         let mut body = Body {
             sources: Vec::new(),
             numbers: HashMap::new(),

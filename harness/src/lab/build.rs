@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use super::recording::Moment;
 use super::store::client;
 use super::{Inner, Lab, Slot, Timings};
+use crate::capture::Cuts;
 use crate::consul::{Ills, Trace};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
@@ -354,6 +355,7 @@ async fn lay_out(topology: Topology, died: mpsc::UnboundedSender<Death>, clock: 
         ills: Ills::default(),
         disk: OnceLock::new(),
         faults: Mutex::default(),
+        cuts: Cuts::default(),
         by_hand: ByHand::default(),
         injecting: tokio::sync::Mutex::default(),
         conforming: tokio::sync::Mutex::default(),

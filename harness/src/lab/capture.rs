@@ -33,7 +33,7 @@ impl Lab {
         let asked = request.clone();
         let sides =
             self.hosts().filter_map(|host| Some(Fabric::sides(*self.0.ports.get(host.name())?, host.name())));
-        let notes = Notes::new(self.0.fabric.read_log(), sides.flatten().collect());
+        let notes = Notes::new(self.0.fabric.read_log(), sides.flatten().collect(), self.0.cuts.clone());
         let started = blocking(move || Ok(Recorder::start(&asked, spots, sink, notes))).await??;
         let recorder = Arc::new(started);
         let (lab, its, on) = (Arc::downgrade(&self.0), Arc::clone(&recorder), request.on.clone());

@@ -225,7 +225,13 @@ impl Lab {
         let names = self.names(&vnis);
         let table = fault::table(&faults, &names)?;
         let lab = self.clone();
-        blocking(move || lab.0.fabric.cut(table.as_ref())).await
+        blocking(move || {
+            lab.0.cuts.end();
+            lab.0.fabric.cut(table.as_ref())?;
+            lab.0.cuts.begin(table.as_ref(), &names);
+            Ok(())
+        })
+        .await
     }
 
     /// What rules call the hosts, their ports and the networks.

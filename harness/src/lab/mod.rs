@@ -35,6 +35,7 @@ use std::time::Duration;
 use overlay::kv::Kv;
 use tempfile::TempDir;
 
+use crate::capture::Cuts;
 use crate::consul::{Ills, Trace, Traced};
 use crate::container::Container;
 use crate::error::{Error, Kind, Result};
@@ -98,6 +99,8 @@ pub(crate) struct Inner {
     /// How many containers have been started.
     started: AtomicU64,
     faults: Mutex<fault::Faults>,
+    /// What the switch was told to lose, and when.
+    cuts: Cuts,
     by_hand: ByHand,
     /// Held while a fault comes or goes.
     injecting: tokio::sync::Mutex<()>,

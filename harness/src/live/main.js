@@ -8,7 +8,7 @@
 
 import { button, h, say } from "./dom.js";
 import { events, look, picture, room } from "./lab.js";
-import { choose, isTraced, onChoose, rooms, scale, show, traffic, zoom } from "./picture.js";
+import { choose, fit, isTraced, onChoose, rooms, show, traffic, zoom } from "./picture.js";
 import { tables } from "./room.js";
 import { build, healAll, places, typeFault, typeTrace, wrong } from "./tools.js";
 
@@ -169,7 +169,7 @@ async function untrace() {
 const KEYS = [
   ["Tab, Enter", "go from namespace to namespace, and open its tables"],
   ["n, p", "the next namespace, the one before"],
-  ["+ − 0", "larger, smaller, as wide as the page"],
+  ["+ −", "larger, smaller"], ["0", "as wide as the page; again: all of it"],
   ["f", "type a fault"], ["t", "follow a packet"], ["h", "heal all"],
   ["Esc", "close what is open"], ["k", "the store's keys"],
 ];
@@ -191,7 +191,7 @@ function step(by) {
 }
 
 const ACTS = {
-  "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: () => scale(null),
+  "+": () => zoom(1.25), "=": () => zoom(1.25), "-": () => zoom(0.8), 0: fit,
   f: typeFault, t: typeTrace, h: healAll, n: () => step(1), p: () => step(-1), "?": help,
   k: () => document.getElementById("keys").hidden || document.getElementById("keys").click(),
 };

@@ -34,15 +34,19 @@ export function show(drawn, traced = false) {
 
 export const isTraced = () => state.traced;
 
-/** Null: as wide as there is room, and no larger than it was drawn. */
+/** Null: as wide as there is room, "whole": as high as well, and no larger than it was drawn. */
 export function scale(to) {
   state.scale = to;
   if (!state.drawn) return;
   const { width, height } = state.drawn.viewBox.baseVal;
-  const used = to ?? Math.min(1, (box.clientWidth - 4) / width);
+  const wide = Math.min(1, (box.clientWidth - 4) / width);
+  const used = to === "whole" ? Math.min(wide, (box.clientHeight - 4) / height) : to ?? wide;
   state.drawn.setAttribute("width", Math.round(width * used));
   state.drawn.setAttribute("height", Math.round(height * used));
 }
+
+/** As wide as there is room; if it is that already, all of it. */
+export const fit = () => scale(state.scale === null ? "whole" : null);
 
 export function zoom(factor) {
   if (!state.drawn) return;
@@ -104,4 +108,4 @@ export function onChoose(act) {
   });
 }
 
-new ResizeObserver(() => state.scale === null && scale(null)).observe(box);
+new ResizeObserver(() => typeof state.scale === "number" || scale(state.scale)).observe(box);

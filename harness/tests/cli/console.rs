@@ -52,7 +52,7 @@ impl Console {
 
     /// `lab` with these arguments, not started yet; its working directory is the repository.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lab"));
+        let mut command = hearing(env!("CARGO_BIN_EXE_lab"));
         command.args(args).current_dir(repository()).stdin(Stdio::null());
         command.env("LAB_STATE", self.state()).env_remove("LAB_SEED").env_remove("GITHUB_ACTIONS");
         command.env("SHELL", "/bin/sh");
@@ -92,6 +92,14 @@ impl Said {
         assert_eq!(self.code, code, "{self:?}");
         self.err
     }
+}
+
+/// A command that ^C ends even where it does not end the tests: what a shell runs in the background ignores that, and so does all that it
+/// starts (POSIX, Shell Command Language, 2.9.3.1).
+pub(crate) fn hearing(program: &str) -> Command {
+    let mut command = Command::new("env");
+    command.args(["--default-signal=INT,QUIT", program]);
+    command
 }
 
 /// The command to its end, with `input` to read; killed, and the test failed, if it does not come to one.

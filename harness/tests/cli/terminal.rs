@@ -2,12 +2,11 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::Command;
 
 use kernel::pty::{Pty, Size};
 use nix::sys::signal::Signal;
 
-use crate::console::{Console, repository};
+use crate::console::{Console, hearing, repository};
 use crate::stream::Stream;
 
 /// ^C, ^D, ^Z.
@@ -20,7 +19,7 @@ fn at_home(console: &Console, args: &[&str]) -> Stream {
     let lab = Path::new(env!("CARGO_BIN_EXE_lab")).parent().unwrap().to_owned();
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = std::env::join_paths(std::iter::once(lab).chain(std::env::split_paths(&path))).unwrap();
-    let mut command = Command::new("/bin/sh");
+    let mut command = hearing("/bin/sh");
     command.args(args).current_dir(repository()).env("PATH", path).env("PS1", "home> ");
     command.env("LAB_STATE", console.state()).env("SHELL", "/bin/sh").env("TERM", "dumb").env_remove("ENV");
     Stream::on_terminal(command)
