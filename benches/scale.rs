@@ -63,8 +63,7 @@ fn main() -> ExitCode {
             );
         }
         if wants("engines") {
-            // Those of 200 take the kernel two minutes to free.
-            let sizes = sizes(&[1, 2, 10, 50, 100]);
+            let sizes = sizes(&[1, 2, 10, 50, 100, 200]);
             growth.rows("engines", &sizes, 3, &runtime, |hosts| engines(hosts, 0));
             growth.rows("engines, a container each", &sizes, 3, &runtime, |hosts| engines(hosts, 1));
         }

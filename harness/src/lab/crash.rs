@@ -1,4 +1,4 @@
-//! The crash of a host, in the order in which nothing of it can be heard any more.
+//! The crash of a host, in the order in which nothing of it can be heard any more; and what all are spared at a lab's end.
 
 use std::sync::{Arc, PoisonError};
 
@@ -7,6 +7,7 @@ use kernel::Netns;
 use super::{Inner, Lab, Slot};
 use crate::error::Result;
 use crate::host::{Alive, Host};
+use crate::topology;
 
 impl Lab {
     /// Takes a host away as a power failure does: no FIN leaves it, nothing is left in an orderly way. What was on it is
@@ -57,6 +58,18 @@ impl Inner {
             }
         }
         lost
+    }
+}
+
+impl Drop for Inner {
+    /// Engines and the store take leave of each other while the switch is taken away: of many, some are not heard any more.
+    fn drop(&mut self) {
+        let Some(topology::Kv::Stub { host: store, .. }) = &self.topology.kv else { return };
+        let talk = self.hosts.values().filter_map(|host| {
+            let life = host.alive().ok()?;
+            (life.engine().is_some() || host.name() == store.as_str()).then(|| life.netns.clone())
+        });
+        give_up_connections(&talk.collect::<Vec<_>>());
     }
 }
 

@@ -105,6 +105,18 @@ fn the_command_has_the_callers_input_files_and_environment() {
 }
 
 #[test]
+fn administrators_programs_are_found_whoever_asks() {
+    let console = Console::with_two_hosts();
+    let of = |path: &str| {
+        let mut command = console.command(["exec", "docker0", "--", "sh", "-c", "echo $PATH"]);
+        command.env("PATH", path);
+        finish(command, "").done()
+    };
+    assert_eq!(of("/usr/bin:/bin"), "/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin\n");
+    assert_eq!(of("/sbin:/usr/bin"), "/sbin:/usr/bin:/usr/local/sbin:/usr/sbin\n");
+}
+
+#[test]
 fn signals_reach_the_command() {
     let console = Console::with_two_hosts();
     let script = "trap 'echo heard; exit 9' USR1 TERM INT HUP; echo ready; while :; do sleep 0.02; done";

@@ -374,3 +374,27 @@ fn what_finds_no_room_in_a_ring_is_counted() {
     assert!(heard + lost >= SENT && heard + lost <= 2 * SENT, "{heard} heard, {lost} lost");
     assert_eq!(ring.lost(), lost, "nothing more is lost");
 }
+
+#[kernel::isolate]
+fn what_has_passed_a_link_is_counted_at_both_ends() {
+    let (a, b) = pair();
+    assert!(answers(&a, [10, 0, 0, 2]));
+    let of = |netns: &Netns| {
+        let all = Rtnl::new(netns).unwrap().counters().unwrap();
+        all.into_iter().find(|counters| counters.link == "eth0").unwrap()
+    };
+    let (near, far) = (of(&a), of(&b));
+    for _ in 0..5 {
+        assert!(matches!(ping(&a, [10, 0, 0, 2]), Echo::Reply(_)));
+    }
+    // Frames of Ethernet, IPv4 and ICMP; the kernels have a word to say beside.
+    let few = |packets: u64, bytes: u64| (5..50).contains(&packets) && bytes >= 5 * (14 + 20 + 8);
+    let (now, there) = (of(&a), of(&b));
+    assert!(few(now.sent - near.sent, now.sent_bytes - near.sent_bytes), "{near:?}, {now:?}");
+    assert!(
+        few(there.received - far.received, there.received_bytes - far.received_bytes),
+        "{far:?}, {there:?}"
+    );
+    assert!(there.sent - far.sent >= 5 && now.received - near.received >= 5, "{now:?}, {there:?}");
+    assert_eq!((now.errors, there.errors), (0, 0));
+}

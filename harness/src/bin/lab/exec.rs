@@ -1,7 +1,10 @@
 //! `lab exec`, `lab shell`: a command of any kind, run by this process itself in the namespaces of a host or container.
 
+use std::env;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use harness::control::Request;
@@ -16,7 +19,7 @@ use crate::choose::Scope;
 pub(crate) fn exec(scope: &Scope, args: &args::Exec) -> anyhow::Result<ExitCode> {
     let (hostname, admission) = enter(scope, &args.target)?;
     let mut command = Command::new(&args.command[0]);
-    command.args(&args.command[1..]).env("HOSTNAME", hostname);
+    command.args(&args.command[1..]).env("HOSTNAME", hostname).env("PATH", path());
     admission.admit(&mut command);
     // Started by a shell with jobs, and nothing beside it: as a shell would, so that it may be one with jobs itself.
     let alone = getpgrp() == getpid() && io::stdin().is_terminal() && io::stdout().is_terminal();
@@ -28,9 +31,22 @@ pub(crate) fn shell(scope: &Scope, args: &args::Shell) -> anyhow::Result<ExitCod
     let shell = std::env::var_os("SHELL").filter(|shell| std::path::Path::new(shell).exists());
     let mut command = Command::new(shell.unwrap_or_else(|| "/bin/sh".into()));
     // Shells that do not read it from their own files show it as it is.
-    command.env("HOSTNAME", &hostname).env("PS1", format!("{hostname}:\\w# "));
+    command.env("HOSTNAME", &hostname).env("PS1", format!("{hostname}:\\w# ")).env("PATH", path());
     admission.admit(&mut command);
     run(command, Group::Own)
+}
+
+/// The caller's, and behind it where administrators' programs are, of which ordinary users know nothing on Debian: whoever is in a lab is one.
+fn path() -> OsString {
+    let known = env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    let mut all: Vec<PathBuf> = env::split_paths(&known).collect();
+    for place in ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from) {
+        if !all.contains(&place) {
+            all.push(place);
+        }
+    }
+    // One that cannot be joined has a colon in it, and so could not have been split.
+    env::join_paths(all).unwrap_or(known)
 }
 
 /// Joins the target's machine; its hostname, and what lets programs into its control group.
