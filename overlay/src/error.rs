@@ -6,7 +6,7 @@ use crate::datapath::Refused;
 use crate::id::NetworkId;
 use crate::ipam::PoolError;
 use crate::kv;
-use crate::model::{BadMtu, Mac};
+use crate::model::{BadBuild, BadMtu, Mac};
 
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -65,6 +65,8 @@ pub(crate) enum Cause {
     NotRotated { network: String, waited: std::time::Duration, hosts: String },
     #[error(transparent)]
     Mtu(#[from] BadMtu),
+    #[error(transparent)]
+    Build(#[from] BadBuild),
     #[error("invalid vxlan id value {0:?} passed")]
     BadVni(String),
     #[error("insufficient vnis({0}) passed to overlay")]

@@ -45,7 +45,7 @@ pub(super) fn show(graph: &Graph) -> String {
     }
     for edge in &graph.edges {
         let style = match edge.join {
-            Join::Veth => "",
+            Join::Veth | Join::Macvlan => "",
             Join::Port => " [color=\"#aaaaaa\"]",
             Join::Segment => " [penwidth=2.5, color=\"#0072b2\"]",
             // The ranks are those of the tunnels.

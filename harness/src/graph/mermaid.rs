@@ -41,7 +41,7 @@ pub(super) fn show(graph: &Graph) -> String {
     }
     for edge in &graph.edges {
         let line = match edge.join {
-            Join::Veth | Join::Port => "---",
+            Join::Veth | Join::Macvlan | Join::Port => "---",
             Join::Segment => "===",
             Join::Carrier | Join::Wire => "-.-",
         };

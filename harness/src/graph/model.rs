@@ -146,6 +146,8 @@ pub struct Edge {
 pub enum Join {
     /// The halves of a veth pair.
     Veth,
+    /// A link and a MACVLAN of it.
+    Macvlan,
     /// A bridge and a port of it.
     Port,
     /// A VXLAN device and its segment.

@@ -1,4 +1,4 @@
-//! Which two interfaces are the halves of a veth pair. Pure.
+//! Which two interfaces are the halves of a veth pair, or a MACVLAN and the link that it is of. Pure.
 //!
 //! The kernel says of each half the other's index, and an id of its namespace that means something in this one only. So a pair is
 //! two that name each other, and lie where they may: on one host, or one of them in the switch.
@@ -47,6 +47,18 @@ impl Placed<'_> {
         }
         (self.host.is_some() && self.host == other.host).then_some(2)
     }
+}
+
+/// The link that a MACVLAN is of: in its own namespace, or in another one of its host.
+pub(super) fn lower<'p, 'a>(all: &'p [Placed<'a>], of: &Placed<'a>) -> Option<&'p Placed<'a>> {
+    let index = of.link.peer.filter(|_| of.link.kind.as_deref() == Some("macvlan"))?;
+    let is_near = |other: &&Placed<'_>| match of.link.peer_netns {
+        None => other.room == of.room,
+        Some(_) => other.room != of.room && other.host.is_some() && other.host == of.host,
+    };
+    // A number is one link's of a host, but for those that somebody has made by hand: the tunnel is likelier.
+    let its = all.iter().filter(|other| other.link.index == index).filter(is_near);
+    its.max_by_key(|other| other.link.vxlan.is_some())
 }
 
 /// The pairs among links, as their places in the list; nobody is in two.

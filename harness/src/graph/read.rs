@@ -6,7 +6,7 @@ use kernel::Snapshot;
 use kernel::rtnl::Link;
 
 use super::model::{Edge, Graph, Host, Interface, Join, Mark, Room, RoomKind, Segment, VERSION};
-use super::peers::{Placed, pairs};
+use super::peers::{Placed, lower, pairs};
 use crate::fault::{Active, Fault, KvFault};
 use crate::lab::{ContainerReport, Held, HostReport, Inspection, NetworkReport, Report};
 use crate::topology::HostName;
@@ -156,8 +156,13 @@ fn segments(seen: &[Seen<'_>]) -> Vec<Segment> {
             if segment.network.is_none() && is_known {
                 segment.network = Some(room.title.clone());
             }
-            let bridge = holds.addresses.iter().filter(|address| Some(address.dev) == link.master);
-            for address in bridge {
+            // Those of the bridge, or of what is in its place.
+            let is_macvlan = |dev: u32| {
+                let of = holds.by_index(dev).filter(|of| of.kind.as_deref() == Some("macvlan"));
+                of.is_some_and(|of| of.peer == Some(link.index))
+            };
+            let gateways = holds.addresses.iter();
+            for address in gateways.filter(|at| Some(at.dev) == link.master || is_macvlan(at.dev)) {
                 let subnet = address.net.trunc().to_string();
                 if !segment.subnets.contains(&subnet) {
                     segment.subnets.push(subnet);
@@ -185,6 +190,9 @@ fn joints(seen: &[Seen<'_>], report: &Report) -> Vec<Edge> {
     let mut edges = Vec::new();
     for (one, other) in pairs(&placed) {
         edges.push(edge(Join::Veth, id(&placed[one]), id(&placed[other])));
+    }
+    for at in &placed {
+        edges.extend(lower(&placed, at).map(|lower| edge(Join::Macvlan, id(lower), id(at))));
     }
     for at in &placed {
         let holds = seen[at.room].holds;

@@ -97,7 +97,7 @@ fn show_interface(interface: &Interface, joined: &Joined<'_>) -> String {
     let all = joined.get(interface.id.as_str()).into_iter().flatten();
     for (join, other) in all {
         let arrow = match join {
-            Join::Veth => " ── ",
+            Join::Veth | Join::Macvlan => " ── ",
             Join::Segment => " ══ ",
             Join::Carrier if interface.vni.is_some() => ", in UDP by ",
             Join::Port | Join::Carrier => continue,

@@ -87,8 +87,10 @@ impl Lab {
         let name = format!("{}/{}", host.name(), info.overlay);
         let Some((_, overlay)) = overlays.iter().find(|(its, _)| *its == name) else { return Ok(inside) };
         let there = dump(overlay.clone()).await?;
+        // A port of the bridge, or the tunnel itself, if the interface is a MACVLAN of it: then those here reach each other in that.
         let near = peer.and_then(|peer| there.by_index(peer));
-        let mut links: Vec<String> = near.iter().map(|link| link.name.clone()).collect();
+        let mut links: Vec<String> =
+            near.iter().filter(|link| link.vxlan.is_none()).map(|link| link.name.clone()).collect();
         let local = self.owner_of(to).ok();
         let is_here =
             local.is_some_and(|far| far.container().is_some_and(|far| far.host.name() == host.name()));
@@ -97,7 +99,11 @@ impl Lab {
             let tunnels = there.links.iter().filter(|link| link.vxlan.is_some());
             links.extend(
                 tunnels
-                    .filter(|link| bridge.is_none() || link.master == bridge)
+                    .filter(|link| {
+                        bridge.map_or(peer == Some(link.index) || near.is_none(), |bridge| {
+                            link.master == Some(bridge)
+                        })
+                    })
                     .map(|link| link.name.clone()),
             );
         }

@@ -18,6 +18,8 @@ pub enum Layer {
     SameHost,
     /// Two containers of different hosts: the bridges of both, VXLAN, and the underlay.
     CrossHost,
+    /// As [`CrossHost`](Layer::CrossHost), without the bridges: the containers' interfaces are MACVLANs of the vxlan devices.
+    Macvlan,
     /// A container and another host: the gateway bridge, routing, masquerading, and the underlay.
     Gateway,
     /// As [`CrossHost`](Layer::CrossHost), over a wire that is impaired by next to nothing, so that something carries its frames.
@@ -26,12 +28,13 @@ pub enum Layer {
 
 impl Layer {
     /// All of them.
-    pub const ALL: [Layer; 7] = [
+    pub const ALL: [Layer; 8] = [
         Layer::Loopback,
         Layer::Veth,
         Layer::Underlay,
         Layer::SameHost,
         Layer::CrossHost,
+        Layer::Macvlan,
         Layer::Gateway,
         Layer::Impaired,
     ];
@@ -43,6 +46,9 @@ impl Layer {
             Layer::Underlay => "two hosts",
             Layer::SameHost => "two containers on one host and one network",
             Layer::CrossHost | Layer::Impaired => "two containers on different hosts and one network",
+            Layer::Macvlan => {
+                "two containers on different hosts and a network with `options = { \"lab.datapath\" = \"macvlan\" }`"
+            }
             Layer::Gateway => "a container with a way out, and another host",
         }
     }
@@ -57,6 +63,7 @@ impl fmt::Display for Layer {
             Layer::Underlay => "host to host",
             Layer::SameHost => "overlay, same host",
             Layer::CrossHost => "overlay, cross host",
+            Layer::Macvlan => "the same by macvlan",
             Layer::Gateway => "gateway and NAT",
             Layer::Impaired => "impaired wire",
         })

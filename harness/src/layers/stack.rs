@@ -3,13 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use overlay::model::Build;
 use tokio::task::spawn_blocking;
 
 use super::Layer;
 use crate::error::{Error, Kind, Result};
 use crate::fault::{Fault, Guard, Impairment, Way};
 use crate::lab::Lab;
-use crate::topology::{Container, HostName, Topology, parse};
+use crate::topology::{Container, HostName, NetworkName, Topology, parse};
 use crate::traffic::{
     Answered, Carried, Cpus, Datagrams, Delivered, Path, Span, Stop, Streams, Traffic, Trips,
 };
@@ -79,9 +80,13 @@ impl Stack {
             "name = \"layers\"\nunderlay = {{ mtu = {mtu} }}\nhost = [{{ name = \"docker0\" }}, {{ name = \"docker1\" }}]\n\
              [[network]]\nname = \"demonet\"\nsubnet = \"192.168.0.0/24\"\n\
              options = {{ \"com.docker.network.driver.mtu\" = \"{inner}\" }}\n\
+             [[network]]\nname = \"thin\"\nsubnet = \"192.168.1.0/24\"\n\
+             options = {{ \"com.docker.network.driver.mtu\" = \"{inner}\", \"lab.datapath\" = \"macvlan\" }}\n\
              [[container]]\nname = \"C0\"\non = \"docker0\"\nnetworks = [\"demonet\"]\n\
              [[container]]\nname = \"C2\"\non = \"docker0\"\nnetworks = [\"demonet\"]\n\
-             [[container]]\nname = \"C1\"\non = \"docker1\"\nnetworks = [\"demonet\"]\n"
+             [[container]]\nname = \"C1\"\non = \"docker1\"\nnetworks = [\"demonet\"]\n\
+             [[container]]\nname = \"D0\"\non = \"docker0\"\nnetworks = [\"thin\"]\n\
+             [[container]]\nname = \"D1\"\non = \"docker1\"\nnetworks = [\"thin\"]\n"
         );
         parse("layers.toml", &text).map_err(|report| Error::new(Kind::Input, report.plain()))
     }
@@ -162,6 +167,7 @@ struct Ends {
     hosts: Option<[String; 2]>,
     same: Option<[String; 2]>,
     cross: Option<[String; 2]>,
+    macvlan: Option<[String; 2]>,
     gateway: Option<[String; 2]>,
     near: Option<HostName>,
 }
@@ -169,9 +175,13 @@ struct Ends {
 impl Ends {
     /// The first of each kind in the file, those of containers first.
     fn of(topology: &Topology) -> Ends {
-        let share = |one: &Container, other: &Container| {
-            let on = |name| other.networks.iter().any(|attachment| attachment.network == name);
-            one.networks.iter().any(|attachment| on(attachment.network.clone()))
+        let built = |name: &NetworkName, build| {
+            let its = topology.networks.iter().find(|network| network.name == *name);
+            its.is_some_and(|network| Build::asked(&network.options) == Ok(build))
+        };
+        let share = |one: &Container, other: &Container, build| {
+            let on = |name: &NetworkName| other.networks.iter().any(|attachment| attachment.network == *name);
+            one.networks.iter().any(|attachment| on(&attachment.network) && built(&attachment.network, build))
         };
         let named = |container: &Container| format!("container:{}", container.name);
         let all = &topology.containers;
@@ -180,9 +190,11 @@ impl Ends {
                 .enumerate()
                 .flat_map(|(place, one)| all[place + 1..].iter().map(move |other| (one, other)))
         };
-        let pair =
-            |same: bool| pairs().find(|(one, other)| (one.on == other.on) == same && share(one, other));
-        let (same, cross) = (pair(true), pair(false));
+        let pair = |same: bool, build| {
+            pairs().find(|(one, other)| (one.on == other.on) == same && share(one, other, build))
+        };
+        let (same, cross) = (pair(true, Build::Bridge), pair(false, Build::Bridge));
+        let macvlan = pair(false, Build::Macvlan);
         let hosts: Vec<&HostName> = match cross {
             Some((one, other)) => vec![&one.on, &other.on],
             None => topology.hosts.iter().map(|host| &host.name).collect(),
@@ -209,16 +221,18 @@ impl Ends {
             hosts: hosts.map(|hosts| hosts.map(|host| format!("host:{host}"))),
             same: same.map(|(one, other)| [named(one), named(other)]),
             cross: cross.map(|(one, other)| [named(one), named(other)]),
+            macvlan: macvlan.map(|(one, other)| [named(one), named(other)]),
             gateway,
             near: cross.map(|(one, _)| one.on.clone()),
         }
     }
 
-    fn ways(&self) -> [(Layer, Option<[String; 2]>); 5] {
+    fn ways(&self) -> [(Layer, Option<[String; 2]>); 6] {
         [
             (Layer::Underlay, self.hosts.clone()),
             (Layer::SameHost, self.same.clone()),
             (Layer::CrossHost, self.cross.clone()),
+            (Layer::Macvlan, self.macvlan.clone()),
             (Layer::Gateway, self.gateway.clone()),
             (Layer::Impaired, self.cross.clone()),
         ]
@@ -233,6 +247,7 @@ mod tests {
     fn the_smallest_lab_has_all_layers_and_one_of_hosts_some() {
         let ends = Ends::of(&Stack::topology(9000).expect("good"));
         assert_eq!(ends.cross, Some(["container:C0".to_owned(), "container:C1".to_owned()]));
+        assert_eq!(ends.macvlan, Some(["container:D0".to_owned(), "container:D1".to_owned()]));
         assert_eq!(ends.same, Some(["container:C0".to_owned(), "container:C2".to_owned()]));
         assert_eq!(ends.gateway, Some(["container:C0".to_owned(), "host:docker1".to_owned()]));
         assert_eq!(ends.hosts, Some(["host:docker0".to_owned(), "host:docker1".to_owned()]));

@@ -18,7 +18,7 @@ use crate::topology::{At, Checker, Container, Mistake, Network, list, quote};
 pub(super) const LONGEST_INTERFACE: usize = 15;
 
 /// Kinds of interface that a lab has, as `ip -d link` calls them.
-const KINDS: [&str; 3] = ["veth", "bridge", "vxlan"];
+const KINDS: [&str; 4] = ["veth", "bridge", "vxlan", "macvlan"];
 
 /// Checks a fact; `place` is shown where no value of it is to blame.
 pub(super) fn check_fact(checker: &mut Checker, table: &CheckTable, place: &Range<usize>) -> Option<Check> {

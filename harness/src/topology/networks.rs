@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 use overlay::docker::{IPV6_MTU, VXLAN_OVERHEAD};
+use overlay::model::{Build, OPTION_DATAPATH};
 
 use super::check::{Checker, taken};
 use super::file::At;
@@ -39,6 +40,12 @@ pub(crate) fn check_network(checker: &mut Checker, table: &At<NetworkTable>) -> 
         if key == MTU_OPTION && mtu.is_none() {
             let title = format!("{} is not an MTU", quote(value));
             checker.mistake(Mistake::new(title, &value.span, format!("{} to {}", MTUS.start(), MTUS.end())));
+        }
+    }
+    for (key, value) in table.options.iter().filter(|(key, _)| *key == OPTION_DATAPATH) {
+        let options = [(key.clone(), value.value.clone())].into();
+        if let Err(why) = Build::asked(&options) {
+            checker.mistake(Mistake::new(why.to_string(), &value.span, "`bridge` or `macvlan`"));
         }
     }
     let network = Network {

@@ -9,8 +9,9 @@ use kernel::{Batch, Result, Rtnl, Snapshot};
 use super::attach::{Attached, connect};
 use super::converge::Datapath;
 use super::gwbridge::Outside;
+use super::leg::{HangsOn, Leg};
 use super::sandbox::Overlay;
-use super::veth::Pair;
+use super::segment::is_macvlan_of;
 use crate::docker;
 use crate::host::{ContainerRef, Sandbox};
 use crate::id::{EndpointId, NetworkId};
@@ -64,9 +65,12 @@ impl Datapath {
     /// that were crossed out while no engine was here, a bridge without its vxlan device.
     fn discard_links(&self, network: NetworkId, have: &Snapshot) -> Result<()> {
         let Some(overlay) = self.overlays.get(&network) else { return Ok(()) };
-        let pairs = self.attached.values().map(|attached| attached.pair.outer);
+        let ports = self.attached.values().filter_map(|attached| match attached.leg.hangs_on {
+            HangsOn::Port(index, _) => Some(index),
+            HangsOn::Tunnel => None,
+        });
         let segments = overlay.segments.values().flat_map(|segment| [segment.bridge, segment.vxlan]);
-        let known: BTreeSet<u32> = pairs.chain(segments).chain([LOOPBACK]).collect();
+        let known: BTreeSet<u32> = ports.chain(segments).chain([LOOPBACK]).collect();
         remove_all(&overlay.rtnl, have.links.iter().filter(|link| !known.contains(&link.index)))
     }
 
@@ -137,16 +141,21 @@ impl Datapath {
             let inside = connect(&mut self.inside, &container)?.dump()?;
             let address = inside.addresses.iter().find(|found| found.net.addr() == endpoint.address.addr());
             let Some(inner) = address.and_then(|address| inside.by_index(address.dev)) else { continue };
-            let outer = inner.peer.and_then(|index| have.by_index(index));
-            let Some(outer) = outer.filter(|outer| outer.peer == Some(inner.index)) else { continue };
-            let pair = Pair {
+            let Some(end) = inner.peer.and_then(|index| have.by_index(index)) else { continue };
+            let hangs_on = if end.peer == Some(inner.index) {
+                HangsOn::Port(end.index, end.name.clone())
+            } else if end.vxlan.is_some() && is_macvlan_of(inner, end.index) {
+                HangsOn::Tunnel
+            } else {
+                continue;
+            };
+            let leg = Leg {
                 inner: inner.index,
                 inner_name: inner.name.clone(),
-                outer: outer.index,
-                outer_name: outer.name.clone(),
+                hangs_on,
                 beyond: known.map(|network| network.beyond(endpoint)).unwrap_or_default(),
             };
-            let attached = Attached { endpoint: endpoint.clone(), sandbox: container.sandbox, outward, pair };
+            let attached = Attached { endpoint: endpoint.clone(), sandbox: container.sandbox, outward, leg };
             self.attached.insert(endpoint.id, attached);
         }
         Ok(())

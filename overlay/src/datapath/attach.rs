@@ -9,13 +9,13 @@ use kernel::{Batch, Error, Mac, Result, Rtnl};
 use super::announce::{self, Macs};
 use super::converge::Datapath;
 use super::gwbridge::Outside;
+use super::leg::{HangsOn, Leg};
 use super::ports::BadPort;
 use super::sandbox::{self, BRIDGE_INDEX, Overlay};
-use super::veth::Pair;
 use crate::docker;
 use crate::host::{ContainerRef, LocalNetwork};
 use crate::id::{EndpointId, NetworkId, SandboxId};
-use crate::model::{Endpoint, Network, Subnet, Vni};
+use crate::model::{Build, Endpoint, Network, Subnet, Vni};
 
 /// How long the kernel may take until links that were made carry frames; it is a matter of milliseconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ pub(crate) struct Attached {
     pub(crate) sandbox: SandboxId,
     /// Whether the container needs a way outside for it: the network is not internal.
     pub(super) outward: bool,
-    pub(super) pair: Pair,
+    pub(super) leg: Leg,
 }
 
 /// Why an endpoint could not be put into the kernel. In Docker's words, as far as it has some.
@@ -51,7 +51,7 @@ impl From<Error> for Refused {
 impl Attached {
     /// The interface's name in the container: `eth0`.
     pub(crate) fn interface(&self) -> &str {
-        &self.pair.inner_name
+        &self.leg.inner_name
     }
 }
 
@@ -72,7 +72,7 @@ impl Datapath {
                 None
             }
             // The indexes in the order in which Docker makes the links, so that they are the article's.
-            None => Some(self.new_overlay(network.id, (subnet, vni))?),
+            None => Some(self.new_overlay(network, (subnet, vni))?),
         };
         let (inner, outer) = (self.counters.index(), self.counters.index());
         let inner_name = self.counters.interface(container.sandbox);
@@ -83,7 +83,7 @@ impl Datapath {
         };
         let outside = if needs_outside { Some(self.new_outside(container)?) } else { None };
 
-        let mut built = Built { fresh, bridge, outside, pair: None };
+        let mut built = Built { fresh, bridge, outside, leg: None };
         let result = self.build(&mut built, network, subnet, endpoint, container, (inner, inner_name, outer));
         if result.is_ok() {
             self.keep(built, network, endpoint, container);
@@ -120,29 +120,36 @@ impl Datapath {
             sandbox::without_ipv6(&container.netns)?;
         }
 
-        // From the overlay's namespace: bridge and pair.
+        // From the overlay's namespace: bridge and leg. A MACVLAN needs the vxlan device first.
         let is_fresh = built.fresh.is_some();
         let overlay = match &mut built.fresh {
             Some(overlay) => overlay,
             None => self.overlays.get_mut(&network.id).expect("attach looked whether it is there"),
         };
         let outer_name = overlay.next_veth();
-        let beyond = network.beyond(endpoint);
-        let pair = Pair { inner, inner_name, outer, outer_name, beyond };
-        let gone = || Error::other("plug", &pair.outer_name, "its subnet is not there");
+        let gone = || Error::other("plug", &inner_name, "its subnet is not there");
         let segment = overlay.segments.get_mut(&subnet.v4.net).ok_or_else(gone)?;
+        let hangs_on = match segment.build {
+            Build::Bridge => HangsOn::Port(outer, outer_name),
+            Build::Macvlan => HangsOn::Tunnel,
+        };
+        let leg = Leg { inner, inner_name, hangs_on, beyond: network.beyond(endpoint) };
+        let tunnel_first = is_fresh && segment.build == Build::Macvlan;
+        if tunnel_first {
+            self.rtnl.apply(&segment.tunnel(Batch::new(), &overlay.netns, network.mtu()))?;
+        }
         let mut batch = Batch::new();
         if is_fresh {
             let mac = bridge_mac(&mut self.rng, network);
             batch = segment.inside(batch.up(1, "lo"), subnet, network.mtu(), mac);
         }
-        batch = pair.outside(batch, segment.bridge, &container.netns, endpoint, network.mtu());
-        built.pair = Some(pair.clone());
+        batch = leg.outside(batch, segment, &container.netns, endpoint, network.mtu());
+        built.leg = Some(leg.clone());
         overlay.rtnl.apply(&batch)?;
 
         // From the host: the vxlan device, the gateway bridge and its pair.
         let mut batch = Batch::new();
-        if is_fresh {
+        if is_fresh && !tunnel_first {
             batch = segment.tunnel(batch, &overlay.netns, network.mtu());
         }
         if let Some(index) = built.bridge {
@@ -160,25 +167,22 @@ impl Datapath {
         }
 
         // In the container.
-        pair.with_ipv6(&container.netns, endpoint)?;
-        let mut batch = pair.inside(Batch::new().up(1, "lo"), endpoint);
+        leg.with_ipv6(&container.netns, endpoint)?;
+        let mut batch = leg.inside(Batch::new().up(1, "lo"), endpoint);
         if let Some(outside) = &built.outside {
             batch = self.gateway.inside(batch, outside);
         }
         let inside = connect(&mut self.inside, container)?;
         inside.apply(&batch)?;
 
-        // Not before both halves carry frames is the container there.
-        overlay.rtnl.wait_running(pair.outer, &pair.outer_name, PATIENCE)?;
-        // The bridge may have learned that it is elsewhere, behind the vxlan device: then what comes from there for an address
-        // that has moved here would be dropped for minutes, until the container speaks first.
-        overlay.rtnl.apply(&Batch::new().learn(pair.outer, endpoint.mac))?;
-        inside.wait_running(pair.inner, &pair.inner_name, PATIENCE)?;
+        // Not before all of it carries frames is the container there.
+        leg.plug(&overlay.rtnl, endpoint)?;
+        inside.wait_running(leg.inner, &leg.inner_name, PATIENCE)?;
         if let Some(address) = endpoint.address6 {
             inside.wait_local(address.addr(), PATIENCE)?;
             // The others here may have talked to who had it before.
             let its = Macs::from([(address.addr().into(), endpoint.mac)]);
-            if let Err(error) = announce::say(&container.netns, pair.inner, &pair.inner_name, &its) {
+            if let Err(error) = announce::say(&container.netns, leg.inner, &leg.inner_name, &its) {
                 tracing::debug!(host = self.host.name(), %error, "not announced: who wants to know has to ask");
             }
         }
@@ -207,51 +211,47 @@ impl Datapath {
             self.gateway.outsides.insert(container.sandbox, outside);
             self.sandboxes.note_bindings(container.sandbox, self.gateway.ports.of(container.sandbox));
         }
-        if let Some(pair) = built.pair {
+        if let Some(leg) = built.leg {
             let outward = !network.internal;
-            let attached = Attached { endpoint: endpoint.clone(), sandbox: container.sandbox, outward, pair };
+            let attached = Attached { endpoint: endpoint.clone(), sandbox: container.sandbox, outward, leg };
             self.attached.insert(endpoint.id, attached);
         }
     }
 
     /// Takes back what was built of an attachment that failed. What is not there needs no taking back.
     fn undo(&mut self, built: &Built, network: NetworkId, container: &ContainerRef) {
-        let removed = |rtnl: &Rtnl, index: u32, name: &str| {
-            for error in rtnl.apply_all(&Batch::new().remove_link(index, name)) {
-                if !error.is_missing() {
-                    tracing::warn!(host = self.host.name(), %error, "left behind after a failed join");
-                }
+        let undone = |done: Result<()>| {
+            if let Err(error) = done {
+                tracing::warn!(host = self.host.name(), %error, "left behind after a failed join");
             }
         };
         let overlay = built.fresh.as_ref().or_else(|| self.overlays.get(&network));
-        if let (Some(overlay), Some(pair)) = (overlay, &built.pair) {
-            removed(&overlay.rtnl, pair.outer, &pair.outer_name);
+        if let (Some(overlay), Some(leg)) = (overlay, &built.leg) {
+            undone(Rtnl::new(&container.netns).and_then(|inside| leg.remove(&overlay.rtnl, Some(&inside))));
         }
         for segment in built.fresh.iter().flat_map(|overlay| overlay.segments.values()) {
             if let Some(overlay) = &built.fresh {
-                removed(&overlay.rtnl, segment.vxlan, &segment.vxlan_name);
+                undone(remove(&overlay.rtnl, segment.vxlan, &segment.vxlan_name));
             }
         }
         if let Some(outside) = &built.outside {
-            removed(&self.rtnl, outside.outer, &outside.outer_name);
+            undone(remove(&self.rtnl, outside.outer, &outside.outer_name));
         }
         if let Some(index) = built.bridge {
-            removed(&self.rtnl, index, docker::GWBRIDGE);
+            undone(remove(&self.rtnl, index, docker::GWBRIDGE));
         }
-        if built.outside.is_some()
-            && let Err(error) = self.gateway.close_ports(container.sandbox)
-        {
-            tracing::warn!(host = self.host.name(), %error, "left behind after a failed join");
+        if built.outside.is_some() {
+            undone(self.gateway.close_ports(container.sandbox));
         }
     }
 
     /// Takes an endpoint out of the kernel, and the overlay with its last one.
     pub(super) fn detach(&mut self, id: EndpointId) -> Result<()> {
-        let Some(Attached { endpoint, sandbox, pair, .. }) = self.attached.get(&id).cloned() else {
+        let Some(Attached { endpoint, sandbox, leg, .. }) = self.attached.get(&id).cloned() else {
             return Ok(());
         };
         if let Some(overlay) = self.overlays.get(&endpoint.network) {
-            remove(&overlay.rtnl, pair.outer, &pair.outer_name)?;
+            leg.remove(&overlay.rtnl, self.inside.get(&sandbox))?;
         }
         self.attached.remove(&id);
         let others = || self.attached.values().filter(|other| other.sandbox == sandbox);
@@ -289,11 +289,11 @@ impl Datapath {
     }
 
     /// A new namespace, and a subnet in it that is not made yet.
-    fn new_overlay(&mut self, network: NetworkId, (subnet, vni): (&Subnet, Vni)) -> Result<Overlay> {
-        let name = network.namespace(self.counters.epoch(network));
+    fn new_overlay(&mut self, network: &Network, (subnet, vni): (&Subnet, Vni)) -> Result<Overlay> {
+        let name = network.id.namespace(self.counters.epoch(network.id));
         let vxlan = self.counters.index();
         let mut overlay = Overlay::new(&name)?;
-        let segment = overlay.next_segment(vni, BRIDGE_INDEX, vxlan);
+        let segment = overlay.next_segment(vni, network.build(), (BRIDGE_INDEX, vxlan));
         overlay.segments.insert(subnet.v4.net, segment);
         Ok(overlay)
     }
@@ -306,11 +306,16 @@ impl Datapath {
         if overlay.segments.contains_key(&subnet.v4.net) {
             return Ok(());
         }
-        let mut segment = overlay.next_segment(vni, self.counters.index(), self.counters.index());
+        let links = (self.counters.index(), self.counters.index());
+        let mut segment = overlay.next_segment(vni, network.build(), links);
         let mac = bridge_mac(&mut self.rng, network);
-        overlay.rtnl.apply(&segment.inside(Batch::new(), subnet, network.mtu(), mac))?;
+        let inside = segment.inside(Batch::new(), subnet, network.mtu(), mac);
         let tunnel = segment.tunnel(Batch::new(), &overlay.netns, network.mtu());
-        let made = self.rtnl.apply(&tunnel);
+        // A port needs its bridge first, a MACVLAN what it is of.
+        let made = match segment.build {
+            Build::Bridge => overlay.rtnl.apply(&inside).and_then(|()| self.rtnl.apply(&tunnel)),
+            Build::Macvlan => self.rtnl.apply(&tunnel).and_then(|()| overlay.rtnl.apply(&inside)),
+        };
         let made = made.and_then(|()| segment.address(&overlay.netns, &overlay.rtnl, subnet));
         if let Err(error) = made {
             // What went wrong is said; that it cannot be undone, too, would say less.
@@ -358,7 +363,7 @@ struct Built {
     fresh: Option<Overlay>,
     bridge: Option<u32>,
     outside: Option<Outside>,
-    pair: Option<Pair>,
+    leg: Option<Leg>,
 }
 
 /// The connection to a container.
@@ -372,7 +377,7 @@ pub(super) fn connect<'a>(
     })
 }
 
-fn remove(rtnl: &Rtnl, index: u32, name: &str) -> Result<()> {
+pub(super) fn remove(rtnl: &Rtnl, index: u32, name: &str) -> Result<()> {
     match rtnl.apply(&Batch::new().remove_link(index, name)) {
         Err(error) if !error.is_missing() => Err(error),
         _ => Ok(()),

@@ -13,6 +13,7 @@ use super::calm::Ears;
 use super::counters::Counters;
 use super::encryption::Encryption;
 use super::gwbridge::{Gateway, Outside};
+use super::leg::HangsOn;
 use super::miss::{MissCounts, Resolution, Tell};
 use super::plan::Tables;
 use super::sandbox::Overlay;
@@ -282,11 +283,17 @@ impl Datapath {
             for (id, attached) in
                 self.attached.iter().filter(|(_, attached)| attached.endpoint.network == *network)
             {
-                let port = have.as_ref().and_then(|have| have.by_index(attached.pair.outer));
                 let segment =
                     overlay.segments.iter().find(|(net, _)| net.contains(&attached.endpoint.address.addr()));
-                let bridge = segment.map(|(_, segment)| segment.bridge);
-                let plugged = port.is_some_and(|port| bridge.is_some() && port.master == bridge);
+                let plugged = have.as_ref().zip(segment).is_some_and(|(have, (_, segment))| {
+                    match &attached.leg.hangs_on {
+                        HangsOn::Port(index, _) => {
+                            have.by_index(*index).is_some_and(|port| port.master == Some(segment.bridge))
+                        }
+                        // It ends with the vxlan device.
+                        HangsOn::Tunnel => true,
+                    }
+                });
                 if !plugged || (attached.outward && cut.contains(&attached.sandbox)) {
                     broken.insert(*id);
                 }
@@ -309,7 +316,7 @@ impl Datapath {
             routes: inside.routes()?,
             ..Snapshot::default()
         };
-        let dev = attached.pair.inner;
+        let dev = attached.leg.inner;
         let leads = |to: Option<IpNet>, index| {
             have.routes.iter().any(|route| route.to == to && route.dev == Some(index))
         };
@@ -319,7 +326,7 @@ impl Datapath {
         });
         let up = have.by_index(dev).is_some_and(|link| link.up);
         let outside = self.gateway.outsides.get(&attached.sandbox);
-        let beyond = attached.pair.beyond.iter().all(|(net, _)| leads(Some(*net), dev));
+        let beyond = attached.leg.beyond.iter().all(|(net, _)| leads(Some(*net), dev));
         let out = !attached.outward || outside.is_some_and(|outside| leads(None, outside.inner));
         Ok(addressed && up && beyond && out)
     }

@@ -2,7 +2,7 @@
 //!
 //! - [`plan`]: what to change in a sandbox's tables, pure
 //! - `sandbox`: an overlay's namespace; `segment`: a subnet in it, `br0` and `vxlan1`
-//! - `veth`: an endpoint's pair
+//! - `leg`: an endpoint's interface, and what it hangs on
 //! - `announce`: telling those here which MAC an address has
 //! - `miss`: what vxlan devices miss, and what is done about it
 //! - `gwbridge`: `docker_gwbridge`, the way outside; `rules`: what it lets through, pure; `ports`: those of the host that containers
@@ -25,6 +25,7 @@ mod counters;
 mod encryption;
 mod flows;
 mod gwbridge;
+mod leg;
 mod lost;
 mod miss;
 mod plan;
@@ -32,7 +33,6 @@ mod ports;
 mod rules;
 mod sandbox;
 mod segment;
-mod veth;
 
 pub(crate) use attach::{Refused, draw_veth};
 pub use cipher::{Ciphers, Present, cipher_faults, encrypts};

@@ -13,7 +13,7 @@ use super::segment::Segment;
 use crate::docker;
 use crate::id::NetworkId;
 use crate::ledger::Moment;
-use crate::model::Vni;
+use crate::model::{Build, Vni};
 
 /// The first bridge's index: it is the first link that is made in its namespace.
 pub(super) const BRIDGE_INDEX: u32 = 2;
@@ -82,11 +82,11 @@ impl Overlay {
         Ok(())
     }
 
-    /// A segment with the next names, and these indexes. It is not made yet, nor entered.
-    pub(super) fn next_segment(&mut self, vni: Vni, bridge: u32, vxlan: u32) -> Segment {
+    /// A segment with the next names, and these indexes, of its bridge and its vxlan device. It is not made yet, nor entered.
+    pub(super) fn next_segment(&mut self, vni: Vni, build: Build, links: (u32, u32)) -> Segment {
         let number = self.next_name;
         self.next_name += 2;
-        Segment::new(vni, bridge, vxlan, number)
+        Segment::new(vni, build, links, number)
     }
 
     /// What an earlier engine made. None: it is not whole.

@@ -1,17 +1,17 @@
-//! A subnet in an overlay's namespace: a bridge, and a vxlan device on it.
+//! A subnet in an overlay's namespace: a vxlan device, and a bridge that it is on, or a MACVLAN of it in the bridge's place.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 
 use ipnet::IpNet;
-use kernel::rtnl::Vxlan;
+use kernel::rtnl::{Link, Vxlan};
 use kernel::{Batch, Mac, Netns, NewLink, NewVxlan, Result, Rtnl, Snapshot};
 
 use super::attach::PATIENCE;
 use super::plan::{Op, Tables, plan};
 use crate::docker;
-use crate::model::{Subnet, Vni};
+use crate::model::{Build, Subnet, Vni};
 
 /// No link-local address is made (`IN6_ADDR_GEN_MODE_NONE`, `linux/if_link.h`).
 const ADDRESSES_BY_HAND: &str = "1";
@@ -21,7 +21,9 @@ const ADDRESSES_BY_HAND: &str = "1";
 pub(super) struct Segment {
     /// Its number on the wire.
     pub(super) vni: Vni,
-    /// The bridge's index.
+    /// What it is built of.
+    pub(super) build: Build,
+    /// The index of what has the gateway's addresses: the bridge, or the MACVLAN in its place.
     pub(super) bridge: u32,
     /// Its name: `br0`.
     pub(super) bridge_name: String,
@@ -37,9 +39,10 @@ pub(super) struct Segment {
 
 impl Segment {
     /// One that is not there yet, with these indexes, and the numbers that its names have.
-    pub(super) fn new(vni: Vni, bridge: u32, vxlan: u32, number: u32) -> Segment {
+    pub(super) fn new(vni: Vni, build: Build, (bridge, vxlan): (u32, u32), number: u32) -> Segment {
         Segment {
             vni,
+            build,
             bridge,
             bridge_name: format!("{}{number}", docker::BRIDGE_PREFIX),
             vxlan,
@@ -50,7 +53,8 @@ impl Segment {
     }
 
     /// What is to be made from inside: the bridge, with the IPv4 gateway's address on every host alike. Without a MAC it takes the
-    /// lowest of its ports', as Docker's does, and changes it as they come and go.
+    /// lowest of its ports', as Docker's does, and changes it as they come and go. A MACVLAN has the vxlan device below it, which does not
+    /// hear what its MACVLANs say, and so has to be there before, and can have no address itself.
     pub(super) fn inside<'a>(
         &mut self,
         batch: Batch<'a>,
@@ -61,7 +65,11 @@ impl Segment {
         let (index, name) = (self.bridge, self.bridge_name.clone());
         let bridge = NewLink { index, name, mtu: Some(mtu), mac, ..NewLink::default() };
         self.addresses = BTreeSet::from([subnet.v4.gateway_net()]);
-        batch.bridge(&bridge).address(index, subnet.v4.gateway_net())
+        let batch = match self.build {
+            Build::Bridge => batch.bridge(&bridge),
+            Build::Macvlan => batch.macvlan(&bridge, self.vxlan, None),
+        };
+        batch.address(index, subnet.v4.gateway_net())
     }
 
     /// Gives the bridge those of the gateway's addresses that it is not known to have. With IPv6 it is switched on first, for the
@@ -104,7 +112,7 @@ impl Segment {
                 index: self.vxlan,
                 name: self.vxlan_name.clone(),
                 mtu: Some(mtu),
-                master: Some(self.bridge),
+                master: (self.build == Build::Bridge).then_some(self.bridge),
                 ..NewLink::default()
             },
             settings: Vxlan {
@@ -120,13 +128,17 @@ impl Segment {
         batch.vxlan(&vxlan, Some(netns.as_fd()))
     }
 
-    /// What an earlier engine made around a vxlan device. None: its bridge is missing.
+    /// What an earlier engine made around a vxlan device. None: its bridge, or what is in that one's place, is missing.
     pub(super) fn found(have: &Snapshot, vxlan: u32) -> Option<Segment> {
         let device = have.by_index(vxlan)?;
         let vni = Vni::new(device.vxlan.as_ref()?.vni)?;
-        let bridge = have.by_index(device.master?).filter(|link| link.kind.as_deref() == Some("bridge"))?;
+        let (build, bridge) = match device.master {
+            Some(master) => (Build::Bridge, have.by_index(master).filter(|link| is(link, "bridge"))?),
+            None => (Build::Macvlan, have.links.iter().find(|link| is_macvlan_of(link, vxlan))?),
+        };
         Some(Segment {
             vni,
+            build,
             bridge: bridge.index,
             bridge_name: bridge.name.clone(),
             vxlan,
@@ -146,7 +158,9 @@ impl Segment {
         self.tables = Tables::told(have, self.vxlan);
         self.addresses = addresses(have, self.bridge);
         let found = Segment::found(have, self.vxlan);
-        found.is_some_and(|found| (found.bridge, found.vni) == (self.bridge, self.vni))
+        found.is_some_and(|found| {
+            (found.build, found.bridge, found.vni) == (self.build, self.bridge, self.vni)
+        })
     }
 
     /// Makes the vxlan device's tables say this, as far as it is known what they say. `rtnl` is the namespace's.
@@ -185,6 +199,15 @@ impl Segment {
         self.tables = Tables::told(&have, self.vxlan);
         Err(error)
     }
+}
+
+fn is(link: &Link, kind: &str) -> bool {
+    link.kind.as_deref() == Some(kind)
+}
+
+/// Whether a link is a MACVLAN of the one with that index, in the same namespace or not.
+pub(super) fn is_macvlan_of(link: &Link, lower: u32) -> bool {
+    is(link, "macvlan") && link.peer == Some(lower)
 }
 
 /// What a bridge has.

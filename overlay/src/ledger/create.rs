@@ -14,7 +14,7 @@ use crate::kv::keys;
 use crate::kv::record::{
     self, BitmapRecord, DriverRecord, DriverSubnet, EndpointCount, NetworkRecord, PoolsRecord,
 };
-use crate::model::{Net, Network, Subnet, Vni, checked_mtu, pool_id};
+use crate::model::{Build, Net, Network, Subnet, Vni, checked_mtu, pool_id};
 
 /// `docker network create --driver overlay`, as a value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -46,6 +46,7 @@ pub(crate) fn create(
 ) -> Result<Vec<TxnOp>> {
     check_name(view, &request.name)?;
     let mtu = checked_mtu(&request.options, request.ipv6).map_err(Cause::from)?;
+    Build::asked(&request.options).map_err(Cause::from)?;
     let (mut v4, v6) = by_family(request).map_err(Cause::from)?;
     if v4.is_empty() {
         v4.push(PoolRequest::default());

@@ -12,7 +12,7 @@ mod vni;
 pub use endpoint::Endpoint;
 pub use kernel::Mac;
 pub use keyring::{Held, Keyring, NetworkKey, Stage};
-pub use network::{BadMtu, Network};
+pub use network::{BadBuild, BadMtu, Build, Network, OPTION_DATAPATH};
 pub(crate) use network::{checked_mtu, is_encrypted};
 pub use peer::{Peer, Peers};
 pub(crate) use pool::pool_id;

@@ -31,6 +31,35 @@ pub struct Network {
     pub labels: BTreeMap<String, String>,
 }
 
+/// The option that says what subnets are built of. Not Docker's, which has a bridge always.
+pub const OPTION_DATAPATH: &str = "lab.datapath";
+
+/// What a subnet of an overlay is built of on each host, between the vxlan device and the containers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Build {
+    /// A bridge, and a veth pair for each container: as Docker does.
+    #[default]
+    Bridge,
+    /// A MACVLAN of the vxlan device is the container's interface itself: less to pass, and less to look at.
+    Macvlan,
+}
+
+/// The option [`OPTION_DATAPATH`] says what there is not.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("invalid {OPTION_DATAPATH} value: {0:?} is neither \"bridge\" nor \"macvlan\"")]
+pub struct BadBuild(pub String);
+
+impl Build {
+    /// What options ask for.
+    pub fn asked(options: &BTreeMap<String, String>) -> Result<Build, BadBuild> {
+        match options.get(OPTION_DATAPATH).map(String::as_str) {
+            None | Some("bridge") => Ok(Build::Bridge),
+            Some("macvlan") => Ok(Build::Macvlan),
+            Some(other) => Err(BadBuild(other.to_owned())),
+        }
+    }
+}
+
 /// The option for the MTU does not hold one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadMtu {
@@ -89,6 +118,11 @@ impl Network {
     /// encrypted.
     pub fn mtu(&self) -> u32 {
         overlay_mtu(underlay_mtu(&self.options).ok().flatten(), self.encrypted())
+    }
+
+    /// What its subnets are built of. Who wrote another word there than is known here means what Docker does.
+    pub fn build(&self) -> Build {
+        Build::asked(&self.options).unwrap_or_default()
     }
 
     /// Whether its frames are encrypted between hosts (`--opt encrypted`, whatever its value is).
@@ -178,6 +212,18 @@ mod tests {
             let outside = 20 + 4 + 4 + 8 + (inside + 2).next_multiple_of(4) + 8;
             assert!(outside <= mtu && mtu - outside < 4, "{outside} of {mtu}");
         }
+    }
+
+    #[test]
+    fn subnets_are_built_of_bridges_unless_asked_otherwise() {
+        let asked = |value: &str| Build::asked(&[(OPTION_DATAPATH.to_owned(), value.to_owned())].into());
+        assert_eq!(Build::asked(&BTreeMap::new()), Ok(Build::Bridge));
+        assert_eq!((asked("bridge"), asked("macvlan")), (Ok(Build::Bridge), Ok(Build::Macvlan)));
+        let said = asked("ipvlan").map_err(|why| why.to_string());
+        assert_eq!(
+            said,
+            Err("invalid lab.datapath value: \"ipvlan\" is neither \"bridge\" nor \"macvlan\"".to_owned())
+        );
     }
 
     #[test]

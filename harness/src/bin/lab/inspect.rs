@@ -80,7 +80,9 @@ fn show_link(out: &mut String, link: &Link, holds: &Snapshot) -> fmt::Result {
     write!(out, "  link {}: {}{} mtu {}", link.index, link.name, option(" ", link.kind.as_ref()), link.mtu)?;
     let master = link.master.and_then(|index| holds.by_index(index)).map(|master| &master.name);
     let peer = link.peer.filter(|_| link.kind.as_deref() == Some("veth"));
+    let lower = link.peer.filter(|_| link.kind.as_deref() == Some("macvlan"));
     write!(out, "{}{}{}", option(" address ", link.mac), option(" master ", master), option(" peer ", peer))?;
+    write!(out, "{}", option(" of ", lower))?;
     if let Some(vxlan) = &link.vxlan {
         write!(out, " id {} dstport {} ageing {}", vxlan.vni, vxlan.port, vxlan.ageing)?;
         let flags = [

@@ -38,7 +38,7 @@ pub(super) struct Block<'a> {
 pub(super) fn across(graph: &Graph) -> Across<'_> {
     let rooms = graph.rooms_of_interfaces();
     let mut across = Across::new();
-    for edge in graph.edges.iter().filter(|edge| edge.join == Join::Veth) {
+    for edge in graph.edges.iter().filter(|edge| matches!(edge.join, Join::Veth | Join::Macvlan)) {
         across.extend(rooms.get(edge.to.as_str()).map(|room| (edge.from.as_str(), *room)));
         across.extend(rooms.get(edge.from.as_str()).map(|room| (edge.to.as_str(), *room)));
     }

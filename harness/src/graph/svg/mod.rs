@@ -196,7 +196,7 @@ fn edges(pen: &mut Pen, graph: &Graph, sheet: &Sheet<'_>) {
         let Some(way) = route(graph, sheet, edge) else { continue };
         let class = match edge.join {
             Join::Veth if is_ill(graph, edge) => "edge ill".to_owned(),
-            Join::Veth => "edge".to_owned(),
+            Join::Veth | Join::Macvlan => "edge".to_owned(),
             Join::Port => "edge port".to_owned(),
             Join::Carrier => "edge carrier".to_owned(),
             Join::Wire => "edge wire".to_owned(),

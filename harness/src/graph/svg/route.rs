@@ -14,7 +14,7 @@ pub(super) fn route(graph: &Graph, sheet: &Sheet<'_>, edge: &Edge) -> Option<Str
         Join::Segment => up(graph, sheet, &edge.from),
         Join::Carrier => carried(sheet, &edge.from, &edge.to),
         Join::Port if is_on_bar(graph, sheet, edge) => stub(sheet, &edge.to),
-        Join::Veth | Join::Port | Join::Wire => {
+        Join::Veth | Join::Macvlan | Join::Port | Join::Wire => {
             let [from, to] = [&edge.from, &edge.to].map(|id| sheet.places.get(id.as_str()).copied());
             Some(between(from?, to?))
         }

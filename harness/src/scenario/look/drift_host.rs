@@ -12,7 +12,7 @@ use overlay::ledger::View;
 use overlay::model::{Binding, Endpoint, Network, Peers, Subnet, Vni};
 use overlay::{Resolution, docker};
 
-use super::path::{on_gateway_bridge, other_end};
+use super::path::{gateway, hangs_on, on_gateway_bridge, other_end};
 use super::peer::entry_for;
 
 /// What a host's kernel holds.
@@ -125,8 +125,7 @@ fn compare_subnet(
         return found
             .push(format!("{name} has no vxlan device for {}: no other host is reached", subnet.v4.net));
     };
-    let bridge = link.master.and_then(|master| sandbox.by_index(master));
-    match bridge {
+    match gateway(link, sandbox) {
         Some(bridge) if bridge.up && link.up => {
             let has = sandbox.addresses_of(&bridge.name);
             for gateway in subnet.gateways().filter(|gateway| !has.contains(gateway)) {
@@ -205,6 +204,7 @@ fn compare_endpoints(
                     found.push(format!("{} of {what} is not plugged in: it is cut off", port.name));
                 }
             }
+            None if sandbox.links.iter().any(|link| hangs_on(near, link)) => {}
             None => found.push(format!(
                 "{} of {what} does not end in the network's sandbox: it is cut off",
                 near.name

@@ -17,7 +17,20 @@ pub(super) fn other_end<'a>(of: &Link, there: &'a Snapshot) -> Option<&'a Link> 
     there.links.iter().find(|link| Some(link.index) == of.peer && link.peer == Some(of.index))
 }
 
-/// Whether interface, other end, bridge and vxlan device have this MTU.
+/// Whether a link is a MACVLAN of that vxlan device, in its namespace or another one.
+pub(super) fn hangs_on(link: &Link, vxlan: &Link) -> bool {
+    link.kind.as_deref() == Some("macvlan") && vxlan.vxlan.is_some() && link.peer == Some(vxlan.index)
+}
+
+/// What has the gateway's addresses beside a vxlan device: the bridge that it is on, or a MACVLAN of it.
+pub(super) fn gateway<'a>(vxlan: &Link, sandbox: &'a Snapshot) -> Option<&'a Link> {
+    match vxlan.master {
+        Some(master) => sandbox.by_index(master),
+        None => sandbox.links.iter().find(|link| hangs_on(link, vxlan)),
+    }
+}
+
+/// Whether interface, other end, bridge and vxlan device, as far as there are such, have this MTU.
 pub(super) async fn mtu(lab: &Lab, container: &str, network: &str, is: u32) -> Result<Finding> {
     let view = documents(lab).await?;
     let id = view.find(network)?.network.id;
@@ -34,16 +47,19 @@ fn compare_mtu(inside: &Snapshot, sandbox: &Snapshot, mac: kernel::Mac, is: u32)
     let Some(near) = inside.links.iter().find(|link| link.mac == Some(mac)) else {
         return Err(format!("the container has no interface with the MAC {mac}, but {}", names(inside)));
     };
-    let Some(far) = other_end(near, sandbox) else {
-        return Err(format!("{} does not end in the network's sandbox", near.name));
-    };
-    let Some(bridge) = far.master.and_then(|master| sandbox.by_index(master)) else {
-        return Err(format!("{} is on no bridge", far.name));
-    };
     let Some(vxlan) = sandbox.links.iter().find(|link| link.vxlan.is_some()) else {
         return Err("the sandbox has no vxlan device".to_owned());
     };
-    let path = [near, far, bridge, vxlan];
+    let mut path = vec![near];
+    if let Some(far) = other_end(near, sandbox) {
+        let Some(bridge) = far.master.and_then(|master| sandbox.by_index(master)) else {
+            return Err(format!("{} is on no bridge", far.name));
+        };
+        path.extend([far, bridge]);
+    } else if !sandbox.links.iter().any(|link| hangs_on(near, link)) {
+        return Err(format!("{} does not end in the network's sandbox", near.name));
+    }
+    path.push(vxlan);
     if path.iter().all(|link| link.mtu == is) {
         return Ok(());
     }

@@ -95,6 +95,14 @@ impl<'a> Batch<'a> {
         self.push("create", format_args!("veth pair {} and {}", new.name, peer.name), NEW, message)
     }
 
+    /// A MACVLAN device of the link with that index here, directly in `netns` (here too, if none is given): others of that link see
+    /// each other, and it sees none of them.
+    #[must_use]
+    pub fn macvlan(self, new: &NewLink, lower: u32, netns: Option<BorrowedFd<'a>>) -> Self {
+        let message = RouteNetlinkMessage::NewLink(link::macvlan(new, lower, netns));
+        self.push("create", format_args!("macvlan {}", new.name), NEW, message)
+    }
+
     /// A VXLAN device, directly in `netns`. Its packets travel in the namespace of the connection.
     #[must_use]
     pub fn vxlan(self, new: &NewVxlan, netns: Option<BorrowedFd<'a>>) -> Self {

@@ -2,8 +2,10 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkInfo, LinkMessage};
-use rtnetlink::{LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan};
+use netlink_packet_route::link::{InfoData, InfoVeth, LinkAttribute, LinkInfo, LinkMessage, MacVlanMode};
+use rtnetlink::{
+    LinkBridge, LinkBridgePort, LinkMacVlan, LinkMessageBuilder, LinkUnspec, LinkVeth, LinkVxlan,
+};
 
 use super::dump::Vxlan;
 use crate::mac::Mac;
@@ -97,6 +99,16 @@ fn one_queue<T>(builder: LinkMessageBuilder<T>) -> LinkMessageBuilder<T> {
     builder
         .append_extra_attribute(LinkAttribute::NumTxQueues(1))
         .append_extra_attribute(LinkAttribute::NumRxQueues(1))
+}
+
+/// One of the link with the index `lower` in the namespace of the connection, made directly in `netns`. Those of one link reach each other
+/// (`MACVLAN_MODE_BRIDGE`, `linux/if_link.h`), and not the link itself.
+pub(super) fn macvlan(link: &NewLink, lower: u32, netns: Option<BorrowedFd<'_>>) -> LinkMessage {
+    let mut builder = link.dress(LinkMacVlan::new(&link.name, lower, MacVlanMode::Bridge));
+    if let Some(netns) = netns {
+        builder = builder.setns_by_fd(netns.as_raw_fd());
+    }
+    builder.build()
 }
 
 /// The device is made in `netns`; its UDP socket stays in the namespace of the connection that asks.
