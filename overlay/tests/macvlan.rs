@@ -6,10 +6,11 @@ mod lab;
 
 use std::net::IpAddr;
 
-use kernel::{Batch, Rtnl, Snapshot};
+use kernel::rtnl::Vxlan;
+use kernel::{Batch, Netns, NewLink, NewVxlan, Rtnl, Snapshot};
 use lab::{Lab, holds, look, network, network_of, reaches};
 use overlay::model::OPTION_DATAPATH;
-use overlay::{ContainerRef, CreateNetwork, Resolution};
+use overlay::{ContainerRef, CreateNetwork, JoinOptions, Resolution};
 
 fn direct(network: CreateNetwork) -> CreateNetwork {
     CreateNetwork { options: [(OPTION_DATAPATH.to_owned(), "macvlan".to_owned())].into(), ..network }
@@ -35,6 +36,10 @@ async fn all_reach([c0, c1, c2]: &[ContainerRef; 3]) -> bool {
         && reaches(&c1.netns, six(2)).await
         && reaches(&c2.netns, six(3)).await
         && reaches(&c2.netns, six(2)).await
+}
+
+fn names(netns: &Netns) -> Vec<String> {
+    look(netns).links.into_iter().map(|link| link.name).collect()
 }
 
 fn kind<'a>(have: &'a Snapshot, link: &str) -> Option<&'a str> {
@@ -164,5 +169,38 @@ fn both_ways_of_building_are_beside_each_other_and_no_third_is_there() {
             assert!(lab.engine(0).networks().await.unwrap().iter().all(|network| network.name != "odd"));
         },
         2,
+    );
+}
+
+#[kernel::isolate]
+fn of_what_the_kernel_refuses_nothing_remains() {
+    lab::run(
+        |mut lab| async move {
+            lab.engine(0).create_network(direct(network("thin", "10.73.0.0/24"))).await.unwrap();
+            // Somebody has the VNI.
+            let host = Rtnl::new(&lab.hosts[0].env.netns).unwrap();
+            let link = NewLink { index: 77, name: "theirs".into(), ..NewLink::default() };
+            let settings = Vxlan { vni: 256, port: 4789, ..Vxlan::default() };
+            host.apply(&Batch::new().vxlan(&NewVxlan { link, settings }, None)).unwrap();
+            let before = look(&lab.hosts[0].env.netns).links;
+            let low = lab.container("low");
+            let error = lab.engine(0).join(&low, "thin", JoinOptions::default()).await.unwrap_err();
+            assert!(error.to_string().contains("cannot create vxlan vxlan1 with id 256"), "{error}");
+            assert_eq!(names(&low.netns), ["lo"]);
+            assert_eq!(look(&lab.hosts[0].env.netns).links, before);
+            host.apply(&Batch::new().remove_link(77, "theirs")).unwrap();
+            lab.engine(0).join(&low, "thin", JoinOptions::default()).await.unwrap();
+
+            // The container has another way outside, which is found out when its links are there.
+            let taken = lab.container("taken");
+            let inside = Rtnl::new(&taken.netns).unwrap();
+            let theirs = NewLink { index: 99, name: "theirs".into(), ..NewLink::default() };
+            let batch = Batch::new().bridge(&theirs).address(99, "10.9.0.2/24".parse().unwrap());
+            inside.apply(&batch.default_route([10, 9, 0, 1].into(), 99)).unwrap();
+            let error = lab.engine(0).join(&taken, "thin", JoinOptions::default()).await.unwrap_err();
+            assert!(error.to_string().contains("cannot add default route"), "{error}");
+            assert_eq!(names(&taken.netns), ["lo", "theirs"]);
+        },
+        1,
     );
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{LONGEST, Reply, Request};
+use super::{LONGEST_ANSWER, Reply, Request};
 use crate::error::{Error, Kind, Result};
 use crate::state::Home;
 
@@ -65,7 +65,7 @@ impl Client {
         sent.map_err(|e| self.lost(&e))?;
         loop {
             let (line, fds) =
-                kernel::pass::receive_line(self.stream.as_fd(), LONGEST).map_err(|e| self.lost(&e))?;
+                kernel::pass::receive_line(self.stream.as_fd(), LONGEST_ANSWER).map_err(|e| self.lost(&e))?;
             match serde_json::from_str(&line).map_err(|e| self.broken(&e))? {
                 Reply::Item(value) => item(value)?,
                 Reply::Done(value) => return Ok(Answer { value, fds }),

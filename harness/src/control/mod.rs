@@ -266,5 +266,7 @@ enum Reply {
     Failed(Error),
 }
 
-/// Longest line; a file of that size is no topology.
+/// Longest request; a file of that size is no topology.
 const LONGEST: usize = 16 << 20;
+/// Longest answer: what 200 hosts with 1,000 containers hold are 400,000 entries of tables, some 100 bytes each.
+const LONGEST_ANSWER: usize = 1 << 30;

@@ -63,7 +63,7 @@ impl fmt::Display for Layer {
             Layer::Underlay => "host to host",
             Layer::SameHost => "overlay, same host",
             Layer::CrossHost => "overlay, cross host",
-            Layer::Macvlan => "the same by macvlan",
+            Layer::Macvlan => "overlay, macvlan",
             Layer::Gateway => "gateway and NAT",
             Layer::Impaired => "impaired wire",
         })

@@ -15,7 +15,10 @@ fn every_layer_of_the_smallest_lab_is_measured_against_a_bare_veth() {
     assert_eq!((&json["version"], &json["mtu"], &json["base"]), (&1.into(), &1500.into(), &"veth".into()));
     let layers = json["layers"].as_array().unwrap();
     let names: Vec<&str> = layers.iter().map(|layer| layer["layer"].as_str().unwrap()).collect();
-    assert_eq!(names, ["loopback", "veth", "underlay", "same_host", "cross_host", "gateway", "impaired"]);
+    assert_eq!(
+        names,
+        ["loopback", "veth", "underlay", "same_host", "cross_host", "macvlan", "gateway", "impaired"]
+    );
     for layer in layers {
         assert!(layer["tcp"]["bits_per_second"].as_f64().unwrap() > 0.0, "{layer}");
         assert!(layer["round_trips"]["latency"]["count"].as_u64().unwrap() > 0, "{layer}");
@@ -23,7 +26,7 @@ fn every_layer_of_the_smallest_lab_is_measured_against_a_bare_veth() {
     }
     assert!((layers[1]["tcp"]["ratio"].as_f64().unwrap() - 1.0).abs() < f64::EPSILON);
     let drawn = fs::read_to_string(svg).unwrap();
-    assert_eq!((drawn.matches("<polyline").count(), drawn.starts_with("<svg")), (7, true), "{drawn}");
+    assert_eq!((drawn.matches("<polyline").count(), drawn.starts_with("<svg")), (8, true), "{drawn}");
 }
 
 #[test]

@@ -398,3 +398,29 @@ fn what_has_passed_a_link_is_counted_at_both_ends() {
     assert!(there.sent - far.sent >= 5 && now.received - near.received >= 5, "{now:?}, {there:?}");
     assert_eq!((now.errors, there.errors), (0, 0));
 }
+
+#[kernel::isolate]
+fn macvlans_of_one_device_are_born_in_place_and_reach_each_other() {
+    let (sandbox, inside) = (Netns::new("sandbox").unwrap(), [Netns::new("a"), Netns::new("b")]);
+    let inside = inside.map(Result::unwrap);
+    let rtnl = Rtnl::new(&sandbox).unwrap();
+    let device = NewLink { mtu: Some(1350), ..link(5, "vxlan1") };
+    rtnl.apply(&Batch::new().vxlan(&NewVxlan { link: device, settings: settings() }, None)).unwrap();
+    for (netns, last) in inside.iter().zip([1, 2]) {
+        let mac = Some(Mac::of([192, 168, 0, last].into()));
+        let made = NewLink { mac, mtu: Some(1350), ..link(7, "eth0") };
+        rtnl.apply(&Batch::new().macvlan(&made, 5, Some(netns.as_fd()))).unwrap();
+        let there = Rtnl::new(netns).unwrap();
+        there.apply(&Batch::new().address(7, format!("192.168.0.{last}/24").parse().unwrap())).unwrap();
+        let seen = there.dump().unwrap();
+        let eth0 = seen.link("eth0").unwrap();
+        assert_eq!((eth0.index, eth0.kind.as_deref(), eth0.mtu), (7, Some("macvlan"), 1350));
+        assert_eq!((eth0.mac, eth0.peer), (mac, Some(5)));
+        assert!(eth0.up && eth0.peer_netns.is_some());
+    }
+    assert_eq!(rtnl.links().unwrap().len(), 2, "nothing of it is in the sandbox");
+    assert!(answers(&inside[0], [192, 168, 0, 2]));
+    // With the device its macvlans go.
+    rtnl.apply(&Batch::new().remove_link(5, "vxlan1")).unwrap();
+    assert!(Rtnl::new(&inside[0]).unwrap().dump().unwrap().link("eth0").is_none());
+}

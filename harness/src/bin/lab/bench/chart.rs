@@ -17,7 +17,8 @@ const GAP: f64 = 10.0;
 /// The field of the lines.
 const FIELD: f64 = 320.0;
 /// Colours that those tell apart who do not see all of them (Okabe and Ito), darkest last.
-const COLOURS: [&str; 7] = ["#999999", "#000000", "#0072b2", "#56b4e9", "#d55e00", "#009e73", "#cc79a7"];
+const COLOURS: [&str; 8] =
+    ["#999999", "#000000", "#0072b2", "#56b4e9", "#d55e00", "#e69f00", "#009e73", "#cc79a7"];
 /// Most points of a line.
 const POINTS: usize = 240;
 
