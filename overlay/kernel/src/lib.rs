@@ -81,7 +81,7 @@ pub use kernel_macros::isolate;
 pub use mac::Mac;
 pub use machine::{Machine, Setup};
 pub use netns::{Inside, Netns};
-pub use notices::{Audience, Notices};
+pub use notices::{Audience, Bell, Notices};
 pub use pidfd::Pidfd;
 pub use rtnl::{Batch, NewLink, NewVxlan, Rtnl, Snapshot};
 pub use xfrm::Xfrm;

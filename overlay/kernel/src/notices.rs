@@ -2,11 +2,12 @@
 //! it was.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use netlink_sys::protocols::{NETLINK_NETFILTER, NETLINK_ROUTE, NETLINK_XFRM};
 use netlink_sys::{Socket, SocketAddr};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use tokio::io::unix::AsyncFd;
 
 use crate::error::{Context, Result};
 use crate::netns::Netns;
@@ -98,9 +99,32 @@ impl Audience {
         added.doing("wait for", "changes")
     }
 
+    /// What rings when any of them is told something, also of those that are added later. To be called on a tokio runtime.
+    pub fn bell(&self) -> Result<Bell> {
+        let own = self.0.0.try_clone().doing("wait for", "changes")?;
+        #[expect(unsafe_code, reason = "tokio has no safe form")]
+        // SAFETY: the bell owns the descriptor, and closes it only after the registration is over.
+        let registered = unsafe { AsyncFd::register(own) }.map_err(io::Error::other);
+        registered.map(Bell).doing("wait for", "changes")
+    }
+
     /// Whether any of them was told something that it has not taken. Who cannot be asked may have been.
     pub fn is_told(&self) -> bool {
         self.0.wait(&mut [EpollEvent::empty()], EpollTimeout::ZERO).map_or(true, |ready| ready > 0)
+    }
+}
+
+/// Rings when an audience is told something.
+#[derive(Debug)]
+pub struct Bell(AsyncFd<OwnedFd>);
+
+impl Bell {
+    /// Resolves when it rings. It does so again once more is told, also if nobody has taken what was told before.
+    pub async fn rung(&self) {
+        // One that cannot be waited for is as one that rings.
+        if let Ok(mut ready) = self.0.readable().await {
+            ready.clear_ready();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use kernel::nft::{Family, Nft, Table};
 use kernel::{Audience, Batch, Mac, Netns, NewLink, Notices, Rtnl};
+use tokio::time::timeout;
 
 #[kernel::isolate]
 fn every_kind_of_change_is_heard_once_and_none_of_another_namespace() {
@@ -58,4 +59,25 @@ fn what_a_bridge_learns_is_no_change_and_what_it_is_told_is() {
     rtnl.apply(&entry()).unwrap();
     assert!(audience.is_told() && all.any() && !audience.is_told());
     assert!(!but_neighbours.any());
+}
+
+#[kernel::isolate]
+fn a_bell_rings_at_each_change_whether_or_not_the_one_before_was_taken() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let here = Netns::new("here").unwrap();
+        let (rtnl, audience) = (Rtnl::new(&here).unwrap(), Audience::new().unwrap());
+        let bell = audience.bell().unwrap();
+        let heard = Notices::new(&here).unwrap();
+        // Also of who is added after it was hung up.
+        audience.add(&heard).unwrap();
+        for index in 5..8 {
+            let bridge = NewLink { index, name: format!("br{index}"), ..NewLink::default() };
+            rtnl.apply(&Batch::new().bridge(&bridge)).unwrap();
+            timeout(Duration::from_secs(10), bell.rung()).await.unwrap();
+        }
+        // What the kernel says of one change it may say in parts.
+        while timeout(Duration::from_millis(50), bell.rung()).await.is_ok() {}
+        assert!(audience.is_told() && heard.any(), "nobody has taken it yet");
+    });
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kernel::{Audience, Netns, Notices, Result};
+use kernel::{Audience, Bell, Netns, Notices, Result};
 
 use super::converge::Datapath;
 
@@ -51,6 +51,11 @@ impl Ears {
         self.stirred = false;
     }
 
+    /// What rings when something is told.
+    pub(super) fn bell(&self) -> Result<Bell> {
+        self.audience.bell()
+    }
+
     fn hear(&mut self) -> bool {
         if self.audience.is_told() {
             for notices in self.all.values() {
@@ -67,6 +72,16 @@ impl Datapath {
     pub(crate) fn is_calm(&mut self) -> bool {
         let settled = self.last.failed.is_empty() && self.last.faults.is_empty();
         settled && self.gateway.ports.are_held() && self.encryption.is_calm() && !self.ears.hear()
+    }
+
+    /// Whether the bell tells of all that a look would show: what encrypts is asked by itself.
+    pub(crate) fn hears_all(&self) -> bool {
+        self.encryption.is_unused()
+    }
+
+    /// What rings when the kernel tells of a change.
+    pub(crate) fn bell(&self) -> Result<Bell> {
+        self.ears.bell()
     }
 
     /// Listens in all namespaces of which something was made here. Where that is not possible they are looked at each time.

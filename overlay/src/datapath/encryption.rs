@@ -65,6 +65,11 @@ impl Encryption {
         self.agree()
     }
 
+    /// Whether nothing here is encrypted, nor was.
+    pub(super) fn is_unused(&self) -> bool {
+        self.open.is_none()
+    }
+
     /// Whether a look would show nothing new.
     pub(super) fn is_calm(&self) -> bool {
         let heard = |open: &Open| open.notices.as_ref().is_none_or(Notices::any);

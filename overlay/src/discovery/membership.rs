@@ -13,7 +13,7 @@ use crate::kv::{Error, Kv, keys};
 const RETRY: Duration = Duration::from_millis(500);
 
 /// A session is renewed when this part of its TTL is over (20.10: 20 s of 30 s); the store lets it live twice as long.
-const RENEW_AT: f64 = 0.5;
+const RENEW_AT: f64 = 2.0 / 3.0;
 
 /// What is known of this host's own registration.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

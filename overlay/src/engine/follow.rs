@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kernel::Bell;
 use kernel::rtnl::Missed;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{MissedTickBehavior, interval, sleep, sleep_until, timeout};
@@ -29,12 +30,21 @@ const WAIT: Duration = Duration::from_mins(5);
 const BREATH: u32 = 2;
 const LONGEST_BREATH: Duration = Duration::from_millis(500);
 
+/// So many times as long as between two looks the kernel is not looked at while it tells of nothing: what it does not tell of, a name server that
+/// has died, say, is seen then.
+const REST: u32 = 5;
+
 /// Before a store that did not answer is asked again.
 const RETRY: Duration = Duration::from_millis(500);
 
 impl Core {
     /// Follows the store for ever: on each change, and from time to time without one, the kernel is made to agree.
-    pub(super) async fn follow(self: Arc<Core>, mut told: UnboundedReceiver<(NetworkId, Missed)>) {
+    /// The `bell` is the kernel's: it rings when something was changed there.
+    pub(super) async fn follow(
+        self: Arc<Core>,
+        mut told: UnboundedReceiver<(NetworkId, Missed)>,
+        bell: Bell,
+    ) {
         let (mut sandboxes, mut held) = (self.env.sandboxes.subscribe(), self.held.subscribe());
         let mut mend = interval(self.config.mend);
         mend.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -44,6 +54,8 @@ impl Core {
         let mut breath = Duration::ZERO;
         // Nothing was left to be tried again.
         let mut done = false;
+        // Nothing was changed, so that the kernel need not be looked at until it says so.
+        let mut rests = false;
         let mut answer = Box::pin(rested(self.after(Arc::default(), Duration::ZERO), Duration::ZERO));
         loop {
             // Nobody lets it go: it ends with its engine.
@@ -81,11 +93,16 @@ impl Core {
                         None
                     }
                 },
-                _ = mend.tick() => {
-                    if done && self.is_calm() {
+                _ = mend.tick(), if !rests => {
+                    if done && let Some(hears_all) = self.is_calm() {
+                        rests = hears_all;
                         continue;
                     }
                     Some((self.seen(), Pass::Mend))
+                }
+                _ = timeout(self.config.mend * REST, bell.rung()), if rests => {
+                    rests = false;
+                    continue;
                 }
                 Ok(()) = sandboxes.changed() => Some((self.seen(), Pass::Change)),
                 Some((network, missed)) = told.recv() => {
@@ -99,7 +116,7 @@ impl Core {
                 continue;
             }
             let begun = Instant::now();
-            done = true;
+            (done, rests) = (true, false);
             if let Some((view, pass)) = step
                 && let Err(error) = self.settle(view, pass).await
             {
@@ -142,10 +159,12 @@ impl Core {
         }
     }
 
-    /// Whether a look at the kernel would show nothing new. Not while somebody works on it.
-    fn is_calm(&self) -> bool {
-        let Ok(mut datapath) = self.datapath.try_lock() else { return false };
-        datapath.as_mut().is_some_and(Datapath::is_calm) && self.names.are_whole()
+    /// Whether a look at the kernel would show nothing new, and if so, whether the bell will tell when it does. Not while somebody works
+    /// on it.
+    fn is_calm(&self) -> Option<bool> {
+        let mut datapath = self.datapath.try_lock().ok()?;
+        let datapath = datapath.as_mut()?;
+        (datapath.is_calm() && self.names.are_whole()).then(|| datapath.hears_all())
     }
 
     /// Makes known what the kernel has missed.

@@ -150,6 +150,7 @@ impl Engine {
         let (tell, told) = mpsc::unbounded_channel();
         let misses = (config.resolution, tell);
         let datapath = Datapath::new(&env.netns, &env.sandboxes, vtep, &env.underlay, rng.fork(), misses)?;
+        let bell = datapath.bell()?;
         let (applied, gate) = (watch::Sender::default(), Gate::default());
         let names = Arc::new(NameServers {
             env: env.clone(),
@@ -185,7 +186,7 @@ impl Engine {
         let keep = Arc::clone(&core.membership).keep();
         let member = tokio::spawn(async move { gate.run(keep).await });
         let gate = core.gate.clone();
-        let following = Arc::clone(&core).follow(told);
+        let following = Arc::clone(&core).follow(told, bell);
         let follow = tokio::spawn(async move { gate.run(following).await });
         let tasks = Arc::new(Tasks(vec![member.abort_handle(), follow.abort_handle()]));
         Ok(Engine { core, tasks })
