@@ -119,7 +119,7 @@ impl Audience {
 pub struct Bell(AsyncFd<OwnedFd>);
 
 impl Bell {
-    /// Resolves when it rings. It does so again once more is told, also if nobody has taken what was told before.
+    /// Resolves when it rings. It does so again at what is told after all was taken, so that [`Audience::is_told`] said no.
     pub async fn rung(&self) {
         // One that cannot be waited for is as one that rings.
         if let Ok(mut ready) = self.0.readable().await {

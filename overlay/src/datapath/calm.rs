@@ -8,6 +8,9 @@ use kernel::{Audience, Bell, Netns, Notices, Result};
 
 use super::converge::Datapath;
 
+/// So often what was told is taken, at most, until nothing more is.
+const TIMES: u32 = 8;
+
 /// How to listen in a namespace.
 type Open = fn(&Netns) -> Result<Notices>;
 
@@ -57,12 +60,18 @@ impl Ears {
     }
 
     fn hear(&mut self) -> bool {
-        if self.audience.is_told() {
+        // Until nobody was told anything: only then does the bell ring again.
+        for _ in 0..TIMES {
+            if !self.audience.is_told() {
+                return self.stirred;
+            }
             for notices in self.all.values() {
                 self.stirred |= notices.any();
             }
         }
-        self.stirred
+        // Somebody goes on and on.
+        self.stirred = true;
+        true
     }
 }
 
