@@ -254,8 +254,8 @@ fn large(hosts: usize, containers: usize, idle: Duration, runtime: &Runtime) {
     let looks = 5 * looking.len();
     println!("  {:<56} {:>10}", "answered then", format!("{} of {looks}", looks - missing));
 
-    // Engines look once more, two seconds or so after the last change (`Config::mend`): not idle yet.
-    thread::sleep(Duration::from_secs(5).min(idle));
+    // Engines look once more after the last change, and rest at latest ten seconds later (`Config::mend`): not idle yet.
+    thread::sleep(Duration::from_secs(15).min(idle));
     let ((), rest) = Cost::of(|| thread::sleep(idle));
     println!(
         "  {:<56} {:>9.2} %",
