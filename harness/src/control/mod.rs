@@ -268,5 +268,5 @@ enum Reply {
 
 /// Longest request; a file of that size is no topology.
 const LONGEST: usize = 16 << 20;
-/// Longest answer: what 200 hosts with 1,000 containers hold are 400,000 entries of tables, some 100 bytes each.
+/// Longest answer, in bytes: what a lab's kernels hold grows with its hosts times its containers.
 const LONGEST_ANSWER: usize = 1 << 30;

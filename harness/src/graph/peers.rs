@@ -51,7 +51,7 @@ impl Placed<'_> {
 
 /// The link that a MACVLAN is of: in its own namespace, or in another one of its host.
 pub(super) fn lower<'p, 'a>(all: &'p [Placed<'a>], of: &Placed<'a>) -> Option<&'p Placed<'a>> {
-    let index = of.link.peer.filter(|_| of.link.kind.as_deref() == Some("macvlan"))?;
+    let index = of.link.peer.filter(|lower| of.link.is_macvlan_of(*lower))?;
     let is_near = |other: &&Placed<'_>| match of.link.peer_netns {
         None => other.room == of.room,
         Some(_) => other.room != of.room && other.host.is_some() && other.host == of.host,

@@ -157,10 +157,8 @@ fn segments(seen: &[Seen<'_>]) -> Vec<Segment> {
                 segment.network = Some(room.title.clone());
             }
             // Those of the bridge, or of what is in its place.
-            let is_macvlan = |dev: u32| {
-                let of = holds.by_index(dev).filter(|of| of.kind.as_deref() == Some("macvlan"));
-                of.is_some_and(|of| of.peer == Some(link.index))
-            };
+            let is_macvlan =
+                |dev: u32| holds.by_index(dev).is_some_and(|other| other.is_macvlan_of(link.index));
             let gateways = holds.addresses.iter();
             for address in gateways.filter(|at| Some(at.dev) == link.master || is_macvlan(at.dev)) {
                 let subnet = address.net.trunc().to_string();

@@ -11,7 +11,6 @@ use super::converge::Datapath;
 use super::gwbridge::Outside;
 use super::leg::{HangsOn, Leg};
 use super::sandbox::Overlay;
-use super::segment::is_macvlan_of;
 use crate::docker;
 use crate::host::{ContainerRef, Sandbox};
 use crate::id::{EndpointId, NetworkId};
@@ -144,7 +143,7 @@ impl Datapath {
             let Some(end) = inner.peer.and_then(|index| have.by_index(index)) else { continue };
             let hangs_on = if end.peer == Some(inner.index) {
                 HangsOn::Port(end.index, end.name.clone())
-            } else if end.vxlan.is_some() && is_macvlan_of(inner, end.index) {
+            } else if end.vxlan.is_some() && inner.is_macvlan_of(end.index) {
                 HangsOn::Tunnel
             } else {
                 continue;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::os::fd::AsFd;
 
 use ipnet::IpNet;
-use kernel::rtnl::{Link, Vxlan};
+use kernel::rtnl::Vxlan;
 use kernel::{Batch, Mac, Netns, NewLink, NewVxlan, Result, Rtnl, Snapshot};
 
 use super::attach::PATIENCE;
@@ -133,8 +133,10 @@ impl Segment {
         let device = have.by_index(vxlan)?;
         let vni = Vni::new(device.vxlan.as_ref()?.vni)?;
         let (build, bridge) = match device.master {
-            Some(master) => (Build::Bridge, have.by_index(master).filter(|link| is(link, "bridge"))?),
-            None => (Build::Macvlan, have.links.iter().find(|link| is_macvlan_of(link, vxlan))?),
+            Some(master) => {
+                (Build::Bridge, have.by_index(master).filter(|link| link.kind.as_deref() == Some("bridge"))?)
+            }
+            None => (Build::Macvlan, have.links.iter().find(|link| link.is_macvlan_of(vxlan))?),
         };
         Some(Segment {
             vni,
@@ -199,15 +201,6 @@ impl Segment {
         self.tables = Tables::told(&have, self.vxlan);
         Err(error)
     }
-}
-
-fn is(link: &Link, kind: &str) -> bool {
-    link.kind.as_deref() == Some(kind)
-}
-
-/// Whether a link is a MACVLAN of the one with that index, in the same namespace or not.
-pub(super) fn is_macvlan_of(link: &Link, lower: u32) -> bool {
-    is(link, "macvlan") && link.peer == Some(lower)
 }
 
 /// What a bridge has.

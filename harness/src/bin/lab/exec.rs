@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use harness::control::Request;
@@ -28,7 +28,7 @@ pub(crate) fn exec(scope: &Scope, args: &args::Exec) -> anyhow::Result<ExitCode>
 
 pub(crate) fn shell(scope: &Scope, args: &args::Shell) -> anyhow::Result<ExitCode> {
     let (hostname, admission) = enter(scope, &args.target)?;
-    let shell = std::env::var_os("SHELL").filter(|shell| std::path::Path::new(shell).exists());
+    let shell = env::var_os("SHELL").filter(|shell| Path::new(shell).exists());
     let mut command = Command::new(shell.unwrap_or_else(|| "/bin/sh".into()));
     // Shells that do not read it from their own files show it as it is.
     command.env("HOSTNAME", &hostname).env("PS1", format!("{hostname}:\\w# ")).env("PATH", path());

@@ -19,7 +19,7 @@ pub(super) fn other_end<'a>(of: &Link, there: &'a Snapshot) -> Option<&'a Link> 
 
 /// Whether a link is a MACVLAN of that vxlan device, in its namespace or another one.
 pub(super) fn hangs_on(link: &Link, vxlan: &Link) -> bool {
-    link.kind.as_deref() == Some("macvlan") && vxlan.vxlan.is_some() && link.peer == Some(vxlan.index)
+    vxlan.vxlan.is_some() && link.is_macvlan_of(vxlan.index)
 }
 
 /// What has the gateway's addresses beside a vxlan device: the bridge that it is on, or a MACVLAN of it.

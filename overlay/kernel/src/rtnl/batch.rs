@@ -95,8 +95,8 @@ impl<'a> Batch<'a> {
         self.push("create", format_args!("veth pair {} and {}", new.name, peer.name), NEW, message)
     }
 
-    /// A MACVLAN device of the link with that index here, directly in `netns` (here too, if none is given): others of that link see
-    /// each other, and it sees none of them.
+    /// A MACVLAN device of the link with that index here, directly in `netns` (here too, if none is given). Those of one link reach each
+    /// other, and not the link itself.
     #[must_use]
     pub fn macvlan(self, new: &NewLink, lower: u32, netns: Option<BorrowedFd<'a>>) -> Self {
         let message = RouteNetlinkMessage::NewLink(link::macvlan(new, lower, netns));

@@ -171,6 +171,13 @@ pub struct FdbEntry {
     pub permanent: bool,
 }
 
+impl Link {
+    /// Whether it is a MACVLAN of the link with that index. Where that one is, `peer_netns` tells: here, if there is none.
+    pub fn is_macvlan_of(&self, lower: u32) -> bool {
+        self.kind.as_deref() == Some("macvlan") && self.peer == Some(lower)
+    }
+}
+
 impl Snapshot {
     /// The link of that name.
     pub fn link(&self, name: &str) -> Option<&Link> {
